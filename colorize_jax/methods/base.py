@@ -1,0 +1,81 @@
+"""What a method hands over: stages that train it, and functions that sample from it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from colorize_jax.shapes import Array
+
+Batch = dict[str, Array]
+"""`lightness` (B, H, W, 1) and `ab` (B, H, W, 2) in network units; `lightness_large` where the features ask for it."""
+
+Variables = dict[str, Any]
+"""`{'params': {network: ...}, 'batch_stats': {network: ...}}`."""
+
+
+class TrainState(NamedTuple):
+    """Everything that a stage changes, and the networks that it leaves alone."""
+
+    step: Array
+    params: dict[str, Any]
+    batch_stats: dict[str, Any]
+    opt_state: Any
+
+    @property
+    def variables(self) -> Variables:
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+class Stage(NamedTuple):
+    """One stage of training; every function is pure and can be jitted.
+
+    Attributes:
+      name: as in `config.stages`.
+      epochs: how many; may be fractional.
+      batch_size: images of a step, over all devices.
+      init: `(rng, batch, variables | None) -> TrainState`; `variables` come from the stage before.
+      update: `(state, batch, rng) -> (state, metrics)`; metrics are scalars, `loss` always among them.
+      evaluate: `(variables, batch, rng) -> metrics`, each per example, shape (B,).
+      pictures: `(variables, batch, rng) -> columns of the contact sheet`, each (B, H, W, 3), sRGB in [0, 1].
+    """
+
+    name: str
+    epochs: float
+    batch_size: int
+    init: Callable[..., TrainState]
+    update: Callable[..., tuple[TrainState, dict[str, Array]]]
+    evaluate: Callable[..., dict[str, Array]]
+    pictures: Callable[..., dict[str, Array]]
+
+
+class Samples(NamedTuple):
+    """Colour versions of a batch of images, network units.
+
+    Attributes:
+      unary: (B, N, F, F, 2), as decoded, before the G-CRF.
+      field: (B, N, F, F, 2), after it; the method's output.
+      weights: (B, N), the mixture weight of each version.
+    """
+
+    unary: Array
+    field: Array
+    weights: Array
+
+
+class Method(NamedTuple):
+    """A colorization method; see `methods/scc.py` for the paper's.
+
+    Attributes:
+      stages: in the order of training.
+      abstract_variables: `() -> tree of ShapeDtypeStruct`: the networks that `sample` needs.
+      sample: `(variables, batch, rng, *, samples, rule) -> Samples`; rule is 'modes' or 'random'.
+      similarity: `(variables, batch) -> S (B, P, P)`.
+      reconstruct: `(variables, batch) -> (unary, field)`, both (B, F, F, 2), from the true colours' code.
+      regress: `(variables, batch) -> (B, h, w, 2)`, one deterministic answer, or None where there is none.
+    """
+
+    stages: tuple[Stage, ...]
+    abstract_variables: Callable[[], Variables]
+    sample: Callable[..., Samples]
+    similarity: Callable[..., Array] | None
+    reconstruct: Callable[..., tuple[Array, Array]] | None
+    regress: Callable[..., Array] | None

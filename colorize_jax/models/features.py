@@ -1,0 +1,41 @@
+"""The 28x28 gray feature map that the mixture density network reads: our own network, or VGG-16's conv4_3."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from colorize_jax.models.layers import ConvBlock, resize_field, scaled
+from colorize_jax.shapes import Array, Float
+
+
+class FeatureNetwork(nn.Module):
+    """A small U-shaped network of 28x28, 14x14 and 7x7 maps, trained to predict the mean colour of every cell.
+
+    The paper takes the features of a colorization network; this is one, trained here. Its own answer, one
+    deterministic colour field, is the regressor that the tables compare with.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, lightness: Float[Array, "B H W 1"], *, train: bool
+    ) -> tuple[Float[Array, "B 28 28 K"], Float[Array, "B 28 28 2"]]:
+        """Lightness, network units, any size, to (features, colours in network units)."""
+        narrow, wide = scaled(512, self.width), scaled(1024, self.width)
+
+        def block(channels: int, kernel: int = 3, stride: int = 1) -> ConvBlock:
+            return ConvBlock(channels, kernel, stride, self.dtype)
+
+        fine = block(narrow)(block(narrow // 2, 5, 2)(resize_field(lightness, 56), train), train)
+        middle = block(wide)(block(narrow, 3, 2)(fine, train), train)
+        coarse = block(wide)(block(wide, 3, 2)(middle, train), train)
+        scene = nn.relu(nn.Dense(wide, name="scene", dtype=self.dtype)(coarse.mean(axis=(1, 2))))
+        coarse = block(wide)(coarse + scene[:, None, None, :], train)
+        middle = block(wide)(middle + resize_field(coarse, 14), train)
+        middle = nn.Conv(narrow, (1, 1), name="narrow", dtype=self.dtype)(middle)
+        fine = block(narrow)(fine + resize_field(middle, 28), train)
+        colours = nn.Conv(2, (3, 3), name="colours", dtype=self.dtype)(fine)
+        return fine, colours.astype(jnp.float32)

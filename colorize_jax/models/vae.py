@@ -1,0 +1,90 @@
+"""Encoder, gray features f1-f4 and decoder of the variational auto-encoder (supplement, Sec. 3)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from colorize_jax.models.layers import ConvBlock, scaled, upsample
+from colorize_jax.shapes import Array, Float
+
+MAX_LOG_VARIANCE = 4.0
+
+
+class Encoder(nn.Module):
+    """q(z | x): colour field to the mean and log-variance of a code.
+
+    64x64x2 -> C(5,2,128) -> B -> C(5,2,256) -> B -> C(5,2,512) -> B -> C(4,2,1024) -> B -> FC(latent), twice.
+    """
+
+    latent: int = 64
+    width: float = 1.0
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, ab: Float[Array, "B H W 2"], *, train: bool
+    ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
+        """Colour field, network units, 64x64, to (mean, log-variance), the latter at most MAX_LOG_VARIANCE."""
+        x = ab
+        for channels, kernel in ((128, 5), (256, 5), (512, 5), (1024, 4)):
+            x = ConvBlock(scaled(channels, self.width), kernel, 2, self.dtype)(x, train)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(x.shape[0], -1))
+        # float32 from here: the code's statistics enter the KL term.
+        mean = nn.Dense(self.latent, name="mean")(x.astype(jnp.float32))
+        log_variance = nn.Dense(self.latent, name="log_variance")(x.astype(jnp.float32))
+        return mean, jnp.minimum(log_variance, MAX_LOG_VARIANCE)
+
+
+class GrayFeatures(nn.Module):
+    """f1-f4 of the gray image, from the coarsest: 4x4x1024, 8x8x512, 16x16x256, 32x32x128 at width 1.
+
+    The paper gives their sizes only; the layers are the encoder's.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, lightness: Float[Array, "B H W 1"], *, train: bool) -> tuple[Array, ...]:
+        """Lightness, network units, 64x64, to (f1, f2, f3, f4)."""
+        features, x = [], lightness
+        for channels, kernel in ((128, 5), (256, 5), (512, 5), (1024, 4)):
+            x = ConvBlock(scaled(channels, self.width), kernel, 2, self.dtype)(x, train)
+            features.append(x)
+        return tuple(reversed(features))
+
+
+class DecoderTrunk(nn.Module):
+    """The decoder below its two top layers; the code and f1-f4 to 32x32x(64+...)."""
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, code: Float[Array, "B Z"], features: tuple[Array, ...], *, train: bool) -> Array:
+        """Code and (f1, f2, f3, f4) to the input of the top layers, 32x32."""
+        x = code[:, None, None, :].astype(self.dtype)
+        plan = ((4, ((1024, 4),)), (2, ((512, 5),)), (2, ((256, 5), (128, 5))), (2, ()))
+        for (factor, convolutions), feature in zip(plan, features, strict=True):
+            x = jnp.concatenate([upsample(x, factor), feature], axis=-1)
+            for channels, kernel in convolutions:
+                x = ConvBlock(scaled(channels, self.width), kernel, 1, self.dtype)(x, train)
+        return x
+
+
+class DecoderTop(nn.Module):
+    """The decoder's two top layers, C(5,1,64) -> B -> C(5,1,2): those that the structure stage trains on.
+
+    The supplement prints a ReLU on the last one; a* and b* have signs, so it is linear here.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> Float[Array, "B F F 2"]:
+        """Trunk's output to the unary colours, network units, float32."""
+        x = ConvBlock(scaled(64, self.width), 5, 1, self.dtype)(x, train)
+        return nn.Conv(2, (5, 5), name="colour", dtype=self.dtype)(x).astype(jnp.float32)
