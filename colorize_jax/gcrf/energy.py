@@ -1,0 +1,73 @@
+"""The Gaussian CRF itself: its similarity, its energy and the matrix of its linear system.
+
+One image at a time; `jax.vmap` gives batches. Nothing here knows how the system is solved (`cholesky`) or
+differentiated (`rule`).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax.shapes import Array, Float
+
+
+def similarity(
+    embeddings: Float[Array, "P D"],
+    temperature: float | Float[Array, ""],
+    *,
+    exclude_diagonal: bool = False,
+) -> Float[Array, "P P"]:
+    """S = softmax over rows of E Eᵀ / τ: how much each pixel's colour leans on every other's.
+
+    Args:
+      embeddings: E, one row per pixel of the field, any unit.
+      temperature: τ > 0. A small τ drives S to the identity, where the field is its own unary; √D is a start.
+      exclude_diagonal: forbid a pixel to explain itself: the diagonal of S is then exactly 0. Needs P ≥ 2.
+
+    Returns:
+      S, rows sum to 1, entries in [0, 1].
+
+    Source: Messaoud et al. 2018, Sec. 3.2; temperature and excluded diagonal are additions.
+    """
+    with jax.default_matmul_precision("highest"):
+        logits = (embeddings @ embeddings.T) / temperature
+    if exclude_diagonal:
+        logits = jnp.where(jnp.eye(logits.shape[0], dtype=bool), -jnp.inf, logits)
+    return jax.nn.softmax(logits, axis=-1)
+
+
+def energy(
+    similarity: Float[Array, "P P"],
+    field: Float[Array, "P C"],
+    targets: Float[Array, "P C"],
+    weights: Float[Array, " P"],
+) -> Float[Array, ""]:
+    """½‖(I−S)x‖² + ½ Σᵢ wᵢ‖xᵢ − αᵢ‖², summed over the C columns; `solve` returns its minimiser x.
+
+    Args:
+      similarity: S, rows sum to 1.
+      field: x, colours in network units.
+      targets: α, the unary's or the user's colours, same unit.
+      weights: w ≥ 0, the confidence in each target; 0 where nothing is known.
+
+    Source: Messaoud et al. 2018, Eq. (5), with w = β diag(H).
+    """
+    pairwise = jnp.sum(disagreement(similarity, field) ** 2)
+    unary = jnp.sum(weights[:, None] * (field - targets) ** 2)
+    return (pairwise + unary) / 2
+
+
+def disagreement(similarity: Float[Array, "P P"], field: Float[Array, "P C"]) -> Float[Array, "P C"]:
+    """Λv = v − Sv: what each pixel's value is off the mean of the pixels that it leans on."""
+    with jax.default_matmul_precision("highest"):
+        return field - similarity @ field
+
+
+def system_matrix(similarity: Float[Array, "P P"], weights: Float[Array, " P"]) -> Float[Array, "P P"]:
+    """Eq. (6): A = (I−S)ᵀ(I−S) + diag(w), symmetric, positive definite as soon as some w > 0.
+
+    The paper calls A positive definite without that condition; but (I−S)·1 = 0, so w = 0 makes it singular.
+    """
+    identity = jnp.eye(similarity.shape[0], dtype=similarity.dtype)
+    difference = identity - similarity
+    with jax.default_matmul_precision("highest"):
+        return difference.T @ difference + jnp.diag(weights)
