@@ -1,0 +1,419 @@
+"""Any method on a test set: every metric for every row of the table, per image, with the protocol that they belong to.
+
+Networks run in batches on the device; their colour fields come to the host, are lifted to the test images' size
+and measured there by `metrics`. Padding rows of a masked last batch are dropped before
+anything is measured, so that batch size never changes a mean.
+
+| row | N | what it is |
+|---|---|---|
+| `truth` | 1 | the image's own colours: what `bleed` of a real photo is |
+| `gray`, `mean_colour`, `mean_image`, `own_mean`, `templates` | 1, 5 | the blind ones of `baselines` |
+| `perfect_field` | 1 | the true colours, averaged to the method's field and lifted: the ceiling of that resolution |
+| `regressor` | 1 | the method's deterministic answer, where it has one |
+| `reconstruction_unary`, `reconstruction` | 1 | decoded from the true colours' code, where the encoder is at hand |
+| `unary`, `field` | N | the method's samples before and after the G-CRF |
+"""
+
+import json
+import platform
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from colorize_jax import baselines as blind
+from colorize_jax import color, gcrf, metrics, upsample
+from colorize_jax.methods.base import Method
+from colorize_jax.shapes import Float
+
+Batch = dict[str, np.ndarray]
+"""`lightness` (B, H, W, 1) and `ab` (B, H, W, 2), network units; `mask` (B,) bool where rows may be padding."""
+
+PACKAGES = ("colorize_jax", "jax", "jaxlib", "flax", "numpy", "scipy", "scikit-image", "pillow")
+
+
+class Protocol(NamedTuple):
+    """What a number of the table depends on besides the method."""
+
+    model: str
+    dataset: str
+    split: str
+    split_hash: str
+    images: int
+    samples: int
+    rule: str
+    resolution: int
+    field: int
+    lift: str
+    seed: int
+    batch_size: int
+    fit_images: int
+    versions: dict[str, str]
+
+
+class Row(NamedTuple):
+    """One method's line of the table.
+
+    Attributes:
+      name: see the module's table.
+      samples: N.
+      scores: {metric: mean over the images where it exists}, NaN where it exists for none.
+      undefined: {metric: number of images where it does not exist}, only those above 0.
+    """
+
+    name: str
+    samples: int
+    scores: dict[str, float]
+    undefined: dict[str, int]
+
+
+class Diagnostics(NamedTuple):
+    """Is the G-CRF alive: `gcrf.diagnostics` over the first `images` test images.
+
+    Attributes:
+      images: how many were looked at.
+      mean: of `diagonal_mean`, `movement`, `condition`, `overshoot`.
+      worst: the largest of each; for `movement` the smallest, since 0 is a layer that does nothing.
+      worst_image: index in the test set of each `worst`.
+    """
+
+    images: int
+    mean: dict[str, float]
+    worst: dict[str, float]
+    worst_image: dict[str, int]
+
+
+class Evaluation(NamedTuple):
+    """The table, its protocol and the state of the G-CRF (None for a method without one)."""
+
+    protocol: Protocol
+    rows: tuple[Row, ...]
+    diagnostics: Diagnostics | None
+
+    def row(self, name: str) -> Row:
+        """The row of that name.
+
+        Raises:
+          ValueError: there is none.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise ValueError(f"row {name!r} is not in the table; there are {', '.join(row.name for row in self.rows)}")
+
+
+PerImage = dict[str, dict[str, np.ndarray]]
+"""{row: {metric: (images,)}}, in the order of the test set."""
+
+Predict = Callable[[Batch, Any], dict[str, np.ndarray]]
+"""`(batch, rng) -> {row: colour fields (B, N, F, F, 2)}`, network units, at any resolution up to the images' own."""
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that a score may depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def predictor(
+    method: Method, variables: dict[str, Any], *, samples: int, rule: str, lift: str = "bicubic"
+) -> Predict:
+    """The method's rows of the table as one function of a batch: sampled, brought to the host, lifted.
+
+    Args:
+      method: from `methods.build`.
+      variables: those of `method.abstract_variables`, and the encoder's for the reconstruction rows.
+      samples: N.
+      rule: 'modes' or 'random'.
+      lift: of `upsample.lift`. From 32² to 64² 'bicubic' is the better one: a perfect field of LFW then has an
+        `eob_mae` of 0.0075, by 'jbu' 0.0089; and it owes nothing to the lightness, so that what `bleed` says of
+        `unary` against `field` is the G-CRF's doing alone.
+
+    Raises:
+      ValueError: networks are missing from `variables`.
+    """
+    missing = sorted(set(method.abstract_variables()["params"]) - set(variables["params"]))
+    if missing:
+        raise ValueError(
+            f"variables lack the networks {', '.join(missing)}; evaluate a run whose last stage is finished"
+        )
+    sample = jax.jit(partial(method.sample, samples=samples, rule=rule))
+    regress = jax.jit(method.regress) if method.regress else None
+    has_encoder = "encoder" in variables["params"]
+    reconstruct = jax.jit(method.reconstruct) if method.reconstruct and has_encoder else None
+
+    def predict(batch: Batch, rng: Any) -> dict[str, np.ndarray]:
+        inputs = {name: value for name, value in batch.items() if name != "mask"}
+        drawn = sample(variables, inputs, rng)
+        fields = {"perfect_field": _shrink(batch["ab"], drawn.field.shape[2])[:, None]}
+        if regress:
+            fields["regressor"] = regress(variables, inputs)[:, None]
+        if reconstruct:
+            unary, field = reconstruct(variables, inputs)
+            fields |= {"reconstruction_unary": unary[:, None], "reconstruction": field[:, None]}
+        fields |= {"unary": drawn.unary, "field": drawn.field}
+        on_host = {name: np.asarray(value, np.float32) for name, value in fields.items()}
+        return lift_all(on_host, batch["lightness"], method=lift)
+
+    return predict
+
+
+def _shrink(ab: np.ndarray, side: int) -> np.ndarray:
+    """Mean colour of each cell of a side × side field."""
+    batch, size = ab.shape[:2]
+    cell = size // side
+    return ab.reshape(batch, side, cell, side, cell, 2).mean(axis=(2, 4))
+
+
+def lift_all(
+    fields: dict[str, np.ndarray], lightness: Float[np.ndarray, "B H W 1"], *, method: str
+) -> dict[str, np.ndarray]:
+    """Every (B, N, f, f, 2) field at the lightness' own size: (B, N, H, W, 2), network units.
+
+    All samples of one image and one resolution are lifted in one call, as extra channels.
+    """
+    lifted = {}
+    for side in {value.shape[2] for value in fields.values()}:
+        names = [name for name, value in fields.items() if value.shape[2] == side]
+        joined = np.concatenate([fields[name] for name in names], axis=1)
+        if side != lightness.shape[1]:
+            joined = np.stack([_lift(f, l, method) for f, l in zip(joined, lightness, strict=True)])
+        ends = np.cumsum([fields[name].shape[1] for name in names])
+        lifted |= dict(zip(names, np.split(joined, ends[:-1], axis=1), strict=True))
+    return {name: lifted[name] for name in fields}
+
+
+def _lift(
+    samples: Float[np.ndarray, "N F F 2"], lightness: Float[np.ndarray, "H W 1"], method: str
+) -> Float[np.ndarray, "N H W 2"]:
+    count, side = samples.shape[:2]
+    columns = np.moveaxis(samples, 0, 2).reshape(side, side, 2 * count)
+    lifted = upsample.lift(columns, color.network_to_lightness(lightness[..., 0]), method=method)
+    return np.moveaxis(lifted.reshape(*lifted.shape[:2], count, 2), 2, 0)
+
+
+def score_images(
+    predict: Predict | None, batches: Iterable[Batch], baselines: blind.Baselines, *, seed: int
+) -> tuple[PerImage, dict[str, int]]:
+    """Every metric for every row and image of a test set.
+
+    Args:
+      predict: from `predictor`; None scores the blind baselines alone.
+      batches: of the test set, in order.
+      baselines: fitted on the training set.
+      seed: of the samples; batch i draws from `fold_in(key(seed), i)`, so rule 'random' depends on the batch size.
+
+    Returns:
+      The scores per image, and the number of samples of each row.
+
+    Raises:
+      ValueError: there is no batch.
+    """
+    parts: dict[str, list[dict[str, np.ndarray]]] = {}
+    counts: dict[str, int] = {}
+    for index, batch in enumerate(batches):
+        rng = jax.random.fold_in(jax.random.key(seed), index)
+        predicted = predict(batch, rng) if predict else {}
+        real = _real(batch)
+        lightness, truth = batch["lightness"][real], batch["ab"][real]
+        rows = {"truth": truth[:, None], **blind.predict(baselines, truth)}
+        rows |= {name: value[real] for name, value in predicted.items()}
+        labels = np.stack([metrics.superpixels(image) for image in lightness])
+        for name, fields in rows.items():
+            parts.setdefault(name, []).append(metrics.score(lightness, truth, fields, labels))
+            counts[name] = fields.shape[1]
+    if not parts:
+        raise ValueError("the test set is empty; prepare it with colorize-data or give another --dataset or --split")
+    return {name: _concatenate(scores) for name, scores in parts.items()}, counts
+
+
+def _real(batch: Batch) -> np.ndarray:
+    """(B,) bool: which rows are images and not padding."""
+    return np.asarray(batch.get("mask", np.ones(batch["ab"].shape[0], bool)), bool)
+
+
+def _concatenate(scores: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in scores]) for name in scores[0]}
+
+
+def reduce_rows(per_image: PerImage, counts: dict[str, int]) -> tuple[Row, ...]:
+    """The table: means over images, the truth's error-free row cut to its `bleed`."""
+    rows = []
+    for name, scores in per_image.items():
+        kept = {"bleed": scores["bleed"]} if name == "truth" else scores
+        undefined = {metric: int(np.isnan(values).sum()) for metric, values in kept.items()}
+        rows.append(
+            Row(
+                name=name,
+                samples=counts[name],
+                scores={metric: metrics.mean(values) for metric, values in kept.items()},
+                undefined={metric: count for metric, count in undefined.items() if count},
+            )
+        )
+    return tuple(rows)
+
+
+def diagnose(
+    method: Method,
+    variables: dict[str, Any],
+    batches: Iterable[Batch],
+    *,
+    samples: int,
+    rule: str,
+    seed: int,
+    unary_weight: float,
+    images: int = 100,
+) -> Diagnostics | None:
+    """`gcrf.diagnostics` of the first test images, all samples as columns of one system; None without a G-CRF.
+
+    Args:
+      method, variables, samples, rule, seed: as for `predictor` and `score_images`.
+      batches: of the test set, in order; only as many as needed are read.
+      unary_weight: w of every pixel in the method's sampling, `gcrf.beta_test + gcrf.floor`.
+      images: how many; a condition number costs a factorisation.
+    """
+    if method.similarity is None:
+        return None
+    step = jax.jit(partial(_diagnose_batch, method, samples=samples, rule=rule, unary_weight=unary_weight))
+    parts: list[dict[str, np.ndarray]] = []
+    for index, batch in enumerate(batches):
+        inputs = {name: value for name, value in batch.items() if name != "mask"}
+        found = step(variables, inputs, jax.random.fold_in(jax.random.key(seed), index))
+        parts.append({name: np.asarray(value)[_real(batch)] for name, value in found.items()})
+        if sum(part["movement"].size for part in parts) >= images:
+            break
+    return _summarise({name: values[:images] for name, values in _concatenate(parts).items()})
+
+
+def _diagnose_batch(
+    method: Method, variables: Any, batch: Any, rng: Any, *, samples: int, rule: str, unary_weight: float
+) -> dict[str, Any]:
+    drawn = method.sample(variables, batch, rng, samples=samples, rule=rule)
+    similarity = method.similarity(variables, batch)  # type: ignore[misc]  # diagnose has checked that there is one
+    pixels = similarity.shape[-1]
+    weights = jnp.full(pixels, unary_weight, similarity.dtype)
+
+    def columns(fields: Any) -> Any:
+        return jnp.moveaxis(fields, 1, 3).reshape(fields.shape[0], pixels, -1)
+
+    def one(arrays: Any) -> dict[str, Any]:
+        return gcrf.diagnostics(*arrays, weights)
+
+    # One image after the other: a whole batch of P × P systems at once would not fit beside the batch's S.
+    return jax.lax.map(one, (similarity, columns(drawn.field), columns(drawn.unary)))
+
+
+def _summarise(values: dict[str, np.ndarray]) -> Diagnostics:
+    place = {name: int((np.argmin if name == "movement" else np.argmax)(array)) for name, array in values.items()}
+    return Diagnostics(
+        images=next(iter(values.values())).size,
+        mean={name: metrics.mean(array) for name, array in values.items()},
+        worst={name: float(array[place[name]]) for name, array in values.items()},
+        worst_image=place,
+    )
+
+
+def training_fields(batches: Iterable[Batch], count: int = blind.FIT_IMAGES) -> Float[np.ndarray, "K H W 2"]:
+    """Colour fields of the first `count` images of a training set, to fit the blind baselines on.
+
+    Raises:
+      ValueError: there is no image.
+    """
+    parts: list[np.ndarray] = []
+    for batch in batches:
+        parts.append(batch["ab"][_real(batch)])
+        if sum(part.shape[0] for part in parts) >= count:
+            break
+    if not parts:
+        raise ValueError("the training split is empty, and the blind baselines are fitted on it; prepare it first")
+    return np.concatenate(parts)[:count]
+
+
+def limited(batches: Iterable[Batch], images: int) -> Iterator[Batch]:
+    """The first `images` images of the batches, shapes unchanged: what is too many becomes padding."""
+    left = images
+    for batch in batches:
+        real = _real(batch)
+        kept = real & (np.cumsum(real) <= left)
+        yield {**batch, "mask": kept}
+        left -= int(kept.sum())
+        if left <= 0:
+            return
+
+
+def collect(batches: Iterable[Batch], indices: Sequence[int]) -> Batch:
+    """The images of these places in the test set as one batch, in the order asked for, without padding.
+
+    Raises:
+      ValueError: the test set is shorter.
+    """
+    found: dict[int, Batch] = {}
+    start = 0
+    for batch in batches:
+        real = np.flatnonzero(_real(batch))
+        wanted = [i for i in indices if start <= i < start + real.size]
+        found |= {i: {name: value[real[i - start]] for name, value in batch.items()} for i in wanted}
+        start += real.size
+        if len(found) == len(set(indices)):
+            break
+    missing = [i for i in indices if i not in found]
+    if missing:
+        raise ValueError(f"images {missing} asked for, but the test set has {start}")
+    names = [name for name in found[indices[0]] if name != "mask"]
+    return {name: np.stack([found[i][name] for i in indices]) for name in names}
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """The evaluation as JSON, with each row's eob_mae as a ratio to gray's and to the templates'; NaN becomes null."""
+    rows = [{**row._asdict(), "ratios": ratios(evaluation, row)} for row in evaluation.rows]
+    diagnostics = evaluation.diagnostics._asdict() if evaluation.diagnostics else None
+    whole = {"protocol": evaluation.protocol._asdict(), "rows": rows, "diagnostics": diagnostics}
+    return json.dumps(_finite(whole), indent=2, allow_nan=False) + "\n"
+
+
+def per_image_to_json(per_image: PerImage) -> str:
+    """The scores of every image, six digits, NaN as null: {row: {metric: [...]}} in the order of the test set."""
+    rounded = {
+        row: {metric: [float(f"{value:.6g}") for value in values] for metric, values in scores.items()}
+        for row, scores in per_image.items()
+    }
+    return json.dumps(_finite(rounded), allow_nan=False) + "\n"
+
+
+def ratios(evaluation: Evaluation, row: Row) -> dict[str, float]:
+    """`eob_mae` of a row over that of gray and of the templates: the published unit is unknown, a ratio has none."""
+    own = row.scores.get("eob_mae", float("nan"))
+    return {name: own / evaluation.row(name).scores["eob_mae"] for name in ("gray", "templates")}
+
+
+def from_json(text: str) -> Evaluation:
+    """The inverse of `to_json`."""
+    whole = json.loads(text)
+    rows = tuple(
+        Row(row["name"], row["samples"], _with_nan(row["scores"]), row["undefined"]) for row in whole["rows"]
+    )
+    found = whole["diagnostics"]
+    diagnostics = None
+    if found:
+        diagnostics = Diagnostics(
+            found["images"], _with_nan(found["mean"]), _with_nan(found["worst"]), found["worst_image"]
+        )
+    return Evaluation(Protocol(**whole["protocol"]), rows, diagnostics)
+
+
+def _with_nan(scores: dict[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in scores.items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
