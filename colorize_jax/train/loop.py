@@ -1,0 +1,370 @@
+"""The one training loop, for all stages of all methods.
+
+A step is a pure function of the state, of the batch that `(seed, stage, step)` determine, and of a key folded from
+`(seed, stage, step)`. So the state, which counts its steps, is all that a checkpoint holds, and a run that was killed
+and resumed ends with the same bits as one that was not.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple, TextIO
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from colorize_jax.methods.base import Batch, Method, Stage, TrainState, Variables
+from colorize_jax.shapes import Array
+from colorize_jax.train import checkpoints, parallel, sheet, telemetry, workdir as files
+
+SHEET_ROWS = 8
+
+
+class Data(NamedTuple):
+    """What the loop asks of the data.
+
+    Attributes:
+      batches: `(stage index, batch_size, first step) -> endless iterator` over the batches of that and the following
+        steps; the batch of a step does not depend on where the iterator began.
+      evaluation: `(batch_size, images) -> iterator of (batch, weight)`: the first test images, all batches of full
+        size; weight (B,) is 0 for padding and 1 otherwise.
+      describe: `(stage index, batch_size, step) -> str` that names the images of a step's batch, for messages.
+      provenance: what the data are, as JSON: sets, splits with their hashes, licences.
+    """
+
+    batches: Callable[[int, int, int], Iterator[dict[str, np.ndarray]]]
+    evaluation: Callable[[int, int], Iterator[tuple[dict[str, np.ndarray], np.ndarray]]]
+    describe: Callable[[int, int, int], str]
+    provenance: Any
+
+
+class NonFinite(ArithmeticError):
+    """Training diverged; the message says where, and which checkpoint is the last good one."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; all is saved.
+
+    Attributes:
+      signal: its number.
+    """
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal = number
+
+
+class StopRequest:
+    """Remembers SIGTERM or the first Ctrl-C, so that the loop can save and stop between two steps."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.signal is not None:
+            raise KeyboardInterrupt  # the second Ctrl-C does not wait
+        self.signal = number
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turns SIGTERM and SIGINT into a request while the context lasts (signals reach the main thread only)."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def epoch_steps(epoch_images: int, batch_size: int) -> int:
+    """Steps of an epoch: whole batches only, at least one."""
+    return max(1, epoch_images // batch_size)
+
+
+def stage_steps(epochs: float, epoch_images: int, batch_size: int) -> int:
+    """Steps of a stage."""
+    return round(epochs * epoch_steps(epoch_images, batch_size))
+
+
+class _Keys(NamedTuple):
+    init: Array
+    update: Array
+    evaluate: Array
+
+
+def stage_keys(seed: int, index: int) -> _Keys:
+    """The keys of stage `index`; the update's is folded with the step."""
+    return _Keys(*jax.random.split(jax.random.fold_in(jax.random.key(seed), index), 3))
+
+
+class _Run(NamedTuple):
+    """What is constant during one stage."""
+
+    workdir: Path
+    index: int
+    stage: Stage
+    data: Data
+    mesh: Mesh
+    programs: parallel.Programs
+    keys: _Keys
+    span: telemetry.Span
+    save_every: int
+    keep: int
+    log_every: int
+    evaluate_every: int
+    evaluation_images: int
+    stop: StopRequest
+    out: TextIO
+
+
+def train(
+    config: Any,
+    method: Method,
+    data: Data,
+    workdir: str | Path,
+    *,
+    mesh: Mesh | None = None,
+    out: TextIO | None = None,
+) -> Variables:
+    """Trains all stages of `method`, going on where an earlier run in `workdir` stopped.
+
+    Args:
+      config: resolved; the fields `seed`, `data.epoch_images`, `checkpoint` and `log` are read here.
+      method: its stages are trained in their order, each handing its variables to the next.
+      data: see `Data`.
+      workdir: made where it does not exist; see `workdir` for what lies in it.
+      mesh: of the devices to use; by default all local ones.
+      out: where the progress goes; by default standard output.
+
+    Returns:
+      The variables after the last stage.
+
+    Raises:
+      ValueError: another run holds `workdir`, or it was begun with another config or other data.
+      NonFinite: the loss or the state is no longer finite.
+      Interrupted: SIGTERM or Ctrl-C came; the state is saved.
+    """
+    folder, mesh = Path(workdir), mesh or parallel.data_mesh()
+    with files.locked(folder), stop_requests() as stop:
+        files.check_config(folder, files.plain(config))
+        files.check_data(folder, data.provenance)
+        files.record_start(folder)
+        variables = None
+        for index, stage in enumerate(method.stages):
+            run = _plan(config, folder, index, stage, data, mesh, stop, out or sys.stdout)
+            if not _finished(run, [later.name for later in method.stages[index + 1 :]]):
+                _train_stage(run, [earlier.name for earlier in method.stages[:index]], variables)
+            variables = checkpoints.load_stage(folder, stage.name, parallel.replicated(mesh))
+    if variables is None:
+        raise ValueError("the method has no stages: nothing to train")
+    return variables
+
+
+def _plan(
+    config: Any,
+    workdir: Path,
+    index: int,
+    stage: Stage,
+    data: Data,
+    mesh: Mesh,
+    stop: StopRequest,
+    out: TextIO,
+) -> _Run:
+    parallel.check_batch_size(stage.batch_size, mesh, stage.name)
+    per_epoch = epoch_steps(config.data.epoch_images, stage.batch_size)
+    total = stage_steps(stage.epochs, config.data.epoch_images, stage.batch_size)
+    return _Run(
+        workdir=workdir,
+        index=index,
+        stage=stage,
+        data=data,
+        mesh=mesh,
+        programs=parallel.compile_stage(stage, mesh),
+        keys=jax.device_put(stage_keys(config.seed, index), parallel.replicated(mesh)),
+        span=telemetry.Span(stage.name, stage.batch_size, per_epoch, total),
+        save_every=config.checkpoint.every_steps,
+        keep=config.checkpoint.keep,
+        log_every=config.log.every_steps,
+        evaluate_every=max(1, round(config.log.eval_every_epochs * per_epoch)),
+        evaluation_images=config.log.eval_images,
+        stop=stop,
+        out=out,
+    )
+
+
+def _finished(run: _Run, later: list[str]) -> bool:
+    done, total = checkpoints.finished_step(run.workdir, run.stage.name), run.span.total_steps
+    if done == total:
+        return True
+    if done is None:
+        return False
+    followed = [name for name in later if checkpoints.begun(run.workdir, name)]
+    if done > total or followed:
+        raise ValueError(
+            f"stage {run.stage.name!r} in {run.workdir} was finished with {done} steps and the config now asks for {total}"
+            + (f"; stage {followed[0]!r} was already built on it" if followed else "")
+            + "; give the old config.stages epochs or another --workdir"
+        )
+    return False
+
+
+def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> None:
+    with checkpoints.StageCheckpoints(run.workdir, run.stage.name, keep=run.keep) as saved:
+        state, step = _start(run, saved, variables)
+        metrics = telemetry.rewind(run.workdir / "metrics.jsonl", [*earlier, run.stage.name], step)
+        with telemetry.Telemetry(run.workdir, run.span, metrics, step, run.out) as tell:
+            if _due(run, step) and not metrics.evaluated(run.stage.name, step):
+                _evaluate(run, tell, state, step)  # the kill came between this step's save and its evaluation
+            state = _advance(run, saved, tell, state, step)
+            checkpoints.save_stage(
+                run.workdir, run.stage.name, run.index, run.span.total_steps, state.variables
+            )
+
+
+def _start(
+    run: _Run, saved: checkpoints.StageCheckpoints, variables: Variables | None
+) -> tuple[TrainState, int]:
+    """The newest checkpoint of the stage, or its initial state."""
+    example = parallel.put_batch(next(run.data.batches(run.index, run.stage.batch_size, 0)), run.mesh)
+    arguments = (run.keys.init, example, variables)
+    if saved.latest is not None:
+        same = parallel.replicated(run.mesh)
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
+            jax.eval_shape(run.programs.init, *arguments),
+        )
+        state = saved.restore(abstract)
+    else:
+        state = run.programs.init(*arguments)
+    return state, int(state.step)
+
+
+def _due(run: _Run, step: int) -> bool:
+    """Whether an evaluation belongs to this step."""
+    return step == run.span.total_steps or (step > 0 and step % run.evaluate_every == 0)
+
+
+def _advance(
+    run: _Run, saved: checkpoints.StageCheckpoints, tell: telemetry.Telemetry, state: TrainState, step: int
+) -> TrainState:
+    """Updates up to the end of the stage; while one step runs, the next batch is read and the one before is reported."""
+    total = run.span.total_steps
+    batches = run.data.batches(run.index, run.stage.batch_size, step)
+    batch = parallel.put_batch(next(batches), run.mesh) if step < total else None
+    running: dict[str, Array] | None = None
+    _stop_if_asked(run, saved, state, step)
+    while step < total:
+        before = running
+        state, running = run.programs.update(state, batch, run.keys.update)
+        step += 1
+        if step < total:
+            batch = parallel.put_batch(next(batches), run.mesh)
+        if before is not None:
+            _report(run, saved, tell, step - 1, before)
+        evaluating, stopping = _due(run, step), run.stop.signal is not None
+        if evaluating or stopping or step % run.save_every == 0:
+            _report(run, saved, tell, step, running)
+            running = None
+            _save(run, saved, state, step, wait=evaluating or stopping)
+        _stop_if_asked(run, saved, state, step)
+        if evaluating:
+            _evaluate(run, tell, state, step)
+            _stop_if_asked(run, saved, state, step)
+    return state
+
+
+def _report(
+    run: _Run,
+    saved: checkpoints.StageCheckpoints,
+    tell: telemetry.Telemetry,
+    step: int,
+    metrics: dict[str, Array],
+) -> None:
+    """Waits for the step's loss, checks it, and writes its metrics where they are wanted."""
+    if "loss" not in metrics:
+        raise ValueError(
+            f"update of stage {run.stage.name!r} gives the metrics {sorted(metrics)}; 'loss' must be among them"
+        )
+    loss = float(metrics["loss"])
+    if not np.isfinite(loss):
+        raise _diverged(run, saved, step, f"the loss is {loss}")
+    tell.advance()
+    if step % run.log_every == 0 or step == run.span.total_steps:
+        tell.step(step, {name: float(value) for name, value in jax.device_get(metrics).items()})
+
+
+def _save(
+    run: _Run, saved: checkpoints.StageCheckpoints, state: TrainState, step: int, *, wait: bool
+) -> None:
+    if not parallel.all_finite(state):
+        raise _diverged(
+            run, saved, step, "the loss is finite, but the update left NaN or infinity in the state"
+        )
+    saved.save(step, state, wait=wait)
+
+
+def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: str) -> NonFinite:
+    name, kept = run.stage.name, saved.latest
+    images = run.data.describe(run.index, run.stage.batch_size, step - 1)
+    good = (
+        f"the last good checkpoint is step {kept} in {saved.folder}"
+        if kept is not None
+        else "nothing was saved yet"
+    )
+    return NonFinite(
+        f"stage {name!r}, step {step} (batch {step - 1}: {images}): {what}; {good}. "
+        f"Lower config.stages.{name}.lr or config.optim.clip_norm and train in another --workdir"
+    )
+
+
+def _stop_if_asked(run: _Run, saved: checkpoints.StageCheckpoints, state: TrainState, step: int) -> None:
+    if run.stop.signal is None:
+        return
+    _save(run, saved, state, step, wait=True)
+    name = signal.Signals(run.stop.signal).name
+    raise Interrupted(
+        run.stop.signal,
+        f"{name}: saved stage {run.stage.name!r} at step {step} in {run.workdir}; the same command goes on from there",
+    )
+
+
+def _evaluate(run: _Run, tell: telemetry.Telemetry, state: TrainState, step: int) -> None:
+    """Means over the test images, padding left out exactly, and a contact sheet of the first of them."""
+    began = time.monotonic()
+    sums: dict[str, float] = {}
+    images = 0.0
+    for i, (batch, weight) in enumerate(run.data.evaluation(run.stage.batch_size, run.evaluation_images)):
+        if i == 0:
+            _write_sheet(run, state, step, batch, weight)
+        rng = jax.random.fold_in(run.keys.evaluate, i)
+        values = jax.device_get(
+            run.programs.evaluate(state.variables, parallel.put_batch(batch, run.mesh), rng)
+        )
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + float(np.sum(value, where=weight > 0, dtype=np.float64))
+        images += float(weight.sum())
+        if run.stop.signal is not None:
+            return  # it is begun again when the run goes on
+    means = {name: value / images for name, value in sums.items()}
+    tell.evaluation(step, round(images), means, time.monotonic() - began)
+
+
+def _write_sheet(run: _Run, state: TrainState, step: int, batch: Batch, weight: np.ndarray) -> None:
+    rows = min(SHEET_ROWS, int((weight > 0).sum()))
+    few = jax.device_put({name: value[:rows] for name, value in batch.items()}, parallel.replicated(run.mesh))
+    columns = jax.device_get(
+        run.programs.pictures(state.variables, few, jax.random.fold_in(run.keys.evaluate, 0))
+    )
+    path = run.workdir / "sheets" / f"{run.index}_{run.stage.name}_{step:07d}.png"
+    sheet.write_sheet(path, columns)

@@ -1,0 +1,136 @@
+"""The files of a training run's working directory that say what the run is, and the lock that keeps a second one out.
+
+| file | holds |
+|---|---|
+| `config.json` | the resolved config |
+| `data.json` | the data sets: name, split, number of images, split hash, licence |
+| `versions.json` | one entry per start: time, Python, packages, devices |
+| `metrics.jsonl`, `tensorboard/`, `sheets/` | see `telemetry` |
+| `checkpoints/`, `stages/` | see `checkpoints` |
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+_FREE = ("log.", "checkpoint.", "data.dir", "data.threads")
+_EPOCHS = re.compile(r"stages\.\w+\.epochs")
+_PACKAGES = (
+    "colorize_jax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "numpy",
+    "scipy",
+    "pillow",
+    "ml_collections",
+)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON so that the file is either the old one or the whole new one, whenever the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    os.replace(temporary, path)
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """The config as JSON gives it back: dicts, lists, strings, numbers."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Keeps a second training run out of the directory; the system frees the lock however this process ends.
+
+    Raises:
+      ValueError: another process trains there.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process is training in {workdir}; wait for it or give another --workdir"
+            ) from None
+        yield
+
+
+def check_config(workdir: Path, config: dict[str, Any]) -> None:
+    """Stores the config of a new run; for one that is resumed, checks it against the stored one.
+
+    Raises:
+      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, and longer
+        epochs may change.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        old, new = _flat(json.loads(path.read_text())), _flat(config)
+        differing = [k for k in sorted({*old, *new}) if not _may_change(k, old.get(k), new.get(k))]
+        if differing:
+            lines = "; ".join(f"config.{k}: {old.get(k)!r} there, {new.get(k)!r} now" for k in differing)
+            raise ValueError(
+                f"{workdir} was begun with another config ({lines}); give the old values or another --workdir"
+            )
+    write_json(path, config)
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _may_change(name: str, old: Any, new: Any) -> bool:
+    if old == new or name.startswith(_FREE):
+        return True
+    return bool(_EPOCHS.fullmatch(name)) and None not in (old, new) and new > old
+
+
+def check_data(workdir: Path, provenance: Any) -> None:
+    """Stores what the data are; for a run that is resumed, checks that they are the same.
+
+    Raises:
+      ValueError: the data sets or their splits are not those that the run was begun with.
+    """
+    path = workdir / "data.json"
+    if path.exists() and json.loads(path.read_text()) != json.loads(json.dumps(provenance)):
+        raise ValueError(
+            f"the data differ from those that {workdir} was begun with (compare {path} with: "
+            f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
+        )
+    write_json(path, provenance)
+
+
+def record_start(workdir: Path) -> None:
+    """Appends time, package versions and devices to `versions.json`."""
+    path = workdir / "versions.json"
+    starts = json.loads(path.read_text()) if path.exists() else []
+    write_json(path, [*starts, {"started_unix_s": round(time.time(), 1), **versions()}])
+
+
+def versions() -> dict[str, Any]:
+    """Python, the packages that training rests on (absent ones left out), and the devices."""
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    devices = [f"{device.platform} {device.device_kind}" for device in jax.local_devices()]
+    return {"python": platform.python_version(), "packages": found, "devices": devices}

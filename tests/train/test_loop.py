@@ -1,0 +1,304 @@
+"""The loop on a toy method: resuming, stopping, diverging, reporting."""
+
+import io
+import json
+import math
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorize_jax.train import checkpoints, loop, parallel, sheet, telemetry
+from tests.train import toy
+
+
+def run(workdir, config=None, *, data=None, method=None):
+    config = config or toy.config()
+    return loop.train(config, method or toy.method(config), data or toy.data(), workdir, out=io.StringIO())
+
+
+def same_bits(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    return all(
+        np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    )
+
+
+def lines(workdir, kind="train"):
+    return [line for line in telemetry.read_metrics(workdir / "metrics.jsonl").lines if line["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """A run that nothing interrupted: (its folder, its variables, its traces)."""
+    workdir, traces, config = tmp_path_factory.mktemp("straight"), [], toy.config()
+    return workdir, run(workdir, config, method=toy.method(config, traces)), traces
+
+
+def stopping(after, number=signal.SIGTERM):
+    """Data that send this process a signal when the batch of step `after` of the first stage is asked for."""
+    plain = toy.data()
+
+    def batches(index, size, step):
+        for batch in plain.batches(index, size, step):
+            if (index, step) == (0, after):
+                os.kill(os.getpid(), number)
+            yield batch
+            step += 1
+
+    return plain._replace(batches=batches)
+
+
+def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight):
+    _, expected, _ = straight
+    config = toy.config(**{"checkpoint.every_steps": 100})
+    with pytest.raises(loop.Interrupted) as stopped:
+        run(tmp_path, config, data=stopping(after=2))
+    assert stopped.value.signal == signal.SIGTERM
+    with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
+        assert saved.latest in (2, 3), "SIGTERM must save at once"
+    assert same_bits(run(tmp_path, config), expected)
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    request = loop.StopRequest()
+    request(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        request(signal.SIGINT, None)
+
+
+def test_a_stage_hands_over_what_it_trained(straight):
+    workdir, variables, _ = straight
+    first = checkpoints.load_stage(workdir, "first")
+    assert set(first["params"]) == {"first"}
+    assert same_bits(first["params"]["first"], variables["params"]["first"])
+    assert same_bits(checkpoints.restore_variables(workdir), variables)
+
+
+def test_each_step_is_compiled_once(straight):
+    _, _, traces = straight
+    assert traces == ["first", "second"]
+
+
+def test_the_update_compiles_at_its_first_call_only():
+    config = toy.config()
+    stage = toy.method(config).stages[0]
+    mesh = parallel.data_mesh()
+    programs = parallel.compile_stage(stage, mesh)
+    keys = jax.device_put(loop.stage_keys(0, 0), parallel.replicated(mesh))
+    batches = toy.data().batches(0, 4, 0)
+    state = programs.init(keys.init, parallel.put_batch(next(batches), mesh), None)
+    for _ in range(3):
+        state, _ = programs.update(state, parallel.put_batch(next(batches), mesh), keys.update)
+        assert programs.update._cache_size() == 1
+
+
+def test_metrics_hold_every_step_once_after_losing_some(tmp_path, straight):
+    config = toy.config(**{"checkpoint.every_steps": 4})
+    with pytest.raises(RuntimeError, match="power"):
+        run(tmp_path, config, data=toy.data()._replace(batches=failing(after=7)))
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "train", "sta')  # cut short
+    variables = run(tmp_path, config)
+    expected = [(stage, step) for stage in ("first", "second") for step in range(1, 11)]
+    assert [(line["stage"], line["step"]) for line in lines(tmp_path)] == expected
+    assert same_bits(variables, straight[1])
+    assert [line["loss"] for line in lines(tmp_path)] == [line["loss"] for line in lines(straight[0])]
+    seconds = [line["stage_s"] for line in lines(tmp_path)[:10]]
+    assert seconds == sorted(seconds)
+
+
+def failing(after):
+    def batches(index, size, step):
+        for batch in toy.data().batches(index, size, step):
+            if step == after:
+                raise RuntimeError("power")
+            yield batch
+            step += 1
+
+    return batches
+
+
+def test_evaluations_are_exact_whatever_the_padding(straight):
+    workdir, variables, _ = straight
+    evaluations = lines(workdir, "evaluation")
+    assert [(line["stage"], line["step"]) for line in evaluations] == [
+        ("first", 5),
+        ("first", 10),
+        ("second", 5),
+        ("second", 10),
+    ]
+    padded = toy.images([9], 8)["lightness"][:6]
+    assert evaluations[0]["images"] == 6
+    assert math.isclose(evaluations[0]["lightness"], float(padded.mean()), rel_tol=1e-5)
+
+
+def test_an_evaluation_that_was_cut_off_is_done_when_resuming(tmp_path):
+    plain = toy.data()
+    asked = []
+
+    def evaluation(size, count):
+        asked.append(count)
+        if len(asked) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain.evaluation(size, count)
+
+    data = plain._replace(evaluation=evaluation)
+    with pytest.raises(loop.Interrupted):
+        run(tmp_path, data=data)
+    assert not lines(tmp_path, "evaluation")
+    run(tmp_path, data=data)
+    assert [line["step"] for line in lines(tmp_path, "evaluation")] == [5, 10, 5, 10]
+
+
+def test_each_evaluation_writes_a_contact_sheet(straight):
+    workdir, _, _ = straight
+    names = sorted(path.name for path in (workdir / "sheets").iterdir())
+    assert names == [f"{i}_{s}_{n:07d}.png" for i, s in enumerate(("first", "second")) for n in (5, 10)]
+    with Image.open(workdir / "sheets" / names[0]) as picture:
+        assert picture.size == (2 * (toy.SIDE + sheet.GAP), sheet.TITLE + 4 * (toy.SIDE + sheet.GAP))
+        assert np.asarray(picture.convert("RGB")).std() > 0
+
+
+def test_nan_stops_with_stage_step_batch_and_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(loop.NonFinite) as stopped:
+        run(tmp_path, data=toy.data(poison=3))
+    for part in ("'first'", "step 4", "batch 3", "images of step 3", "loss is nan", "step 3 in"):
+        assert part in str(stopped.value)
+    with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
+        assert saved.latest == 3
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
+    config = toy.config(**{"checkpoint.every_steps": 2})
+    method = toy.method(config)
+    first = method.stages[0]
+
+    def update(state, batch, rng):
+        state, metrics = first.update(state, batch, rng)
+        bad = jax.tree.map(lambda p: jax.numpy.where(state.step == 4, jax.numpy.inf, p), state.params)
+        return state._replace(params=bad), metrics
+
+    with pytest.raises(loop.NonFinite, match="step 4 .*left NaN or infinity.*step 2 in"):
+        run(tmp_path, config, method=method._replace(stages=(first._replace(update=update),)))
+    with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
+        assert saved.latest == 2
+
+
+def test_an_overfit_batch_gets_better(tmp_path):
+    config = toy.config(**{"stages.first.epochs": 4.0, "checkpoint.every_steps": 100})
+    method = toy.method(config)
+    run(tmp_path, config, method=method._replace(stages=method.stages[:1]), data=toy.data(constant=True))
+    losses = [line["loss"] for line in lines(tmp_path)]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"seed": 4}, "config.seed: 3 there, 4 now"), ({"stages.first.lr": 0.2}, "config.stages.first.lr")],
+)
+def test_another_config_is_refused_by_name(straight, changes, named):
+    with pytest.raises(ValueError, match=named):
+        run(straight[0], toy.config(**changes))
+
+
+def test_what_does_not_shape_the_result_may_change(tmp_path, straight):
+    config = toy.config(
+        **{"log.every_steps": 5, "checkpoint.keep": 1, "data.dir": "elsewhere", "data.threads": 1}
+    )
+    with pytest.raises(loop.Interrupted):
+        run(tmp_path, data=stopping(after=6))
+    assert same_bits(run(tmp_path, config), straight[1])
+    assert json.loads((tmp_path / "config.json").read_text())["data"]["dir"] == "elsewhere"
+
+
+def test_the_last_stage_can_be_made_longer_and_a_followed_one_cannot(tmp_path):
+    run(tmp_path)
+    longer = toy.config(**{"stages.second.epochs": 3.0})
+    extended = run(tmp_path, longer)
+    assert same_bits(extended, run(tmp_path / "straight", longer))
+    with pytest.raises(ValueError, match=r"'first'.*10 steps.*15.*'second' was already built on it"):
+        run(tmp_path, toy.config(**{"stages.first.epochs": 3.0, "stages.second.epochs": 3.0}))
+
+
+def test_other_data_are_refused(straight):
+    with pytest.raises(ValueError, match="data differ"):
+        run(straight[0], data=toy.data()._replace(provenance={"set": "other"}))
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path):
+    from colorize_jax.train import workdir as files
+
+    with files.locked(tmp_path), pytest.raises(ValueError, match="another process is training"):
+        run(tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_set_aside_and_the_one_before_is_used(tmp_path, straight, caplog):
+    with pytest.raises(loop.Interrupted):
+        run(tmp_path, data=stopping(after=6))
+    folder = tmp_path / "checkpoints" / "first"
+    newest = max(folder.iterdir(), key=lambda path: int(path.name))
+    for path in newest.rglob("*"):
+        if path.is_file() and path.parent.name == "d":
+            path.write_bytes(b"")
+    assert same_bits(run(tmp_path), straight[1])
+    assert (folder / f"{newest.name}.unreadable").exists()
+    assert "unreadable" in caplog.text
+
+
+def test_no_readable_checkpoint_is_an_error_that_says_so(tmp_path):
+    with pytest.raises(loop.Interrupted):
+        run(tmp_path, data=stopping(after=6))
+    config = toy.config()
+    method = toy.method(config)
+    first = method.stages[0]
+
+    def wider(rng, batch, variables):
+        state = first.init(rng, batch, variables)
+        return state._replace(batch_stats={"first": {"mean": jax.numpy.zeros(3)}})
+
+    with pytest.raises(ValueError, match="no checkpoint in .* can be read"):
+        run(tmp_path, method=method._replace(stages=(first._replace(init=wider),)))
+
+
+def test_an_update_without_a_loss_is_refused(tmp_path):
+    config = toy.config()
+    first = toy.method(config).stages[0]
+    lossless = first._replace(update=lambda *args: (first.update(*args)[0], {"error": jax.numpy.zeros(())}))
+    with pytest.raises(ValueError, match="'loss' must be among them"):
+        run(tmp_path, method=toy.method(config)._replace(stages=(lossless,)))
+
+
+def test_a_folder_without_a_finished_stage_has_no_variables(tmp_path):
+    with pytest.raises(ValueError, match="no finished stage"):
+        checkpoints.restore_variables(tmp_path)
+
+
+def test_a_batch_that_cannot_be_split_is_refused():
+    mesh = parallel.data_mesh()
+
+    class TwoDevices:
+        size = 2
+
+    parallel.check_batch_size(4, mesh, "first")
+    with pytest.raises(
+        ValueError, match=r"config.stages.first.batch_size is 3; .* multiple of the 2 devices"
+    ):
+        parallel.check_batch_size(3, TwoDevices, "first")
+
+
+def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    config, terminal, pipe = toy.config(), Terminal(), io.StringIO()
+    first = toy.method(config)._replace(stages=toy.method(config).stages[:1])
+    loop.train(config, first, toy.data(), tmp_path / "bar", out=terminal)
+    loop.train(config, first, toy.data(), tmp_path / "lines", out=pipe)
+    assert "images/s" in terminal.getvalue() and "step 3/10" not in terminal.getvalue()
+    assert "first: step 3/10" in pipe.getvalue() and "left" in pipe.getvalue()
