@@ -1,0 +1,1 @@
+"""Programs; no science in them."""

@@ -1,0 +1,29 @@
+"""What every program shares: one-line errors for mistakes of the user, and threads that do not fight."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+# OpenBLAS starts a pool beside XLA's, and the two make small solves hundreds of times slower. It is read when
+# numpy is loaded: import this module first.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from absl import app
+
+
+def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
+    """Parses the flags, calls `main(positional arguments)` and exits with what it returns (None: 0).
+
+    ValueError and OSError tell a mistake of the user: one line on stderr and exit code 1, no traceback.
+    """
+    app.run(lambda argv: _guarded(main, argv))
+    sys.exit(0)
+
+
+def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
+    try:
+        return main(argv[1:]) or 0
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1

@@ -1,0 +1,73 @@
+"""Prepares photos for training: `colorize-data --dataset=lfw_deepfunneled --source=lfw-deepfunneled.tgz --dir=data`."""
+
+from colorize_jax.apps import common  # first: it sets numpy's threads
+
+# isort: split
+from collections import Counter
+from collections.abc import Sequence
+from typing import NoReturn
+
+from absl import flags, logging
+
+from colorize_jax.data import prepared
+
+_DATASET = flags.DEFINE_string(
+    "dataset", None, "lfw_deepfunneled, lsun_church, imagenet_val, tiny_imagenet or folder."
+)
+_SOURCE = flags.DEFINE_string("source", None, "The downloaded archive or folder.")
+_DIR = flags.DEFINE_string("dir", "data", "Where prepared data sets go.")
+_NAME = flags.DEFINE_string("name", "", "What to call it; by default as the data set. --dataset=folder needs one.")
+_TEST_IMAGES = flags.DEFINE_integer(
+    "test_images", None, "Size of the random test split; by default 1000 (LFW, ImageNet)."
+)
+_TEST_FRACTION = flags.DEFINE_float(
+    "test_fraction", 0.1, "For --dataset=folder without --test_images: share of the photos in the test split."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the random split.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prepares the data set that the flags name and prints what is in it."""
+    from colorize_jax.data.prepare import prepare
+
+    if arguments or not _DATASET.value:
+        raise ValueError("usage: colorize-data --dataset=NAME --source=PATH --dir=data; --help lists all flags")
+    logging.set_verbosity(logging.WARNING)
+    summary, written = prepare(
+        _DATASET.value,
+        directory=_DIR.value,
+        source=_SOURCE.value,
+        name=_NAME.value,
+        test_images=_TEST_IMAGES.value,
+        test_fraction=_TEST_FRACTION.value,
+        seed=_SEED.value,
+        overwrite=_OVERWRITE.value,
+    )
+    if not written:
+        print(f"already prepared (--overwrite prepares it again): {summary.folder}")
+    print(describe(summary))
+
+
+def describe(summary: prepared.Summary) -> str:
+    """Counts, split hashes and skipped photos of a prepared data set, for people to read."""
+    lines = [f"{summary.name} in {summary.folder}, from {summary.source}, seed {summary.seed}"]
+    lines += [
+        f"  {split:5} {count:7,} photos  split hash {summary.split_hash[split]}"
+        for split, count in summary.images.items()
+    ]
+    reasons = Counter(
+        entry["reason"].split(":")[0] for entry in prepared.skipped(summary.folder.parent.parent, summary.name)
+    )
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    lines.append(f"  skipped {summary.skipped}" + (f" ({told}), listed in {summary.folder / 'skipped.json'}" if told else ""))
+    return "\n".join(lines)
+
+
+def cli() -> NoReturn:
+    """Entry point of the console script `colorize-data`."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,1 @@
+"""Photos: archives -> tfds builders (ArrayRecord) -> transforms -> batches. Nothing here imports TensorFlow."""

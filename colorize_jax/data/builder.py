@@ -1,0 +1,145 @@
+"""The tfds builder that all sources share: screens the photos, splits them by name, writes ArrayRecord.
+
+A source is one subclass with one method, `photos`. Records hold the publisher's encoded bytes, untouched, and the
+file's name. Beside the records lie `metadata.json` (seed, split hashes, number of photos skipped) and `skipped.json`
+(which, and why). tfds writes into a folder of another name and renames it at the end, so a prepared data set is complete.
+"""
+
+import abc
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import tensorflow_datasets as tfds
+
+from colorize_jax.data import screening, splits
+from colorize_jax.data.prepared import VERSION as PREPARED_VERSION
+
+TRAIN, TEST = "train", "test"
+_SCREENED_AT_ONCE = 512  # encoded photos held in memory while they are screened
+
+
+class Photo(NamedTuple):
+    """A photo in an open archive. `split` is the publisher's, or None where the split is ours to choose."""
+
+    name: str
+    split: str | None
+    read: Callable[[], bytes]
+
+
+class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Prepares the photos of one source.
+
+    Args:
+      source: what was downloaded: an archive or a folder, see the subclass.
+      data_dir: where prepared data sets lie; this one goes to `<data_dir>/<name>/1.0.0`.
+      name: what it will be called; by default the builder's own name.
+      test_images: size of the test split, from the number of usable photos; not called where the split is the publisher's.
+      seed: of the random split.
+    """
+
+    VERSION = tfds.core.Version(PREPARED_VERSION)
+    RELEASE_NOTES = {PREPARED_VERSION: "First."}
+    # Nothing is downloaded. Looking for checksums all the same, tfds would need a package that it does not declare.
+    url_infos: ClassVar[dict] = {}
+
+    def __init__(
+        self,
+        *,
+        source: Path,
+        data_dir: str | os.PathLike[str],
+        test_images: Callable[[int], int],
+        seed: int,
+        name: str = "",
+    ):
+        self.name = name or type(self).name
+        self._source = source
+        self._test_images = test_images
+        self._seed = seed
+        self._open_archives = ExitStack()
+        self._skipped: dict[str, str] = {}
+        super().__init__(data_dir=os.fspath(data_dir), file_format=tfds.core.FileFormat.ARRAY_RECORD)
+
+    @abc.abstractmethod
+    def photos(self, scratch: Path) -> AbstractContextManager[list[Photo]]:
+        """Opens the source. `scratch` is an existing folder for what must be unpacked; leave nothing there."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {"image": tfds.features.Image(shape=(None, None, None)), "name": tfds.features.Text()}
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=type(self).__doc__,
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _log_download_bytes(self) -> None:
+        """Nothing to say: tfds would print unknown sizes of a download that does not happen."""
+
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any = None) -> None:
+        # tfds calls this while `data_dir` is still the folder that will be renamed when all went well.
+        with self._open_archives:
+            super()._download_and_prepare(dl_manager, download_config)
+        skipped = [{"name": name, "reason": reason} for name, reason in sorted(self._skipped.items())]
+        (Path(self.data_dir) / "skipped.json").write_text(json.dumps(skipped, indent=1) + "\n")
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
+        photos = self._open_archives.enter_context(self.photos(Path(self.data_dir)))
+        usable = self._usable(photos)
+        chosen = self._split(usable)
+        named = {split: [photo.name for photo in photos] for split, photos in chosen.items()}
+        self.info.metadata.update(
+            source=self._source.name,
+            seed=self._seed,
+            skipped=len(self._skipped),
+            images={split: len(names) for split, names in named.items()},
+            split_hash={split: splits.split_hash(names) for split, names in named.items()},
+        )
+        return {split: self._generate_examples(photos) for split, photos in chosen.items()}
+
+    def _generate_examples(self, photos: list[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for photo in photos:
+            yield photo.name, {"image": photo.read(), "name": photo.name}
+
+    def _usable(self, photos: list[Photo]) -> list[Photo]:
+        _check_names(photos)
+        usable = []
+        for photo, reason in _screen(photos):
+            if reason is None:
+                usable.append(photo)
+            else:
+                self._skipped[photo.name] = reason
+        if not usable:
+            raise ValueError(f"source: none of the {len(photos)} images in {self._source} is a readable colour photo")
+        return usable
+
+    def _split(self, photos: list[Photo]) -> dict[str, list[Photo]]:
+        free = [photo.name for photo in photos if photo.split is None]
+        test = splits.choose_test(free, self._test_images(len(free)), self._seed) if free else frozenset()
+        chosen: dict[str, list[Photo]] = {TRAIN: [], TEST: []}
+        for photo in photos:
+            chosen[photo.split or (TEST if photo.name in test else TRAIN)].append(photo)
+        # tfds refuses to write a split without examples.
+        return {split: members for split, members in chosen.items() if members}
+
+
+def _check_names(photos: list[Photo]) -> None:
+    seen: set[str] = set()
+    for photo in photos:
+        if photo.name in seen:
+            raise ValueError(f"source: two photos are called {photo.name}; names must be unique")
+        seen.add(photo.name)
+
+
+def _screen(photos: Iterable[Photo]) -> Iterator[tuple[Photo, str | None]]:
+    # Archives are read by this thread alone; decoders release the interpreter's lock, so threads share that work.
+    waiting = iter(photos)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        while group := list(islice(waiting, _SCREENED_AT_ONCE)):
+            contents = [photo.read() for photo in group]
+            yield from zip(group, workers.map(screening.reason_to_skip, contents), strict=True)

@@ -1,0 +1,40 @@
+"""LSUN church_outdoor (Yu et al. 2015): 126,227 training and 300 validation photos, WebP in an LMDB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from colorize_jax.data.archives import open_lmdb
+from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
+
+_DATABASES = {TRAIN: "church_outdoor_train_lmdb", TEST: "church_outdoor_val_lmdb"}
+
+
+class LsunChurch(PhotoBuilder):
+    """LSUN church_outdoor from the folder with both LMDBs or their zips; test is the publisher's val."""
+
+    @contextmanager
+    def photos(self, scratch: Path) -> Iterator[list[Photo]]:
+        train, test = (find_database(self._source, split) for split in _DATABASES)
+        with open_lmdb(train, scratch) as train_archive, open_lmdb(test, scratch) as test_archive:
+            parts = ((TRAIN, train_archive), (TEST, test_archive))
+            yield [
+                Photo(name, split, partial(archive.read, name))
+                for split, archive in parts
+                for name in archive.names
+            ]
+
+
+def find_database(source: Path, split: str) -> Path:
+    """The LMDB folder of a split, or its zip, in the folder `source`.
+
+    Raises:
+      FileNotFoundError: neither is there.
+    """
+    for path in (source / _DATABASES[split], source / f"{_DATABASES[split]}.zip"):
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"source: {source} must be a folder that holds {_DATABASES[split]}.zip or, unpacked, {_DATABASES[split]}"
+    )

@@ -1,0 +1,94 @@
+"""Prepared data sets: which are there, what is in them, and random access to their encoded photos."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+VERSION = "1.0.0"
+
+
+class Summary(NamedTuple):
+    """What a prepared data set holds. `images` and `split_hash` have one entry a split; `skipped` is a count."""
+
+    name: str
+    folder: Path
+    images: dict[str, int]
+    split_hash: dict[str, str]
+    skipped: int
+    seed: int
+    source: str
+
+
+class Record(NamedTuple):
+    """One photo: its file name and its encoded bytes."""
+
+    name: str
+    image: bytes
+
+
+def is_prepared(directory: str | os.PathLike[str], name: str) -> bool:
+    """Whether `name` was prepared to its end; an interrupted preparation has another folder name."""
+    return (Path(directory) / name / VERSION / "dataset_info.json").is_file()
+
+
+def prepared_names(directory: str | os.PathLike[str]) -> list[str]:
+    """The names of the data sets prepared in `directory`, sorted."""
+    return sorted(path.parts[-3] for path in Path(directory).glob(f"*/{VERSION}/dataset_info.json"))
+
+
+def summary(directory: str | os.PathLike[str], name: str) -> Summary:
+    """What the prepared data set `name` holds.
+
+    Raises:
+      ValueError: it is not prepared; the message lists those that are.
+    """
+    if not is_prepared(directory, name):
+        there = ", ".join(prepared_names(directory)) or "none"
+        raise ValueError(
+            f"data: {name!r} is not prepared in {directory} (prepared: {there}); run colorize-data --dataset={name} --dir={directory}"
+        )
+    folder = Path(directory) / name / VERSION
+    return Summary(name=name, folder=folder, **json.loads((folder / "metadata.json").read_text()))
+
+
+def skipped(directory: str | os.PathLike[str], name: str) -> list[dict[str, str]]:
+    """The photos left out of a prepared data set: `name` and `reason` each, sorted by name."""
+    return json.loads((summary(directory, name).folder / "skipped.json").read_text())
+
+
+class PhotoSource:
+    """Random access to the records of one prepared split; pickles as a path, so that workers can open their own.
+
+    Raises:
+      ValueError: the data set is not prepared or has no such split.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], name: str, split: str):
+        self.summary = summary(directory, name)
+        if split not in self.summary.images:
+            known = ", ".join(self.summary.images)
+            raise ValueError(f"data: {name!r} has no split {split!r}, its splits are {known}")
+        self.split = split
+        self._records: Any = None
+
+    def __len__(self) -> int:
+        return self.summary.images[self.split]
+
+    def __getitem__(self, index: int) -> Record:
+        record = self._open()[int(index)]
+        return Record(record["name"].decode(), record["image"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_records": None}
+
+    def __repr__(self) -> str:
+        return f"PhotoSource({self.summary.folder}, {self.split!r})"
+
+    def _open(self) -> Any:
+        if self._records is None:
+            import tensorflow_datasets as tfds
+
+            builder = tfds.builder_from_directory(self.summary.folder)
+            self._records = builder.as_data_source(self.split, decoders={"image": tfds.decode.SkipDecoding()})
+        return self._records
