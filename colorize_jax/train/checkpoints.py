@@ -3,20 +3,18 @@
 | folder of the working directory | holds | kept |
 |---|---|---|
 | `checkpoints/<stage>/<step>` | the whole `TrainState` | the last `keep` |
-| `stages/<stage>` and `stages/<stage>.json` | the variables that a finished stage hands over; its step | for ever |
+| `stages/<stage>` and `….json` | the variables that a finished stage hands on; its step | for ever |
 
-Orbax writes into a temporary folder and renames it when all is there, so a save cut short by `kill -9` is never
-taken for a checkpoint. A stage is finished once its `.json` exists, which is written after its folder.
+Orbax writes into a temporary folder and renames it when all is there, so a save cut short by `kill -9` is
+never taken for a checkpoint. A stage is finished once its `.json` exists, which is written after its folder.
 
-Orbax's `CheckpointManager`, not its v1 interface: v1 renamed its functions and the folders inside a checkpoint between
-0.11 and 0.12, and a checkpoint must outlive an upgrade.
+Orbax's `CheckpointManager`, not its v1 interface: v1 renamed its functions and the folders inside a
+checkpoint between 0.11 and 0.12, and a checkpoint must outlive an upgrade.
 """
 
 import json
 import logging
-import warnings
 from pathlib import Path
-from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
@@ -26,7 +24,7 @@ from colorize_jax.train import workdir as files
 
 
 class StageCheckpoints:
-    """The checkpoints within one stage, the last `keep` of them; a context manager that waits for pending saves."""
+    """The last `keep` checkpoints within one stage; a context manager that waits for pending saves."""
 
     def __init__(self, workdir: Path, stage: str, *, keep: int) -> None:
         self.folder = (workdir / "checkpoints" / stage).absolute()
@@ -58,8 +56,8 @@ class StageCheckpoints:
         if wait:
             self._manager.wait_until_finished()
 
-    def restore(self, abstract: TrainState) -> TrainState | None:
-        """The newest checkpoint that can be read, None where there is none.
+    def restore(self, abstract: TrainState) -> TrainState:
+        """The newest checkpoint that can be read.
 
         A newer one that cannot be read is set aside as `<step>.unreadable`, with a warning.
 
@@ -67,7 +65,7 @@ class StageCheckpoints:
           abstract: `jax.ShapeDtypeStruct` leaves with the sharding to restore to.
 
         Raises:
-          ValueError: there are checkpoints, and none can be read into `abstract`.
+          ValueError: there is no checkpoint, or none can be read into `abstract`.
         """
         failures: dict[int, Exception] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -78,13 +76,13 @@ class StageCheckpoints:
                 continue
             self._set_aside(failures)
             return state
-        if failures:
-            step, error = next(iter(failures.items()))
-            raise ValueError(
-                f"no checkpoint in {self.folder} can be read, step {step} because: {_first_line(error)}. "
-                "If the networks or the optimiser were changed since, start in another --workdir."
-            )
-        return None
+        if not failures:
+            raise ValueError(f"there is no checkpoint in {self.folder}")
+        step, reason = next(iter(failures.items()))
+        raise ValueError(
+            f"no checkpoint in {self.folder} can be read, step {step} because: {_first_line(reason)}. "
+            "If the networks or the optimiser were changed since, start in another --workdir."
+        )
 
     def _set_aside(self, failures: dict[int, Exception]) -> None:
         if not failures:

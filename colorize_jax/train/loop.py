@@ -1,8 +1,8 @@
 """The one training loop, for all stages of all methods.
 
-A step is a pure function of the state, of the batch that `(seed, stage, step)` determine, and of a key folded from
-`(seed, stage, step)`. So the state, which counts its steps, is all that a checkpoint holds, and a run that was killed
-and resumed ends with the same bits as one that was not.
+A step is a pure function of the state, of the batch that `(seed, stage, step)` determine, and of a key folded
+from the same three. So the state, which counts its steps, is all that a checkpoint holds, and a run that was
+killed and resumed ends with the same bits as one that was not.
 """
 
 import contextlib
@@ -19,9 +19,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from colorize_jax.methods.base import Batch, Method, Stage, TrainState, Variables
+from colorize_jax.methods.base import Method, Stage, TrainState, Variables
 from colorize_jax.shapes import Array
-from colorize_jax.train import checkpoints, parallel, sheet, telemetry, workdir as files
+from colorize_jax.train import checkpoints, parallel, sheet, telemetry
+from colorize_jax.train import workdir as files
 
 SHEET_ROWS = 8
 
@@ -30,11 +31,11 @@ class Data(NamedTuple):
     """What the loop asks of the data.
 
     Attributes:
-      batches: `(stage index, batch_size, first step) -> endless iterator` over the batches of that and the following
-        steps; the batch of a step does not depend on where the iterator began.
-      evaluation: `(batch_size, images) -> iterator of (batch, weight)`: the first test images, all batches of full
-        size; weight (B,) is 0 for padding and 1 otherwise.
-      describe: `(stage index, batch_size, step) -> str` that names the images of a step's batch, for messages.
+      batches: `(stage index, batch_size, first step) -> endless iterator` over the batches of that and the
+        following steps; the batch of a step does not depend on where the iterator began.
+      evaluation: `(batch_size, images) -> iterator of (batch, weight)`: the first test images, all batches of
+        full size; weight (B,) is 0 for padding and 1 otherwise.
+      describe: `(stage index, batch_size, step) -> str` naming the images of a step's batch, for messages.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
     """
 
@@ -74,7 +75,7 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns SIGTERM and SIGINT into a request while the context lasts (signals reach the main thread only)."""
+    """Turns SIGTERM and SIGINT into a request while the context lasts; only the main thread can."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -112,7 +113,7 @@ class _Run(NamedTuple):
     """What is constant during one stage."""
 
     workdir: Path
-    index: int
+    order: int
     stage: Stage
     data: Data
     mesh: Mesh
@@ -186,7 +187,7 @@ def _plan(
     total = stage_steps(stage.epochs, config.data.epoch_images, stage.batch_size)
     return _Run(
         workdir=workdir,
-        index=index,
+        order=index,
         stage=stage,
         data=data,
         mesh=mesh,
@@ -212,7 +213,8 @@ def _finished(run: _Run, later: list[str]) -> bool:
     followed = [name for name in later if checkpoints.begun(run.workdir, name)]
     if done > total or followed:
         raise ValueError(
-            f"stage {run.stage.name!r} in {run.workdir} was finished with {done} steps and the config now asks for {total}"
+            f"stage {run.stage.name!r} in {run.workdir} was finished with {done} steps, "
+            f"and the config now asks for {total}"
             + (f"; stage {followed[0]!r} was already built on it" if followed else "")
             + "; give the old config.stages epochs or another --workdir"
         )
@@ -228,7 +230,7 @@ def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> 
                 _evaluate(run, tell, state, step)  # the kill came between this step's save and its evaluation
             state = _advance(run, saved, tell, state, step)
             checkpoints.save_stage(
-                run.workdir, run.stage.name, run.index, run.span.total_steps, state.variables
+                run.workdir, run.stage.name, run.order, run.span.total_steps, state.variables
             )
 
 
@@ -236,7 +238,7 @@ def _start(
     run: _Run, saved: checkpoints.StageCheckpoints, variables: Variables | None
 ) -> tuple[TrainState, int]:
     """The newest checkpoint of the stage, or its initial state."""
-    example = parallel.put_batch(next(run.data.batches(run.index, run.stage.batch_size, 0)), run.mesh)
+    example = parallel.put_batch(next(run.data.batches(run.order, run.stage.batch_size, 0)), run.mesh)
     arguments = (run.keys.init, example, variables)
     if saved.latest is not None:
         same = parallel.replicated(run.mesh)
@@ -258,9 +260,9 @@ def _due(run: _Run, step: int) -> bool:
 def _advance(
     run: _Run, saved: checkpoints.StageCheckpoints, tell: telemetry.Telemetry, state: TrainState, step: int
 ) -> TrainState:
-    """Updates up to the end of the stage; while one step runs, the next batch is read and the one before is reported."""
+    """Updates up to the end of the stage; while one runs, the next batch is read and the last one reported."""
     total = run.span.total_steps
-    batches = run.data.batches(run.index, run.stage.batch_size, step)
+    batches = run.data.batches(run.order, run.stage.batch_size, step)
     batch = parallel.put_batch(next(batches), run.mesh) if step < total else None
     running: dict[str, Array] | None = None
     _stop_if_asked(run, saved, state, step)
@@ -294,7 +296,8 @@ def _report(
     """Waits for the step's loss, checks it, and writes its metrics where they are wanted."""
     if "loss" not in metrics:
         raise ValueError(
-            f"update of stage {run.stage.name!r} gives the metrics {sorted(metrics)}; 'loss' must be among them"
+            f"update of stage {run.stage.name!r} gives the metrics {sorted(metrics)}; "
+            "'loss' must be among them"
         )
     loss = float(metrics["loss"])
     if not np.isfinite(loss):
@@ -316,7 +319,7 @@ def _save(
 
 def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: str) -> NonFinite:
     name, kept = run.stage.name, saved.latest
-    images = run.data.describe(run.index, run.stage.batch_size, step - 1)
+    images = run.data.describe(run.order, run.stage.batch_size, step - 1)
     good = (
         f"the last good checkpoint is step {kept} in {saved.folder}"
         if kept is not None
@@ -335,7 +338,8 @@ def _stop_if_asked(run: _Run, saved: checkpoints.StageCheckpoints, state: TrainS
     name = signal.Signals(run.stop.signal).name
     raise Interrupted(
         run.stop.signal,
-        f"{name}: saved stage {run.stage.name!r} at step {step} in {run.workdir}; the same command goes on from there",
+        f"{name}: saved stage {run.stage.name!r} at step {step} in {run.workdir}; "
+        "the same command goes on from there",
     )
 
 
@@ -360,11 +364,13 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry, state: TrainState, step: int
     tell.evaluation(step, round(images), means, time.monotonic() - began)
 
 
-def _write_sheet(run: _Run, state: TrainState, step: int, batch: Batch, weight: np.ndarray) -> None:
+def _write_sheet(
+    run: _Run, state: TrainState, step: int, batch: dict[str, np.ndarray], weight: np.ndarray
+) -> None:
     rows = min(SHEET_ROWS, int((weight > 0).sum()))
     few = jax.device_put({name: value[:rows] for name, value in batch.items()}, parallel.replicated(run.mesh))
     columns = jax.device_get(
         run.programs.pictures(state.variables, few, jax.random.fold_in(run.keys.evaluate, 0))
     )
-    path = run.workdir / "sheets" / f"{run.index}_{run.stage.name}_{step:07d}.png"
+    path = run.workdir / "sheets" / f"{run.order}_{run.stage.name}_{step:07d}.png"
     sheet.write_sheet(path, columns)

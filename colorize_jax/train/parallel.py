@@ -1,6 +1,7 @@
 """Data parallelism: the batch is split over the local devices, the state is the same on all of them.
 
-Batch statistics and gradients are those of the whole batch: under `jit` with shardings, XLA inserts the reductions.
+Batch statistics and gradients are those of the whole batch: under `jit` with shardings, XLA inserts the
+reductions.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ class Programs(NamedTuple):
 
     Attributes:
       init: `(rng, batch, variables | None) -> TrainState`, replicated.
-      update: `(state, batch, rng) -> (state, metrics)`; the state is donated, `rng` is the stage's, not the step's.
+      update: `(state, batch, rng) -> (state, metrics)`; the state is donated, `rng` is the stage's key.
       evaluate: `(variables, batch, rng) -> metrics`, each (B,).
       pictures: `(variables, batch, rng) -> columns`, each (B, H, W, 3).
     """
@@ -50,7 +51,8 @@ def check_batch_size(batch_size: int, mesh: Mesh, stage: str) -> None:
     """Raises ValueError unless the batch can be split evenly over the devices."""
     if batch_size % mesh.size:
         raise ValueError(
-            f"config.stages.{stage}.batch_size is {batch_size}; it must be a multiple of the {mesh.size} devices"
+            f"config.stages.{stage}.batch_size is {batch_size}; "
+            f"it must be a multiple of the {mesh.size} devices"
         )
 
 
@@ -80,7 +82,7 @@ def compile_stage(stage: Stage, mesh: Mesh) -> Programs:
 
 
 def _strongly_typed(leaf: Array) -> Array:
-    # A weakly typed leaf (a Python scalar at its origin) comes back strong from `update`, which would compile twice.
+    # A weakly typed leaf (once a Python scalar) comes back strong from `update`, which then compiles twice.
     return jnp.asarray(leaf, dtype=leaf.dtype)
 
 

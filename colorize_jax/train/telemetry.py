@@ -158,7 +158,8 @@ class Telemetry:
 
     def _line(self, step: int, rate: float | None, metrics: dict[str, float]) -> str:
         span = self._span
-        text = f"{span.stage}: step {step}/{span.total_steps}  epoch {step / span.epoch_steps:.2f}  loss {metrics['loss']:.4g}"
+        done = f"{span.stage}: step {step}/{span.total_steps}  epoch {step / span.epoch_steps:.2f}"
+        text = f"{done}  loss {metrics['loss']:.4g}"
         if rate is None:
             return text
         left = (span.total_steps - step) * span.batch_size / rate

@@ -1,4 +1,4 @@
-"""The files of a training run's working directory that say what the run is, and the lock that keeps a second one out.
+"""The files of a run's working directory that say what the run is, and the lock that keeps a second run out.
 
 | file | holds |
 |---|---|
@@ -75,8 +75,8 @@ def check_config(workdir: Path, config: dict[str, Any]) -> None:
     """Stores the config of a new run; for one that is resumed, checks it against the stored one.
 
     Raises:
-      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, and longer
-        epochs may change.
+      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, and
+        longer epochs may change.
     """
     path = workdir / "config.json"
     if path.exists():

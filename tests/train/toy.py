@@ -3,6 +3,7 @@
 As a program, `toy.py WORKDIR [--sleep=SECONDS]` trains it, for tests that kill it.
 """
 
+import functools
 import json
 import sys
 import time
@@ -37,8 +38,9 @@ def config(**changes: Any) -> ml_collections.ConfigDict:
     return made
 
 
-def stage(name: str, settings: Any, traces: list[str]) -> Stage:
-    """Fits `ab` with an affine map of the lightness under noise; the second stage keeps the first one's numbers."""
+@functools.cache  # the same functions each time, so that a test process compiles them once
+def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
+    """Fits `ab` with an affine map of the noisy lightness; the second stage keeps the first one's numbers."""
 
     def init(rng: Any, batch: Any, variables: Any) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
@@ -52,11 +54,10 @@ def stage(name: str, settings: Any, traces: list[str]) -> Stage:
         return jnp.mean((light @ own["slope"] + own["offset"] - batch["ab"]) ** 2)
 
     def update(state: TrainState, batch: Any, rng: Any) -> tuple[TrainState, dict[str, Any]]:
-        traces.append(name)
         own = state.params[name]
         value, gradient = jax.value_and_grad(loss)(own, batch, rng)
         momentum = jax.tree.map(lambda m, g: 0.9 * m + g, state.opt_state[0], gradient)
-        own = jax.tree.map(lambda p, m: p - settings.lr * m, own, momentum)
+        own = jax.tree.map(lambda p, m: p - lr * m, own, momentum)
         mean = 0.9 * state.batch_stats[name]["mean"] + 0.1 * batch["lightness"].mean((0, 1, 2))
         params = {**state.params, name: own}
         stats = {**state.batch_stats, name: {"mean": mean}}
@@ -74,13 +75,12 @@ def stage(name: str, settings: Any, traces: list[str]) -> Stage:
         gray = jnp.repeat(batch["lightness"] / 2 + 0.5, 3, axis=-1)
         return {"gray": gray, "small": gray[:, ::2, ::2]}
 
-    return Stage(name, settings.epochs, settings.batch_size, init, update, evaluate, pictures)
+    return Stage(name, epochs, batch_size, init, update, evaluate, pictures)
 
 
-def method(settings: Any, traces: list[str] | None = None) -> Method:
-    traces = [] if traces is None else traces
-    stages = tuple(stage(name, settings.stages[name], traces) for name in ("first", "second"))
-    return Method(stages, lambda: {}, None, None, None, None)
+def method(settings: Any) -> Method:
+    stages = tuple(stage(name, **settings.stages[name]) for name in ("first", "second"))
+    return Method(stages, dict, None, None, None, None)
 
 
 def images(key: list[int], count: int) -> dict[str, np.ndarray]:
@@ -90,7 +90,7 @@ def images(key: list[int], count: int) -> dict[str, np.ndarray]:
 
 
 def data(*, sleep: float = 0.0, poison: int | None = None, constant: bool = False) -> loop.Data:
-    """Synthetic batches; `poison` is the step whose batch holds a NaN, `constant` gives every step the same batch."""
+    """Synthetic batches; step `poison` gets a NaN, `constant` gives every step the same batch."""
 
     def batches(stage_index: int, batch_size: int, step: int) -> Iterator[dict[str, np.ndarray]]:
         while True:
