@@ -1,4 +1,4 @@
-"""Blind baselines: colour fields that ignore the gray image. A method that does not beat them has learned nothing from it.
+"""Blind baselines: colour fields that ignore the gray image; a method that loses to them has learned nothing.
 
 | name | N | what it answers to every image |
 |---|---|---|
@@ -52,7 +52,7 @@ def fit(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0, templates: int =
 
 
 def predict(baselines: Baselines, truth: Float[np.ndarray, "B H W 2"]) -> dict[str, np.ndarray]:
-    """Every baseline's samples for a batch, {name: (B, N, H, W, 2)}, read-only views where all images get the same.
+    """Every baseline's samples for a batch, {name: (B, N, H, W, 2)}; most are read-only views of one field.
 
     Args:
       baselines: from `fit`, of the same image size.
@@ -80,7 +80,7 @@ def predict(baselines: Baselines, truth: Float[np.ndarray, "B H W 2"]) -> dict[s
 def kmeans(
     rows: Float[np.ndarray, "B K"], clusters: int, *, seed: int, restarts: int = 4, iterations: int = 100
 ) -> Float[np.ndarray, "clusters K"]:
-    """Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007); the restart of least squared error.
+    """Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007); the best of its restarts.
 
     Centres come back by falling number of members, so that the order does not depend on the start.
 
@@ -95,9 +95,12 @@ def kmeans(
       ValueError: fewer points than clusters.
     """
     if rows.shape[0] < clusters:
-        raise ValueError(f"kmeans: {rows.shape[0]} points for {clusters} clusters; give at least as many points")
+        raise ValueError(
+            f"kmeans: {rows.shape[0]} points for {clusters} clusters; give at least as many points"
+        )
     rng = np.random.default_rng(seed)
-    norms = np.square(rows).sum(axis=1)  # once: a pass over 3,000 fields costs more than their products with 5 centres
+    # Once: a pass over 3,000 fields costs more than their products with 5 centres.
+    norms = np.square(rows).sum(axis=1)
     runs = [_lloyd(rows, norms, _plus_plus(rows, norms, clusters, rng), iterations) for _ in range(restarts)]
     centres, nearest, _ = min(runs, key=lambda run: run[2])
     return centres[np.argsort(-np.bincount(nearest, minlength=clusters), kind="stable")]
@@ -110,7 +113,7 @@ def _squared_distances(rows: np.ndarray, norms: np.ndarray, centres: np.ndarray)
 
 
 def _plus_plus(rows: np.ndarray, norms: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Starts drawn one by one with probability proportional to the squared distance to the nearest one so far."""
+    """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
     centres = rows[rng.integers(len(rows))][None]
     while len(centres) < clusters:
         distance = _squared_distances(rows, norms, centres).min(axis=1).astype(np.float64)
@@ -123,7 +126,7 @@ def _plus_plus(rows: np.ndarray, norms: np.ndarray, clusters: int, rng: np.rando
 def _lloyd(
     rows: np.ndarray, norms: np.ndarray, centres: np.ndarray, iterations: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Assign and average until no point moves: (centres, nearest centre of each point, summed squared distance)."""
+    """Assigns and averages until no point moves: (centres, each point's nearest, summed squared distance)."""
     nearest = np.full(len(rows), -1)
     for _ in range(iterations):
         moved = _squared_distances(rows, norms, centres).argmin(axis=1)

@@ -1,21 +1,20 @@
-"""Any method on a test set: every metric for every row of the table, per image, with the protocol that they belong to.
+"""Any method on a test set: every metric for every row of the table, per image, and their protocol.
 
-Networks run in batches on the device; their colour fields come to the host, are lifted to the test images' size
-and measured there by `metrics`. Padding rows of a masked last batch are dropped before
-anything is measured, so that batch size never changes a mean.
+Networks run in batches on the device; their colour fields come to the host, are lifted to the test images'
+size and measured there by `metrics`. Padding rows of a masked last batch are dropped before anything is
+measured, so that batch size never changes a mean.
 
 | row | N | what it is |
 |---|---|---|
 | `truth` | 1 | the image's own colours: what `bleed` of a real photo is |
 | `gray`, `mean_colour`, `mean_image`, `own_mean`, `templates` | 1, 5 | the blind ones of `baselines` |
-| `perfect_field` | 1 | the true colours, averaged to the method's field and lifted: the ceiling of that resolution |
+| `perfect_field` | 1 | the true colours, averaged to the field and lifted: the ceiling of its resolution |
 | `regressor` | 1 | the method's deterministic answer, where it has one |
-| `reconstruction_unary`, `reconstruction` | 1 | decoded from the true colours' code, where the encoder is at hand |
+| `reconstruction_unary`, `reconstruction` | 1 | from the true colours' code, where the encoder is at hand |
 | `unary`, `field` | N | the method's samples before and after the G-CRF |
 """
 
 import json
-import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import metadata
@@ -29,11 +28,10 @@ from colorize_jax import baselines as blind
 from colorize_jax import color, gcrf, metrics, upsample
 from colorize_jax.methods.base import Method
 from colorize_jax.shapes import Float
+from colorize_jax.train import workdir
 
 Batch = dict[str, np.ndarray]
-"""`lightness` (B, H, W, 1) and `ab` (B, H, W, 2), network units; `mask` (B,) bool where rows may be padding."""
-
-PACKAGES = ("colorize_jax", "jax", "jaxlib", "flax", "numpy", "scipy", "scikit-image", "pillow")
+"""`lightness` (B, H, W, 1), `ab` (B, H, W, 2), network units; `mask` (B,) bool where rows may be padding."""
 
 
 class Protocol(NamedTuple):
@@ -103,19 +101,24 @@ class Evaluation(NamedTuple):
         for row in self.rows:
             if row.name == name:
                 return row
-        raise ValueError(f"row {name!r} is not in the table; there are {', '.join(row.name for row in self.rows)}")
+        raise ValueError(
+            f"row {name!r} is not in the table; there are {', '.join(row.name for row in self.rows)}"
+        )
 
 
 PerImage = dict[str, dict[str, np.ndarray]]
 """{row: {metric: (images,)}}, in the order of the test set."""
 
 Predict = Callable[[Batch, Any], dict[str, np.ndarray]]
-"""`(batch, rng) -> {row: colour fields (B, N, F, F, 2)}`, network units, at any resolution up to the images' own."""
+"""`(batch, rng) -> {row: colour fields (B, N, H, W, 2)}`, network units, at the images' own resolution."""
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that a score may depend on."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+    """Python, packages and devices that a score may depend on."""
+    found = workdir.versions()
+    devices = ", ".join(sorted(set(found["devices"])))
+    scikit_image = metadata.version("scikit-image")
+    return {"python": found["python"], **found["packages"], "scikit-image": scikit_image, "device": devices}
 
 
 def predictor(
@@ -128,9 +131,9 @@ def predictor(
       variables: those of `method.abstract_variables`, and the encoder's for the reconstruction rows.
       samples: N.
       rule: 'modes' or 'random'.
-      lift: of `upsample.lift`. From 32² to 64² 'bicubic' is the better one: a perfect field of LFW then has an
-        `eob_mae` of 0.0075, by 'jbu' 0.0089; and it owes nothing to the lightness, so that what `bleed` says of
-        `unary` against `field` is the G-CRF's doing alone.
+      lift: of `upsample.lift`. From 32² to 64² 'bicubic' is the better one: a perfect field of LFW then has
+        an `eob_mae` of 0.0075, by 'jbu' 0.0089; and it owes nothing to the lightness, so that what `bleed`
+        says of `unary` against `field` is the G-CRF's doing alone.
 
     Raises:
       ValueError: networks are missing from `variables`.
@@ -175,7 +178,7 @@ def lift_all(
 
     All samples of one image and one resolution are lifted in one call, as extra channels.
     """
-    lifted = {}
+    lifted: dict[str, np.ndarray] = {}
     for side in {value.shape[2] for value in fields.values()}:
         names = [name for name, value in fields.items() if value.shape[2] == side]
         joined = np.concatenate([fields[name] for name in names], axis=1)
@@ -204,7 +207,8 @@ def score_images(
       predict: from `predictor`; None scores the blind baselines alone.
       batches: of the test set, in order.
       baselines: fitted on the training set.
-      seed: of the samples; batch i draws from `fold_in(key(seed), i)`, so rule 'random' depends on the batch size.
+      seed: of the samples; batch i draws from `fold_in(key(seed), i)`, so rule 'random' depends on the
+        batch size.
 
     Returns:
       The scores per image, and the number of samples of each row.
@@ -226,7 +230,9 @@ def score_images(
             parts.setdefault(name, []).append(metrics.score(lightness, truth, fields, labels))
             counts[name] = fields.shape[1]
     if not parts:
-        raise ValueError("the test set is empty; prepare it with colorize-data or give another --dataset or --split")
+        raise ValueError(
+            "the test set is empty; prepare it with colorize-data or give another --dataset or --split"
+        )
     return {name: _concatenate(scores) for name, scores in parts.items()}, counts
 
 
@@ -267,7 +273,7 @@ def diagnose(
     unary_weight: float,
     images: int = 100,
 ) -> Diagnostics | None:
-    """`gcrf.diagnostics` of the first test images, all samples as columns of one system; None without a G-CRF.
+    """`gcrf.diagnostics` of the first test images, all samples as columns; None without a G-CRF.
 
     Args:
       method, variables, samples, rule, seed: as for `predictor` and `score_images`.
@@ -300,14 +306,17 @@ def _diagnose_batch(
         return jnp.moveaxis(fields, 1, 3).reshape(fields.shape[0], pixels, -1)
 
     def one(arrays: Any) -> dict[str, Any]:
-        return gcrf.diagnostics(*arrays, weights)
+        matrix, solved, targets = arrays
+        return gcrf.diagnostics(matrix, solved, targets, weights)
 
     # One image after the other: a whole batch of P × P systems at once would not fit beside the batch's S.
     return jax.lax.map(one, (similarity, columns(drawn.field), columns(drawn.unary)))
 
 
 def _summarise(values: dict[str, np.ndarray]) -> Diagnostics:
-    place = {name: int((np.argmin if name == "movement" else np.argmax)(array)) for name, array in values.items()}
+    place = {
+        name: int((np.argmin if name == "movement" else np.argmax)(array)) for name, array in values.items()
+    }
     return Diagnostics(
         images=next(iter(values.values())).size,
         mean={name: metrics.mean(array) for name, array in values.items()},
@@ -328,7 +337,9 @@ def training_fields(batches: Iterable[Batch], count: int = blind.FIT_IMAGES) -> 
         if sum(part.shape[0] for part in parts) >= count:
             break
     if not parts:
-        raise ValueError("the training split is empty, and the blind baselines are fitted on it; prepare it first")
+        raise ValueError(
+            "the training split is empty, and the blind baselines are fitted on it; prepare it first"
+        )
     return np.concatenate(parts)[:count]
 
 
@@ -367,7 +378,7 @@ def collect(batches: Iterable[Batch], indices: Sequence[int]) -> Batch:
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """The evaluation as JSON, with each row's eob_mae as a ratio to gray's and to the templates'; NaN becomes null."""
+    """The evaluation as JSON, with each row's `ratios`; NaN becomes null."""
     rows = [{**row._asdict(), "ratios": ratios(evaluation, row)} for row in evaluation.rows]
     diagnostics = evaluation.diagnostics._asdict() if evaluation.diagnostics else None
     whole = {"protocol": evaluation.protocol._asdict(), "rows": rows, "diagnostics": diagnostics}
@@ -375,7 +386,7 @@ def to_json(evaluation: Evaluation) -> str:
 
 
 def per_image_to_json(per_image: PerImage) -> str:
-    """The scores of every image, six digits, NaN as null: {row: {metric: [...]}} in the order of the test set."""
+    """{row: {metric: [one value an image]}} in the order of the test set, six digits, NaN as null."""
     rounded = {
         row: {metric: [float(f"{value:.6g}") for value in values] for metric, values in scores.items()}
         for row, scores in per_image.items()
@@ -384,7 +395,7 @@ def per_image_to_json(per_image: PerImage) -> str:
 
 
 def ratios(evaluation: Evaluation, row: Row) -> dict[str, float]:
-    """`eob_mae` of a row over that of gray and of the templates: the published unit is unknown, a ratio has none."""
+    """`eob_mae` of a row over that of gray and of the templates: free of the unit, which the papers hide."""
     own = row.scores.get("eob_mae", float("nan"))
     return {name: own / evaluation.row(name).scores["eob_mae"] for name in ("gray", "templates")}
 

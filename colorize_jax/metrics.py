@@ -1,9 +1,9 @@
 """What is measured, one definition each; NumPy, per-example values out, reduced once by the caller.
 
-Shapes: `samples` (B, N, H, W, 2) are N colour versions of each image and `truth` (B, H, W, 2) its own colours,
-both colour fields in network units, ab / 128 in [-1, 1]. Every function returns one value per image, (B,) float64.
-A value that does not exist for an image (pairs of one sample, bleed of a field without colour variance) is NaN:
-`mean` leaves it out and `evaluate` counts it, so that no invented number enters an average.
+`samples` (B, N, H, W, 2) are N colour versions of each image and `truth` (B, H, W, 2) its own colours, both
+in network units, ab / 128 in [-1, 1]. Every function returns one value per image, (B,) float64. A value that
+does not exist for an image (pairs of one sample, bleed of a field without colour variance) is NaN: `mean`
+leaves it out and `evaluate` counts it, so that no invented number enters an average.
 
 | name | unit | better |
 |---|---|---|
@@ -28,9 +28,9 @@ SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 
-# About 41 pixels a superpixel at 64×64: smaller than a cheek or a forelock, larger than JPEG's chroma blocks there.
+# About 41 pixels a superpixel at 64×64: smaller than a cheek or a forelock, larger than a JPEG chroma block.
 SUPERPIXELS = 100
-# skimage.slic stretches the image to [0, 1]; at 0.1 a lightness step of 10 % counts as much as one superpixel's width.
+# slic stretches the image to [0, 1]; at 0.1 a tenth of that range counts as much as a superpixel's width.
 COMPACTNESS = 0.1
 # Total variance below which a field has no colour variance; 1e-8 is a standard deviation of 0.013 in CIE ab.
 NO_VARIANCE = 1e-8
@@ -57,7 +57,7 @@ def eob_mae(
 ) -> Float[np.ndarray, "B"]:
     """Error of the best: min over the N samples of the mean over pixels and channels of |x − x*|.
 
-    The error-of-best per pixel of Deshpande 2017 and Messaoud 2018, Table 2, whose units are not stated there.
+    The error-of-best per pixel of Deshpande 2017 and Messaoud 2018, Table 2, who do not state its unit.
     """
     return errors(samples, truth)[0].min(axis=1)
 
@@ -86,7 +86,7 @@ def to_rgb(
 ) -> Float[np.ndarray, "B N H W 3"]:
     """The samples on the image's lightness as sRGB in [0, 1], clipped per channel, as PSNR is published.
 
-    Pictures are gamut-mapped instead (`color.lab_to_srgb_bytes`); the metric clips because others' numbers do.
+    Pictures are gamut-mapped instead (`color.lab_to_srgb_bytes`); the metric clips as others' numbers do.
 
     Args:
       lightness: network units, L* / 50 − 1.
@@ -128,9 +128,10 @@ def ssim(
 ) -> Float[np.ndarray, "*batch"]:
     """Structural similarity (Wang et al. 2004): 11×11 Gaussian of σ 1.5, K₁ 0.01, K₂ 0.03, data range 1.
 
-    Local moments divide by the weights' sum, not by n − 1; only windows that lie wholly inside count; the map is
-    averaged over windows and channels. scikit-image's `structural_similarity` with `gaussian_weights=True,
-    sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1` is the same number.
+    Local moments divide by the weights' sum, not by n − 1; only windows that lie wholly inside count; the
+    map is averaged over windows and channels. scikit-image's `structural_similarity` with
+    `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1, channel_axis=-1` is the
+    same number.
 
     Args:
       first, second: images with values in [0, 1], H and W at least 11.
@@ -195,12 +196,12 @@ def pair_ssim_ab(samples: Float[np.ndarray, "B N H W 2"]) -> Float[np.ndarray, "
 
 
 def pair_ssim_rgb(samples_rgb: Float[np.ndarray, "B N H W 3"]) -> Float[np.ndarray, "B"]:
-    """`pair_ssim` of the coloured images, sRGB in [0, 1]. All versions share their lightness, so it is near 1."""
+    """`pair_ssim` of the coloured images, sRGB in [0, 1]; near 1, as all versions share their lightness."""
     return pair_ssim(samples_rgb)
 
 
 def superpixels(lightness: Float[np.ndarray, "H W 1"]) -> Int[np.ndarray, "H W"]:
-    """SLIC superpixels of the gray image alone, so that every field of one image is judged on the same regions.
+    """SLIC superpixels of the gray image alone: every field of one image is judged on the same regions.
 
     `skimage.segmentation.slic` on the lightness (which it stretches to [0, 1]) with about `SUPERPIXELS` = 100
     segments, `COMPACTNESS` = 0.1, no smoothing, connectivity enforced. Deterministic.
@@ -222,16 +223,16 @@ def superpixels(lightness: Float[np.ndarray, "H W 1"]) -> Int[np.ndarray, "H W"]
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
-def bleed(
-    fields: Float[np.ndarray, "N H W 2"], labels: Int[np.ndarray, "H W"]
-) -> Float[np.ndarray, "N"]:
-    """Share of the colour variance that lies inside regions of one lightness: (1/P) Σ_k Σ_{i∈k} ‖x_i − μ_k‖² / total.
+def bleed(fields: Float[np.ndarray, "N H W 2"], labels: Int[np.ndarray, "H W"]) -> Float[np.ndarray, "N"]:
+    """Share of a field's colour variance that lies inside the regions.
 
-    Regions weigh by their pixels, so that by the law of total variance the value is in [0, 1]: 0 when the field is
-    constant on each region, (P − K) / (P − 1) in expectation for independent noise (0.98 here), and unchanged by
-    scaling the colours. It is NaN for a field without colour variance (total below `NO_VARIANCE`): a gray or a
-    one-coloured image keeps its colours inside every line and earns nothing for that. Not meaningful alone:
-    blurring a field lowers both variances, so read it beside `eob_mae` and beside the truth's own value.
+    bleed = Σ_k Σ_{i∈k} ‖x_i − μ_k‖² / Σ_i ‖x_i − μ‖², with μ_k the mean of region k and μ that of the image.
+    Regions so weigh by their pixels, and by the law of total variance the value is in [0, 1]: 0 when the
+    field is constant on each region, (P − K) / (P − 1) in expectation for independent noise (0.98 here),
+    and unchanged by scaling the colours. It is NaN for a field without colour variance (total below
+    `NO_VARIANCE`): a gray or a one-coloured image keeps its colours inside every line and earns nothing for
+    that. Not meaningful alone: blurring a field lowers both variances, so read it beside `eob_mae` and
+    beside the truth's own value.
 
     Args:
       fields: colour fields, any unit.

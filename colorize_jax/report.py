@@ -40,9 +40,10 @@ PUBLISHED_LFW = (
 )
 
 UNIT_REMARK = (
-    "The papers do not state the unit of their error of best. Ours is network units, ab / 128. In ab / 255, LFW's gray "
-    "is at 0.0386, which would put 0.030 at 0.78 of gray, worse than five blind templates, and 0.047 above gray; the "
-    "paper's own 11e-5 fits no reading of a per-pixel error of samples that have not seen the colours. Read the ratios."
+    "The papers do not state the unit of their error of best. Ours is network units, ab / 128. In ab / 255, "
+    "LFW's gray is at 0.0386, which would put 0.030 at 0.78 of gray, worse than five blind templates, and "
+    "0.047 above gray; the paper's own 11e-5 fits no reading of a per-pixel error of samples that have not "
+    "seen the colours. Read the ratios."
 )
 
 _COLUMNS = (
@@ -60,7 +61,7 @@ _COLUMNS = (
 
 
 def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
-    """Our rows, every metric, with eob_mae over gray's and over the templates'; – where a value does not exist."""
+    """Our rows, every metric, eob_mae also over gray's and the templates'; – where a value does not exist."""
     lines = [("row", "N", *(title for _, title, _ in _COLUMNS))]
     for row in evaluation.rows:
         values = {**row.scores, **ratios(evaluation, row)}
@@ -71,8 +72,8 @@ def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
 
 def published_table(evaluation: Evaluation, *, markdown: bool = False) -> str:
     """LFW's published error of best, variance and SSIM beside ours, each with its source and protocol."""
-    protocol = evaluation.protocol
-    ours = f"{protocol.images} images, N = {protocol.samples} {protocol.rule}, {protocol.resolution}², {protocol.model}"
+    p = evaluation.protocol
+    ours = f"{p.images} images, N = {p.samples} {p.rule}, {p.resolution}², {p.model}"
     lines = [("method", "eob", "variance", "SSIM", "source")]
     for published in PUBLISHED_LFW:
         cells = (f"{published.eob:.3g}", f"{published.variance:.3g}", _cell(published.ssim, "{:.2f}"))
@@ -86,7 +87,7 @@ def published_table(evaluation: Evaluation, *, markdown: bool = False) -> str:
 
 
 def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
-    """Everything that `colorize-eval` prints: protocol, table, state of the G-CRF, published values, the unit's remark."""
+    """All that `colorize-eval` prints: protocol, table, G-CRF diagnostics, published values."""
     parts = [protocol_text(evaluation), table(evaluation, markdown=markdown)]
     if evaluation.diagnostics:
         parts.append(diagnostics_text(evaluation))
@@ -100,7 +101,8 @@ def protocol_text(evaluation: Evaluation) -> str:
     p = evaluation.protocol
     packages = ", ".join(f"{name} {version}" for name, version in p.versions.items())
     return (
-        f"{p.model} on {p.dataset}/{p.split} (split {p.split_hash}), {p.images} images at {p.resolution}², network units; "
+        f"{p.model} on {p.dataset}/{p.split} (split {p.split_hash}), {p.images} images at {p.resolution}², "
+        "network units; "
         f"{p.samples} samples, rule {p.rule}, field {p.field}² lifted by {p.lift}, seed {p.seed}, batches of "
         f"{p.batch_size}; blind baselines fitted on {p.fit_images} training images. {packages}."
     )
@@ -127,7 +129,10 @@ def _aligned(lines: Sequence[Sequence[str]], markdown: bool) -> str:
     # The last column is text in the published table and a number in ours: only a number is set to the right.
     left = [not any(character.isdigit() for character in cell) for cell in lines[-1]]
     padded = [
-        [cell.ljust(w) if i == 0 or left[i] else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))]
+        [
+            cell.ljust(w) if i == 0 or left[i] else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
         for line in lines
     ]
     if not markdown:
@@ -136,7 +141,9 @@ def _aligned(lines: Sequence[Sequence[str]], markdown: bool) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [padded[0], rule, *padded[1:]])
 
 
-def to_picture(lightness: Float[np.ndarray, "H W 1"], field: Float[np.ndarray, "H W 2"]) -> UInt8[np.ndarray, "H W 3"]:
+def to_picture(
+    lightness: Float[np.ndarray, "H W 1"], field: Float[np.ndarray, "H W 2"]
+) -> UInt8[np.ndarray, "H W 3"]:
     """A colour field on its lightness, network units, as gamut-mapped 8-bit sRGB."""
     return color.lab_to_srgb_bytes(color.network_to_lab(lightness, field))
 
@@ -167,13 +174,17 @@ def grid(
       ValueError: ragged rows, or titles or labels that do not fit them.
     """
     if len({len(row) for row in rows}) != 1:
-        raise ValueError(f"grid: rows have lengths {[len(row) for row in rows]}; give rows of one length, at least one")
+        raise ValueError(
+            f"grid: rows have lengths {[len(row) for row in rows]}; give rows of one length, at least one"
+        )
     for name, texts, wanted in (("columns", columns, len(rows[0])), ("labels", labels, len(rows))):
         if texts and len(texts) != wanted:
             raise ValueError(f"grid: {len(texts)} {name} for {wanted}; give one each, or none")
     font = ImageFont.load_default(size=13)
     height, width = (side * scale + gap for side in rows[0][0].shape[:2])
-    left = max((int(font.getlength(line)) for text in labels for line in text.split("\n")), default=0) + 2 * gap
+    left = (
+        max((int(font.getlength(line)) for text in labels for line in text.split("\n")), default=0) + 2 * gap
+    )
     top = 20 if columns else gap
     sheet = Image.new("RGB", (left + width * len(rows[0]), top + height * len(rows)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -211,7 +222,7 @@ def unary_and_field(
     unary: Float[np.ndarray, "B H W 2"],
     field: Float[np.ndarray, "B H W 2"],
 ) -> Image.Image:
-    """Fig. 7 of Messaoud 2018, one image a column: truth, unary, G-CRF output; and below each its colours alone.
+    """Fig. 7 of Messaoud 2018, one image a column: truth, unary, G-CRF output, and their colours alone.
 
     The last two rows show the colours at a constant lightness, L* = 65, where speckle and bleeding hide less.
     """
@@ -231,20 +242,22 @@ def attention(
     *,
     pixels: Sequence[tuple[float, float]] = ATTENTION_PIXELS,
 ) -> Image.Image:
-    """Fig. 8 of Messaoud 2018: the gray image, then for each marked pixel its row of S, darker blue for stronger.
+    """Fig. 8 of Messaoud 2018: the gray image, then each marked pixel's row of S, darker blue for stronger.
 
     Args:
       lightness: network units.
       similarity: S over the field's pixels, rows of the image first.
       pixels: (y, x) of the marked pixels as shares of the side, in [0, 1).
 
-    The map is S_ij over the 99.5th percentile of its row without the pixel itself, so that one near-copy does not
-    hide the rest.
+    The map is S_ij over the 99.5th percentile of its row without the pixel itself, so that one near-copy does
+    not hide the rest.
     """
-    side = int(round(similarity.shape[-1] ** 0.5))
+    side = round(similarity.shape[-1] ** 0.5)
     rows = []
     for gray, rows_of_s in zip(lightness, similarity, strict=True):
-        maps = [_attention_map(gray, rows_of_s, int(y * side) * side + int(x * side), side) for y, x in pixels]
+        maps = [
+            _attention_map(gray, rows_of_s, int(y * side) * side + int(x * side), side) for y, x in pixels
+        ]
         rows.append([to_gray(gray), *maps])
     return grid(rows, columns=["gray", *(f"pixel {n + 1}" for n in range(len(pixels)))])
 

@@ -1,4 +1,6 @@
-"""Each metric against hand-computed values, an independent implementation, or a property that a mistake would break."""
+"""Each metric against hand-computed values, an independent implementation, or a property that a mistake
+would break.
+"""
 
 import numpy as np
 import pytest
@@ -31,7 +33,9 @@ def test_error_of_best_takes_the_minimum_over_samples_of_the_mean_over_pixels_an
 def test_error_of_best_is_not_the_error_of_the_best_pixels():
     truth = np.zeros((1, 1, 2, 2), np.float32)
     samples = np.zeros((1, 2, 1, 2, 2), np.float32)
-    samples[0, 0, 0, 0] = samples[0, 1, 0, 1] = 1.0  # each is wrong at one pixel: together they would be perfect
+    samples[0, 0, 0, 0] = samples[0, 1, 0, 1] = (
+        1.0  # each is wrong at one pixel: together they would be perfect
+    )
     np.testing.assert_allclose(metrics.eob_mae(samples, truth), [0.5])
 
 
@@ -42,7 +46,9 @@ def test_mae_is_the_mean_over_samples():
 
 def test_variance_is_over_samples_and_divides_by_their_number():
     samples, _ = _hand_made()
-    first = (0.25**2 + 3 * 0.125**2) / 4  # 1/4 against 3/4 once, 1/4 against 0 three times; half the gap squared
+    first = (
+        0.25**2 + 3 * 0.125**2
+    ) / 4  # 1/4 against 3/4 once, 1/4 against 0 three times; half the gap squared
     np.testing.assert_allclose(metrics.variance(samples), [first, 0.25**2])
 
 
@@ -56,7 +62,9 @@ def test_ssim_is_scikit_images():
     first = rng.uniform(size=(2, 24, 31, 3))
     second = np.clip(first + rng.normal(size=first.shape) * 0.2, 0, 1)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    expected = [structural_similarity(a, b, channel_axis=-1, **options) for a, b in zip(first, second, strict=True)]
+    expected = [
+        structural_similarity(a, b, channel_axis=-1, **options) for a, b in zip(first, second, strict=True)
+    ]
     np.testing.assert_allclose(metrics.ssim(first, second), expected, rtol=1e-10)
     np.testing.assert_allclose(
         metrics.ssim(first.astype(np.float32), second.astype(np.float32)), expected, atol=1e-4
@@ -64,7 +72,7 @@ def test_ssim_is_scikit_images():
 
 
 def test_ssim_golden():
-    # scikit-image 0.26.0, structural_similarity with the options above on these two planes: 0.041009484939468085.
+    # From scikit-image 0.26.0: structural_similarity with the options above, on these two planes.
     y, x = np.mgrid[0:16, 0:16] / 15.0
     np.testing.assert_allclose(metrics.ssim(y[..., None], x[..., None]), 0.041009484939468085, rtol=1e-9)
 
@@ -98,7 +106,10 @@ def test_psnr_of_the_best_is_scikit_images():
     rng = np.random.default_rng(5)
     truth = rng.uniform(size=(2, 8, 8, 3))
     samples = np.clip(truth[:, None] + rng.normal(size=(2, 3, 8, 8, 3)) * 0.1, 0, 1)
-    expected = [max(peak_signal_noise_ratio(t, s, data_range=1.0) for s in ss) for t, ss in zip(truth, samples, strict=True)]
+    expected = [
+        max(peak_signal_noise_ratio(t, s, data_range=1.0) for s in ss)
+        for t, ss in zip(truth, samples, strict=True)
+    ]
     np.testing.assert_allclose(metrics.psnr_best(samples, truth), expected)
 
 
