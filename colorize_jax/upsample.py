@@ -1,0 +1,190 @@
+"""A low-resolution colour field to the size of a photo: bicubic, or guided by the photo's lightness. NumPy only.
+
+Field cell i covers the i-th F-th of the photo's height (or width): its centre is at (i + 1/2)·H/F where pixel y has
+its centre at y + 1/2. The two grids share their corners, and the cells of a photo that is not square are not square.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+METHODS = ("jbu", "bicubic")
+
+_REACH = 2  # the window is 5 x 5 cells, as Kopf's
+# Chosen on 12 LFW and 12 ImageNet photos at 250-256 pixels, true 32x32 fields: PSNR 40.0 and 38.7 dB, bicubic 39.3 and
+# 37.7; twice either value changes both by less than 0.5 dB.
+_SIGMA_SPACE = 0.6  # cells
+_SIGMA_RANGE = 12.0  # L*
+# A pixel that resembles no cell of its window takes their spatial mean; without a floor its weights underflow to 0.
+_RANGE_FLOOR = 1e-4
+_TILE_VALUES = 1 << 17  # of a temporary array: half a megabyte, within the second-level cache
+
+Tile = tuple[slice, Float[np.ndarray, "K R W"]]
+"""Rows of the photo, and their lifted values, one plane a column of the field."""
+
+
+def lift(
+    field: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], *, method: str = "jbu"
+) -> Float[np.ndarray, "H W K"]:
+    """A colour field, or several side by side, at the size of the photo.
+
+    'bicubic' is the separable cubic of Keys (1981), a = -1/2, antialiased where the photo is smaller than the field.
+    'jbu' is joint bilateral upsampling (Kopf et al. 2007, Eq. 3) with one back-projection: what the mean of the
+    result over a cell misses of the field is lifted bicubically and added (lifted in the same way it gains less). A photo with a side shorter than the
+    field has less than one pixel a cell, so nothing to be guided by, and is lifted bicubically by either method.
+
+    Args:
+      field: K columns on a square grid that covers the whole photo, any unit; N samples of a* and b* are K = 2N.
+      lightness: the photo's CIE L*, in [0, 100].
+      method: 'jbu' or 'bicubic'.
+
+    Returns:
+      (H, W, K) float32, in the unit of `field`. Constant columns stay constant up to rounding.
+
+    Raises:
+      ValueError: a field that is not square, or an unknown method.
+    """
+    lifted = np.empty((*lightness.shape, field.shape[-1]), np.float32)
+    for rows, tile in lift_tiles(field, lightness, method=method):
+        lifted[rows] = np.moveaxis(tile, 0, -1)
+    return lifted
+
+
+def lift_tiles(
+    field: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], *, method: str = "jbu"
+) -> Iterator[Tile]:
+    """`lift` by bands of rows from the top, in planes; for photos too large to lift at once."""
+    if field.ndim != 3 or field.shape[0] != field.shape[1]:
+        raise ValueError(f"field has the shape {field.shape}; allowed is (F, F, K).")
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; allowed are {', '.join(METHODS)}.")
+    field = np.asarray(field, np.float32)
+    if method == "bicubic" or min(lightness.shape) < field.shape[0]:
+        return _bicubic_tiles(field, *lightness.shape)
+    return _bilateral_tiles(field, np.asarray(lightness, np.float32))
+
+
+def resize(image: Float[np.ndarray, "H W"], height: int, width: int) -> Float[np.ndarray, "h w"]:
+    """A plane at another size: Keys' cubic, antialiased where it shrinks; float32, may overshoot slightly."""
+    rows, columns = cubic_matrix(height, image.shape[0]), cubic_matrix(width, image.shape[1])
+    return rows @ np.asarray(image, np.float32) @ columns.T
+
+
+def cubic_matrix(size: int, source: int) -> Float[np.ndarray, "size source"]:
+    """Rows of interpolation weights, each summing to 1: `source` samples to `size` samples, corners aligned."""
+    stretch = max(source / size, 1.0)
+    centre = (np.arange(size) + 0.5) * source / size - 0.5
+    reach = int(np.ceil(2 * stretch))
+    taps = np.floor(centre).astype(int)[:, None] + np.arange(-reach, reach + 1)
+    weights = _keys(np.abs(taps - centre[:, None]) / stretch)
+    matrix = np.zeros((size, source))
+    # Taps beyond the border repeat its sample.
+    np.add.at(matrix, (np.arange(size)[:, None], np.clip(taps, 0, source - 1)), weights)
+    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _keys(distance: np.ndarray) -> np.ndarray:
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
+
+
+class _Bicubic:
+    """The bicubic lift of a field, by rows."""
+
+    def __init__(self, field: np.ndarray, height: int, width: int):
+        self._rows = cubic_matrix(height, field.shape[0])
+        self._wide = np.tensordot(field, cubic_matrix(width, field.shape[1]), axes=(1, 1)).transpose(1, 0, 2)
+
+    def __call__(self, rows: slice) -> Float[np.ndarray, "K R W"]:
+        return self._rows[rows] @ self._wide
+
+
+def _bicubic_tiles(field: np.ndarray, height: int, width: int) -> Iterator[Tile]:
+    lifted = _Bicubic(field, height, width)
+    for rows in _chunks(height, _TILE_VALUES // width):
+        yield rows, lifted(rows)
+
+
+class _Axis(NamedTuple):
+    """How the pixels of one axis lie in the cells."""
+
+    edges: np.ndarray  # (F + 1,): cell i has the pixels edges[i]:edges[i + 1], those whose centres lie in it
+    own: np.ndarray  # (pixels,): the cell of each pixel
+    spatial: np.ndarray  # (pixels, 5): Gaussian of the distance to the five cells around its own
+
+
+def _axis(pixels: int, cells: int) -> _Axis:
+    edges = np.ceil(np.arange(cells + 1) * pixels / cells - 0.5).astype(int)
+    position = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
+    own = np.repeat(np.arange(cells), np.diff(edges))
+    distance = position[:, None] - (own[:, None] + np.arange(-_REACH, _REACH + 1))
+    return _Axis(edges, own, np.exp(-(distance**2) / (2 * _SIGMA_SPACE**2)).astype(np.float32))
+
+
+def _bilateral_tiles(field: np.ndarray, lightness: np.ndarray) -> Iterator[Tile]:
+    side, window = field.shape[0], _windows(field)
+    rows, columns = (_axis(pixels, side) for pixels in lightness.shape)
+    guide = _windows(cell_means(lightness, side)[..., None])[..., 0, :]
+
+    def weights(i: int) -> Iterator[tuple[slice, Float[np.ndarray, "w 25 h"]]]:
+        """Row i of cells, in chunks of pixel columns that fit the processor's cache."""
+        band = slice(rows.edges[i], rows.edges[i + 1])
+        for part in _chunks(lightness.shape[1], _TILE_VALUES // (25 * (band.stop - band.start))):
+            near = guide[i, columns.own[part]]
+            yield part, _weights(lightness[band, part].T, near, columns.spatial[part], rows.spatial[band])
+
+    means = np.empty_like(field)
+    for i in range(side):
+        # The mean of what a cell is lifted to is its mean weights times the window: no need to lift twice.
+        totals = [cell @ (1 / cell.sum(axis=1)[..., None]) for _, cell in weights(i)]
+        total = np.add.reduceat(np.concatenate(totals), columns.edges[:-1])
+        pixels = np.diff(columns.edges)[:, None] * np.diff(rows.edges)[i]
+        means[i] = (window[i] @ total)[..., 0] / pixels
+    correction = _Bicubic(field - means, *lightness.shape)
+    for i in range(side):
+        band = slice(rows.edges[i], rows.edges[i + 1])
+        tile = correction(band)
+        for part, cell in weights(i):
+            lifted = window[i, columns.own[part]] @ cell / cell.sum(axis=1)[:, None]
+            tile[:, :, part] += lifted.transpose(1, 2, 0)
+        yield band, tile
+
+
+def _chunks(length: int, step: int) -> Iterator[slice]:
+    step = max(1, step)
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+
+
+def _weights(
+    lightness: Float[np.ndarray, "w h"],
+    guide: Float[np.ndarray, "w 25"],
+    spatial_x: Float[np.ndarray, "w 5"],
+    spatial_y: Float[np.ndarray, "h 5"],
+) -> Float[np.ndarray, "w 25 h"]:
+    """Weights, not normalised, of the 25 cells around each pixel; `guide` is the L* of these cells."""
+    weights = lightness[:, None] - guide[..., None]
+    weights *= weights
+    weights *= np.float32(-0.5 / _SIGMA_RANGE**2)
+    np.exp(weights, out=weights)
+    weights += np.float32(_RANGE_FLOOR)
+    windowed = weights.reshape(len(guide), 5, 5, -1)
+    windowed *= spatial_x[:, None, :, None]
+    windowed *= np.ascontiguousarray(spatial_y.T)[:, None]
+    return weights
+
+
+def _windows(field: Float[np.ndarray, "F F K"]) -> Float[np.ndarray, "F F K 25"]:
+    """The 5 x 5 cells around each cell, row by row; beyond the border its cells repeat."""
+    padded = np.pad(field, ((_REACH, _REACH), (_REACH, _REACH), (0, 0)), mode="edge")
+    view = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(0, 1))
+    return np.ascontiguousarray(view).reshape(*field.shape, 25)
+
+
+def cell_means(image: Float[np.ndarray, "H W"], side: int) -> Float[np.ndarray, "F F"]:
+    """The mean of a plane over the pixels of each of side x side cells; its sides are at least `side`."""
+    rows, columns = (_axis(pixels, side).edges for pixels in image.shape)
+    sums = np.add.reduceat(np.add.reduceat(image, rows[:-1], axis=0), columns[:-1], axis=1)
+    return sums / (np.diff(rows)[:, None] * np.diff(columns)).astype(image.dtype)
