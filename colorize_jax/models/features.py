@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from colorize_jax.models.layers import ConvBlock, resize_field, scaled
+from colorize_jax.models.vgg import CHANNELS as VGG_CHANNELS
+from colorize_jax.models.vgg import Vgg16Features
 from colorize_jax.shapes import Array, Float
 
 
@@ -39,3 +41,26 @@ class FeatureNetwork(nn.Module):
         fine = block(narrow)(fine + resize_field(middle, 28), train)
         colours = nn.Conv(2, (3, 3), name="colours", dtype=self.dtype)(fine)
         return fine, colours.astype(jnp.float32)
+
+
+def build(network: str, width: float, dtype: Any) -> nn.Module:
+    """The feature network that `config.features.network` names.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    if network == "small":
+        return FeatureNetwork(width=width, dtype=dtype)
+    if network == "vgg16":
+        return Vgg16Features(dtype=dtype)
+    raise ValueError(f"config.features.network is {network!r}; allowed are 'small' and 'vgg16'")
+
+
+def source(network: nn.Module, batch: dict[str, Array]) -> Float[Array, "B H W 1"]:
+    """What the feature network reads of a batch: VGG-16 the 224x224 lightness, ours the one that all networks see."""
+    return batch["lightness_large" if isinstance(network, Vgg16Features) else "lightness"]
+
+
+def channels(network: nn.Module) -> int:
+    """Channels of the 28x28 feature map."""
+    return VGG_CHANNELS if isinstance(network, Vgg16Features) else scaled(512, network.width)

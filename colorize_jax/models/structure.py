@@ -29,5 +29,7 @@ class StructureEncoder(nn.Module):
         for channels in (16, 32, 64, 128, 256):
             x = ConvBlock(scaled(channels, self.width), 5, 1, self.dtype)(x, train)
         x = nn.Conv(scaled(512, self.width), (5, 5), name="embedding", dtype=self.dtype)(x)
-        log_temperature = self.param("log_temperature", nn.initializers.constant(jnp.log(self.temperature)), ())
+        log_temperature = self.param(
+            "log_temperature", nn.initializers.constant(jnp.log(self.temperature)), ()
+        )
         return x.reshape(x.shape[0], -1, x.shape[-1]).astype(jnp.float32), jnp.exp(log_temperature)

@@ -1,0 +1,151 @@
+"""Check a config as a whole and freeze it; every error names the field, its value and what is allowed."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict, FrozenConfigDict
+
+FIELD_SIDE = 32
+"""Side of the colour field; f1-f4 of the supplement fix it for 64x64 images."""
+
+_POSITIVE: Callable[[Any], bool] = lambda x: x > 0  # noqa: E731
+_NOT_NEGATIVE: Callable[[Any], bool] = lambda x: x >= 0  # noqa: E731
+_SHARE: Callable[[Any], bool] = lambda x: 0 <= x < 1  # noqa: E731
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "width": (_POSITIVE, "a positive number; 1 is the paper's size"),
+    "compute_dtype": (lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
+    "data.mixture": (
+        lambda x: len(x) > 0 and all(len(row) == 3 and row[2] > 0 for row in x),
+        "rows (prepared name, split, positive share)",
+    ),
+    "data.test": (lambda x: len(x) == 2, "(prepared name, split)"),
+    "data.image_size": (lambda x: x == 2 * FIELD_SIDE, f"{2 * FIELD_SIDE}, the supplement's"),
+    "data.crop": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
+    "data.epoch_images": (_NOT_NEGATIVE, "a number of images, or 0 for the size of the first data set"),
+    "data.threads": (_POSITIVE, "a positive number"),
+    "model.latent": (_POSITIVE, "a positive number; the paper's is 64"),
+    "model.field": (lambda x: x == FIELD_SIDE, f"{FIELD_SIDE}, the supplement's"),
+    "model.dropout": (_SHARE, "a share in [0, 1)"),
+    "features.network": (lambda x: x in ("small", "vgg16"), "'small' or 'vgg16'"),
+    "features.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
+    "gcrf.temperature": (
+        _NOT_NEGATIVE,
+        "a positive number, or 0 for the square root of the embedding's size",
+    ),
+    "gcrf.beta_train": (_POSITIVE, "a positive number"),
+    "gcrf.beta_test": (_POSITIVE, "a positive number"),
+    "gcrf.floor": (_POSITIVE, "a positive number: without it the solution overshoots and can be singular"),
+    "mdn.components": (_POSITIVE, "a positive number; the paper's is 8"),
+    "mdn.sigma": (_POSITIVE, "a positive number; the paper's is 0.1"),
+    "mdn.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
+    "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
+    "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
+    "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
+    "optim.clip_norm": (_POSITIVE, "a positive number"),
+    "checkpoint.every_steps": (_POSITIVE, "a positive number of steps"),
+    "checkpoint.keep": (_POSITIVE, "a positive number of checkpoints"),
+    "log.every_steps": (_POSITIVE, "a positive number of steps"),
+    "log.eval_images": (_POSITIVE, "a positive number of images"),
+    "log.eval_every_epochs": (_POSITIVE, "a positive number of epochs"),
+}
+_STAGE_FIELDS = ("epochs", "batch_size", "lr")
+
+
+def beside(file: str, name: str) -> ConfigDict:
+    """The config of `name`.py in the folder of `file`, unlocked, for a config that builds on it.
+
+    Config files are read by their path and not as a package, so they cannot import each other.
+    """
+    path = Path(file).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config().unlock()
+
+
+def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDict:
+    """The config, checked field by field and across fields, frozen.
+
+    Args:
+      config: a locked config of `configs/`.
+      images: training images of the mixture's first data set; replaces `data.epoch_images` where that is 0.
+
+    Raises:
+      ValueError: a field is not allowed, or two contradict each other.
+    """
+    config = ConfigDict(config.to_dict())
+    for path, (allowed, description) in _RULES.items():
+        _check(path, _value(config, path), allowed, description)
+    for name, stage in config.stages.items():
+        for field in _STAGE_FIELDS:
+            _check(f"stages.{name}.{field}", stage[field], _POSITIVE, "a positive number")
+    _check_schedule(config.stages.structure.schedule)
+    needs_large = config.features.network == "vgg16"
+    if needs_large and config.data.lightness_large != 224:
+        raise ValueError(
+            f"config.data.lightness_large is {config.data.lightness_large}, but config.features.network 'vgg16' "
+            "reads 224x224 gray images; set it to 224"
+        )
+    if images is not None and config.data.epoch_images == 0:
+        config.data.epoch_images = images
+    return FrozenConfigDict(config)
+
+
+def to_json(config: ConfigDict | FrozenConfigDict) -> str:
+    """The config as indented JSON; `from_json` reads it back equal."""
+    return json.dumps(config.to_dict(), indent=1, default=_plain)
+
+
+def from_json(text: str) -> FrozenConfigDict:
+    """A config written by `to_json`; JSON's lists become the tuples that they were."""
+    return FrozenConfigDict(_tuples(json.loads(text)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(
+        f"a config holds {value!r} of type {type(value).__name__}; use plain numbers, strings, tuples"
+    )
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _value(config: ConfigDict, path: str) -> Any:
+    for key in path.split("."):
+        config = config[key]
+    return config
+
+
+def _check(path: str, value: Any, allowed: Callable[[Any], bool], description: str) -> None:
+    try:
+        ok = allowed(value)
+    except TypeError:
+        ok = False
+    if not ok:
+        raise ValueError(f"config.{path} is {value!r}; it must be {description}")
+
+
+def _check_schedule(schedule: Any) -> None:
+    epochs = [row[0] for row in schedule]
+    if (
+        not epochs
+        or epochs[0] != 0
+        or sorted(set(epochs)) != epochs
+        or not all(0 < r[1] <= 1 for r in schedule)
+    ):
+        raise ValueError(
+            f"config.stages.structure.schedule is {schedule!r}; it must be rows (first epoch, kept share) that start "
+            "at epoch 0 and rise, with shares in (0, 1]"
+        )

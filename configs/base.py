@@ -1,0 +1,73 @@
+"""Every field that a run has, with the paper's values; the other configs change some of them.
+
+Where the paper is silent, BUILD_NOTES.md says what was chosen and why.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The paper's model at full width on LFW."""
+    config = ConfigDict()
+    config.method = "scc"
+    config.seed = 0
+    config.width = 1.0  # of every network; 1 is the paper's size
+    config.compute_dtype = "float32"  # or 'bfloat16'; the G-CRF, the code and the losses stay float32
+
+    config.data = ConfigDict()
+    config.data.dir = "data"  # where colorize-data prepared the data sets
+    config.data.mixture = (("lfw_deepfunneled", "train", 1.0),)  # (name, split, share of the images)
+    config.data.test = ("lfw_deepfunneled", "test")
+    config.data.image_size = 64
+    config.data.lightness_large = 0  # side of a second, larger gray image; VGG-16 needs 224
+    config.data.crop = 1.0  # smallest random square crop, as a share of the short side; 1 is centred
+    config.data.flip = True
+    config.data.epoch_images = 0  # images of one epoch; 0 is the size of the mixture's first data set
+    config.data.threads = 2
+
+    config.model = ConfigDict()
+    config.model.latent = 64
+    config.model.field = 32
+    config.model.dropout = 0.0
+
+    config.features = ConfigDict()
+    config.features.network = "small"  # or 'vgg16'
+    config.features.width = 0.0  # 0 is config.width
+
+    config.gcrf = ConfigDict()
+    config.gcrf.temperature = 0.0  # at the start of training; 0 is the square root of the embedding's size
+    config.gcrf.exclude_diagonal = True
+    config.gcrf.beta_train = 1.0
+    config.gcrf.beta_test = 5.0
+    config.gcrf.floor = 1e-3  # weight of the unary on every pixel
+
+    config.mdn = ConfigDict()
+    config.mdn.components = 8
+    config.mdn.sigma = 0.1
+    config.mdn.width = 0.0  # 0 is config.width
+    config.mdn.relaxation = 0.05
+
+    config.loss = ConfigDict()
+    config.loss.reconstruction = "absolute"  # or 'squared'
+    config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
+
+    config.optim = ConfigDict()
+    config.optim.b1 = 0.9
+    config.optim.b2 = 0.99
+    config.optim.weight_decay = 1e-4
+    config.optim.clip_norm = 1.0
+    config.optim.warmup_steps = 200
+
+    config.stages = ConfigDict()
+    config.stages.features = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.unary = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
+    # (first epoch, share of the unary that the mask H keeps)
+    config.stages.structure.schedule = (
+        (0.0, 1.0), (2.0, 0.75), (4.0, 0.5), (6.0, 0.25), (8.0, 0.1),
+    )  # fmt: skip
+
+    config.checkpoint = ConfigDict({"every_steps": 200, "keep": 2})
+    config.log = ConfigDict({"every_steps": 20, "eval_images": 256, "eval_every_epochs": 1.0})
+    return config.lock()
