@@ -15,7 +15,7 @@ measured, so that batch size never changes a mean.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -325,34 +325,16 @@ def _summarise(values: dict[str, np.ndarray]) -> Diagnostics:
     )
 
 
-def training_fields(batches: Iterable[Batch], count: int = blind.FIT_IMAGES) -> Float[np.ndarray, "K H W 2"]:
-    """Colour fields of the first `count` images of a training set, to fit the blind baselines on.
+def training_fields(batches: Iterable[Batch]) -> Float[np.ndarray, "K H W 2"]:
+    """Colour fields of a training set's images, without padding, to fit the blind baselines on.
 
     Raises:
       ValueError: there is no image.
     """
-    parts: list[np.ndarray] = []
-    for batch in batches:
-        parts.append(batch["ab"][_real(batch)])
-        if sum(part.shape[0] for part in parts) >= count:
-            break
+    parts = [batch["ab"][_real(batch)] for batch in batches]
     if not parts:
-        raise ValueError(
-            "the training split is empty, and the blind baselines are fitted on it; prepare it first"
-        )
-    return np.concatenate(parts)[:count]
-
-
-def limited(batches: Iterable[Batch], images: int) -> Iterator[Batch]:
-    """The first `images` images of the batches, shapes unchanged: what is too many becomes padding."""
-    left = images
-    for batch in batches:
-        real = _real(batch)
-        kept = real & (np.cumsum(real) <= left)
-        yield {**batch, "mask": kept}
-        left -= int(kept.sum())
-        if left <= 0:
-            return
+        raise ValueError("the training split is empty, and the blind baselines are fitted on it; prepare it first")
+    return np.concatenate(parts)
 
 
 def collect(batches: Iterable[Batch], indices: Sequence[int]) -> Batch:

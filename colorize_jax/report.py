@@ -1,17 +1,25 @@
-"""An evaluation for people: the table as text or Markdown, and pictures as PIL images.
+"""An evaluation for people: tables as text or Markdown, pictures as PIL images, and the files of both.
 
 Pictures show colours gamut-mapped at the image's own lightness; a metric never reads them.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorize_jax import color
-from colorize_jax.evaluate import Evaluation, ratios
+from colorize_jax import color, evaluate
+from colorize_jax.evaluate import Batch, Evaluation, PerImage, Predict, ratios
 from colorize_jax.shapes import Float, UInt8
+
+# Images on each contact sheet.
+ROWS = 8
+
+Similarity = Callable[[Batch], Any]
+"""`batch -> S (B, P, P)`."""
 
 
 class Published(NamedTuple):
@@ -232,7 +240,7 @@ def unary_and_field(
     return grid(rows, labels=("truth", "unary", "G-CRF", "unary,\ncolour", "G-CRF,\ncolour"))
 
 
-ATTENTION_PIXELS = ((0.55, 0.4), (0.12, 0.5), (0.15, 0.08))
+ATTENTION_PIXELS = ((0.55, 0.4), (0.2, 0.5), (0.15, 0.08))
 """(y, x) as shares of the side: on aligned faces a cheek, the hair, the background."""
 
 
@@ -274,3 +282,55 @@ def _attention_map(gray: np.ndarray, similarity: np.ndarray, pixel: int, side: i
     y, x = (cell * place for place in divmod(pixel, side))
     picture[max(y - 1, 0) : y + cell + 1, max(x - 1, 0) : x + cell + 1] = (230, 30, 30)
     return picture
+
+
+def pictures(
+    predict: Predict,
+    similarity: Similarity | None,
+    batches: Callable[[], Iterable[Batch]],
+    per_image: PerImage,
+) -> dict[str, Image.Image]:
+    """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, Figs. 7 and 8.
+
+    Args:
+      predict: from `evaluate.predictor`.
+      similarity: `batch -> S (B, P, P)`; None leaves Fig. 8 out.
+      batches: opens the test set anew.
+      per_image: from `evaluate.score_images`; best and worst are by `eob_mae` of `field`.
+    """
+    scores = per_image["field"]["eob_mae"]
+    order = np.argsort(scores, kind="stable")
+    chosen = {"first": range(min(ROWS, scores.size)), "best": order[:ROWS], "worst": order[::-1][:ROWS]}
+    found = {}
+    for name, places in chosen.items():
+        indices = [int(place) for place in places]
+        # The draw of rule 'random' depends on the batch: these are other samples of the same distribution.
+        batch = evaluate.collect(batches(), indices)
+        fields = predict(batch, jax.random.key(0))
+        labels = [f"image {i}\n{scores[i]:.4f}" for i in indices]
+        lightness, truth = batch["lightness"], batch["ab"]
+        found[f"contact_{name}"] = contact_sheet(lightness, truth, fields["field"], labels=labels)
+        if name == "first":
+            found["fig7_unary_and_field"] = unary_and_field(
+                lightness, truth, fields["unary"][:, 0], fields["field"][:, 0]
+            )
+            if similarity:
+                found["fig8_attention"] = attention(lightness, np.asarray(similarity(batch), np.float32))
+    return found
+
+
+def write(
+    folder: Path, evaluation: Evaluation, per_image: PerImage, sheets: dict[str, Image.Image]
+) -> list[Path]:
+    """Writes `scores.json`, `per_image.json`, `table.md` and the PNGs; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "scores.json": evaluate.to_json(evaluation),
+        "per_image.json": evaluate.per_image_to_json(per_image),
+        "table.md": summary(evaluation, markdown=True),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    for name, sheet in sheets.items():
+        sheet.save(folder / f"{name}.png")
+    return [folder / name for name in (*texts, *(f"{name}.png" for name in sheets))]

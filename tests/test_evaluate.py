@@ -195,12 +195,6 @@ def test_ratios_are_to_gray_and_to_the_templates(evaluation):
     assert evaluate.ratios(evaluation, evaluation.row("gray"))["gray"] == 1
 
 
-def test_limited_counts_images_and_keeps_shapes(photos):
-    batches = list(evaluate.limited(_batches(photos, 2), 3))
-    assert [batch["mask"].tolist() for batch in batches] == [[True, True], [True, False]]
-    assert sum(batch["mask"].sum() for batch in evaluate.limited(_batches(photos, 2), 99)) == 5
-
-
 def test_collect_finds_images_by_their_place(photos):
     found = evaluate.collect(_batches(photos, 2), [4, 0, 4])
     np.testing.assert_array_equal(found["ab"], photos["ab"][[4, 0, 4]])
@@ -209,9 +203,10 @@ def test_collect_finds_images_by_their_place(photos):
         evaluate.collect(_batches(photos, 2), [5])
 
 
-def test_training_fields_are_the_first_images_without_padding(photos):
-    np.testing.assert_array_equal(evaluate.training_fields(_batches(photos, 3), 4), photos["ab"][:4])
-    np.testing.assert_array_equal(evaluate.training_fields(_batches(photos, 3), 99), photos["ab"])
+def test_training_fields_leave_padding_out(photos):
+    np.testing.assert_array_equal(evaluate.training_fields(_batches(photos, 3)), photos["ab"])
+    with pytest.raises(ValueError, match="training split is empty"):
+        evaluate.training_fields([])
 
 
 def test_errors_name_what_is_missing(photos, blind, evaluation):

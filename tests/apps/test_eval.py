@@ -1,0 +1,111 @@
+"""`colorize-eval` on a toy model and a prepared folder of drawn images: files, flags, and errors of one line."""
+
+import json
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from ml_collections import ConfigDict
+from PIL import Image
+
+from colorize_jax import evaluate, methods
+from colorize_jax.apps import eval as app
+from colorize_jax.data.prepare import prepare
+from colorize_jax.methods.base import Method, Samples
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed_flags():
+    app.flags.FLAGS(["colorize-eval"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """20 images of two coloured halves, 4 of them the test split."""
+    root = tmp_path_factory.mktemp("data")
+    (root / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        halves = rng.integers(30, 220, (2, 3), dtype=np.uint8)
+        pixels = np.repeat(np.repeat(halves[:, None], 64, axis=1), 32, axis=0)
+        Image.fromarray(pixels).save(root / "photos" / f"{number:02}.png")
+    prepare("folder", directory=root / "prepared", source=root / "photos", name="halves", test_images=4, seed=0)
+    return root / "prepared"
+
+
+def _build(config) -> Method:
+    def sample(variables, batch, rng, *, samples, rule):
+        small = batch["lightness"].reshape(-1, 32, 2, 32, 2, 1).mean((2, 4))
+        unary = jnp.repeat((small * jnp.array([0.2, -0.1]))[:, None], samples, axis=1)
+        return Samples(unary, unary * 0.9, jnp.ones(unary.shape[:2]))
+
+    return Method(
+        stages=(),
+        abstract_variables=lambda: {"params": {}, "batch_stats": {}},
+        sample=sample,
+        similarity=lambda variables, batch: jnp.full((len(batch["lightness"]), 1024, 1024), 1 / 1024),
+        reconstruct=None,
+        regress=None,
+    )
+
+
+@pytest.fixture
+def toy_model(monkeypatch, data):
+    config = ConfigDict(
+        {
+            "data": {
+                "dir": str(data), "test": ("halves", "test"), "image_size": 64, "lightness_large": 0,
+                "crop": 1.0, "flip": True, "threads": 1,
+            },
+            "model": {"field": 32},
+            "gcrf": {"beta_test": 5.0, "floor": 1e-3},
+        }
+    )  # fmt: skip
+    monkeypatch.setattr(methods, "build", _build)
+    monkeypatch.setattr(app, "load_source", lambda: app.Source("toy", config, {"params": {}, "batch_stats": {}}))
+
+
+def test_writes_scores_and_pictures_and_prints_the_table(toy_model, data, tmp_path, capsys):
+    out = tmp_path / "evaluation"
+    with flagsaver.flagsaver(out=str(out), samples=2, images=3, batch_size=2, diagnosed=1):
+        app.main([])
+        with pytest.raises(ValueError, match="holds an evaluation already"):
+            app.main([])
+    evaluation = evaluate.from_json((out / "scores.json").read_text())
+    summary = json.loads((data / "halves" / "1.0.0" / "metadata.json").read_text())
+    protocol = evaluation.protocol
+    assert protocol.split_hash == summary["split_hash"]["test"]
+    assert (protocol.images, protocol.samples, protocol.fit_images, protocol.batch_size) == (3, 2, 16, 2)
+    assert evaluation.diagnostics is not None and evaluation.diagnostics.images == 1
+    names = {"scores.json", "per_image.json", "table.md", "contact_first.png", "contact_best.png",
+             "contact_worst.png", "fig7_unary_and_field.png", "fig8_attention.png"}  # fmt: skip
+    assert {path.name for path in out.iterdir()} == names
+    assert len(json.loads((out / "per_image.json").read_text())["field"]["eob_mae"]) == 3
+    printed = capsys.readouterr().out
+    assert "toy on halves/test" in printed and "field" in printed and f"wrote {out / 'table.md'}" in printed
+
+
+def test_mistakes_are_one_line(data, tmp_path, monkeypatch, capsys):
+    def error_of(*flags: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["colorize-eval", f"--out={tmp_path / 'new'}", *flags])
+        with pytest.raises(SystemExit) as stopped, flagsaver.flagsaver():
+            app.cli()
+        text = capsys.readouterr().err
+        assert stopped.value.code == 1 and text.startswith("error: ") and text.count("\n") == 1, text
+        return text
+
+    assert "give one of them" in error_of("--model=default", "--workdir=runs/x")
+    assert "holds no config.json" in error_of("--model=", f"--workdir={tmp_path}")
+    assert "flags only" in error_of("photo.jpg")
+
+
+def test_an_unprepared_data_set_is_named(toy_model, tmp_path):
+    with (
+        flagsaver.flagsaver(out=str(tmp_path / "new"), dataset="absent"),
+        pytest.raises(ValueError, match=r"'absent' is not prepared .*halves.*colorize-data"),
+    ):
+        app.main([])
+    assert not (tmp_path / "new").exists()
