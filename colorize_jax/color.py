@@ -80,8 +80,8 @@ def luminance_to_lightness(luminance: Any) -> Any:
 
 def _cie_f(relative: Any) -> Any:
     xp = _namespace(relative)
-    root = _cube_root(xp, xp.maximum(relative, _EPSILON))
-    return xp.where(relative > _EPSILON, root, _SLOPE * relative + 4 / 29)
+    # Below epsilon CIE continues the cube root by its tangent there.
+    return _cube_root(xp, xp.maximum(relative, _EPSILON)) + _SLOPE * xp.minimum(relative - _EPSILON, 0)
 
 
 def _cube_root(xp: Any, positive: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import NoReturn
 # numpy is loaded: import this module first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from absl import app
+from absl import app, flags
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
@@ -17,8 +17,16 @@ def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
 
     ValueError and OSError tell a mistake of the user: one line on stderr and exit code 1, no traceback.
     """
+    _describe(main.__module__)
     app.run(lambda argv: _guarded(main, argv))
     sys.exit(0)
+
+
+def _describe(module: str) -> None:
+    """Lets `--help` show a program's own flags: absl looks for them in `__main__`, a stub in a console script."""
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
