@@ -3,8 +3,8 @@
     from colorize_jax import gcrf
     field = gcrf.solve(embeddings, targets, weights, temperature=8.0)
 
-`energy` says what is minimised, `cholesky` how the linear system is solved, `rule` how the solution is
-differentiated (the derivation stands there), `diagnostics` what to log.
+Its files: `energy` says what is minimised, `cholesky` how the linear system is solved, `rule` how the solution
+is differentiated (the derivation stands there), `layer` holds the public calls, `diagnostics` what to log.
 """
 
 from colorize_jax.gcrf.diagnostics import diagnostics

@@ -43,8 +43,8 @@ def diagnostics(
 
 def _overshoot(field: Array, targets: Array, weights: Array) -> Array:
     known = (weights > 0)[:, None]
-    low = jnp.min(jnp.where(known, targets, jnp.inf), axis=0)
-    high = jnp.max(jnp.where(known, targets, -jnp.inf), axis=0)
+    low = jnp.min(jnp.where(known, targets, jnp.inf), axis=0, keepdims=True)
+    high = jnp.max(jnp.where(known, targets, -jnp.inf), axis=0, keepdims=True)
     return jnp.max(jnp.maximum(jnp.maximum(low - field, field - high), 0))
 
 

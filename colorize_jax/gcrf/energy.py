@@ -28,11 +28,21 @@ def similarity(
 
     Source: Messaoud et al. 2018, Sec. 3.2; temperature and excluded diagonal are additions.
     """
+    return jax.nn.softmax(logits(embeddings, temperature, exclude_diagonal=exclude_diagonal), axis=-1)
+
+
+def logits(
+    embeddings: Float[Array, "P D"],
+    temperature: float | Float[Array, ""],
+    *,
+    exclude_diagonal: bool = False,
+) -> Float[Array, "P P"]:
+    """Z = E Eᵀ / τ, symmetric; -inf on an excluded diagonal."""
     with jax.default_matmul_precision("highest"):
-        logits = (embeddings @ embeddings.T) / temperature
+        values = (embeddings @ embeddings.T) / temperature
     if exclude_diagonal:
-        logits = jnp.where(jnp.eye(logits.shape[0], dtype=bool), -jnp.inf, logits)
-    return jax.nn.softmax(logits, axis=-1)
+        values = jnp.where(jnp.eye(values.shape[0], dtype=bool), -jnp.inf, values)
+    return values
 
 
 def energy(

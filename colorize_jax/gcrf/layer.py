@@ -52,9 +52,8 @@ def solve(
     _check_temperature(temperature)
     dtype = _solving_dtype(embeddings, targets, weights)
     one = partial(_minimiser, exclude_diagonal=exclude_diagonal)
-    return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(
-        *(jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature))
-    )
+    arrays = [jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature)]
+    return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(*_varying_alike(arrays))
 
 
 def _minimiser(
@@ -78,9 +77,8 @@ def solve_similarity(
     _check_shapes("similarity", similarity.shape, targets.shape, weights.shape)
     check_solvable(weights)
     dtype = _solving_dtype(similarity, targets, weights)
-    return _batched(rule.minimiser_of_similarity, similarity.ndim - 2, (0, 0, 0))(
-        *(jnp.asarray(array, dtype) for array in (similarity, targets, weights))
-    )
+    arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
+    return _batched(rule.minimiser_of_similarity, similarity.ndim - 2, (0, 0, 0))(*_varying_alike(arrays))
 
 
 def check_solvable(weights: Float[Array, "*batch P"]) -> None:
@@ -130,6 +128,21 @@ def _check_shapes(name: str, first: tuple, targets: tuple, weights: tuple) -> No
 
 def _solving_dtype(*arrays: Any) -> Any:
     return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+
+
+def _varying_alike(arrays: list[Array]) -> list[Array]:
+    """Inside `jax.shard_map`, mark what is the same on all devices (a temperature) as varying like the rest.
+
+    A custom_vjp must return gradients that vary as its arguments do; the marking's own transpose then sums the
+    devices' gradients of a shared argument. Outside of shard_map it does nothing.
+    """
+    varying = [jax.typeof(array).manual_axis_type.varying for array in arrays]
+    axes = frozenset().union(*varying)
+    return [_marked(array, tuple(axes - own)) for array, own in zip(arrays, varying, strict=True)]
+
+
+def _marked(array: Array, axes: tuple) -> Array:
+    return jax.lax.pcast(array, axes, to="varying") if axes else array
 
 
 def _batched(one: Callable, axes: int, in_axes: tuple) -> Callable:

@@ -30,9 +30,13 @@ of rank 2C: S̄ = U Vᵀ with U = [Λb̄, Λx] and V = [x, b̄], each P × 2C.
 S̄ = U Vᵀ, r = rowsum(U ∘ S V): no P×P product is needed for it. An excluded diagonal has Sᵢᵢ = 0 and
 therefore Z̄ᵢᵢ = 0 by itself.
 
-**Embeddings and temperature.** Z is symmetric in its two E's:
+**Embeddings and temperature.** Z = E Eᵀ / τ holds E twice:
 
     Ē = (Z̄ + Z̄ᵀ) E / τ,      τ̄ = −⟨Z̄, E Eᵀ⟩ / τ² = −⟨Ē, E⟩ / (2τ)
+
+Z is symmetric, so with l = logsumexp of its rows both S = exp(Z − l 1ᵀ) and Sᵀ = exp(Z − 1 lᵀ) are
+elementwise in Z, and Z̄ + Z̄ᵀ = S ∘ (U Vᵀ − r 1ᵀ) + Sᵀ ∘ (V Uᵀ − 1 rᵀ) comes without transposing a P×P array,
+which on a CPU costs more than a product with E. Hence Z is kept for the backward pass, and S is not.
 
 Source: Messaoud et al. 2018, Sec. 3.3 and supplement; the letters above are the paper's.
 """
@@ -45,24 +49,29 @@ import jax.numpy as jnp
 
 from colorize_jax.gcrf import cholesky
 from colorize_jax.gcrf.energy import disagreement, system_matrix
+from colorize_jax.gcrf.energy import logits as logits_of
 from colorize_jax.gcrf.energy import similarity as similarity_of
 from colorize_jax.shapes import Array, Float
 
 
 class _Solved(NamedTuple):
-    """What the backward pass needs of the forward one."""
+    """What the backward pass needs of the forward one, besides S."""
 
-    similarity: Float[Array, "P P"]
-    factor: Float[Array, "P P"]
+    factor: cholesky.Factor
     field: Float[Array, "P C"]
     targets: Float[Array, "P C"]
     weights: Float[Array, " P"]
 
 
+def _minimise_once(similarity: Array, targets: Array, weights: Array) -> Array:
+    matrix = system_matrix(similarity, _poisoned(weights))
+    return cholesky.solve_once(matrix, weights[:, None] * targets)
+
+
 def _minimise(similarity: Array, targets: Array, weights: Array) -> _Solved:
     factor = cholesky.factor(system_matrix(similarity, _poisoned(weights)))
     field = cholesky.solve(factor, weights[:, None] * targets)
-    return _Solved(similarity, factor, field, targets, weights)
+    return _Solved(factor, field, targets, weights)
 
 
 def _poisoned(weights: Array) -> Array:
@@ -78,10 +87,10 @@ class _Adjoint(NamedTuple):
     weights: Float[Array, " P"]
 
 
-def _adjoint(solved: _Solved, field_bar: Array) -> _Adjoint:
+def _adjoint(solved: _Solved, similarity: Array, field_bar: Array) -> _Adjoint:
     """Eq. (10) with the kept factor, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
     right_bar = cholesky.solve(solved.factor, field_bar)
-    left = disagreement(solved.similarity, jnp.concatenate([right_bar, solved.field], axis=1))
+    left = disagreement(similarity, jnp.concatenate([right_bar, solved.field], axis=1))
     return _Adjoint(
         left=left,
         right=jnp.concatenate([solved.field, right_bar], axis=1),
@@ -93,16 +102,17 @@ def _adjoint(solved: _Solved, field_bar: Array) -> _Adjoint:
 @jax.custom_vjp
 def minimiser_of_similarity(similarity: Array, targets: Array, weights: Array) -> Array:
     """x of Eq. (6) for a given S (P, P), with gradients for S, α and w."""
-    return _minimise(similarity, targets, weights).field
+    return _minimise_once(similarity, targets, weights)
 
 
-def _similarity_forward(similarity: Array, targets: Array, weights: Array) -> tuple[Array, _Solved]:
+def _similarity_forward(similarity: Array, targets: Array, weights: Array) -> tuple[Array, tuple]:
     solved = _minimise(similarity, targets, weights)
-    return solved.field, solved
+    return solved.field, (solved, similarity)
 
 
-def _similarity_backward(solved: _Solved, field_bar: Array) -> tuple[Array, Array, Array]:
-    adjoint = _adjoint(solved, field_bar)
+def _similarity_backward(residuals: tuple, field_bar: Array) -> tuple[Array, Array, Array]:
+    solved, similarity = residuals
+    adjoint = _adjoint(solved, similarity, field_bar)
     with jax.default_matmul_precision("highest"):
         return adjoint.left @ adjoint.right.T, adjoint.targets, adjoint.weights
 
@@ -115,36 +125,47 @@ def minimiser(
     embeddings: Array, targets: Array, weights: Array, temperature: Array, exclude_diagonal: bool
 ) -> Array:
     """x of Eq. (6) for S = softmax(E Eᵀ/τ), with gradients for E (P, D), α (P, C), w (P,) and τ ()."""
-    return _forward(embeddings, targets, weights, temperature, exclude_diagonal)[0]
+    similarity = similarity_of(embeddings, temperature, exclude_diagonal=exclude_diagonal)
+    return _minimise_once(similarity, targets, weights)
+
+
+class _Residuals(NamedTuple):
+    solved: _Solved
+    logits: Float[Array, "P P"]  # Z
+    normaliser: Float[Array, " P"]  # l
+    embeddings: Float[Array, "P D"]
+    temperature: Float[Array, ""]
 
 
 def _forward(
     embeddings: Array, targets: Array, weights: Array, temperature: Array, exclude_diagonal: bool
-) -> tuple[Array, tuple[_Solved, Array, Array]]:
-    similarity = similarity_of(embeddings, temperature, exclude_diagonal=exclude_diagonal)
-    solved = _minimise(similarity, targets, weights)
-    return solved.field, (solved, embeddings, temperature)
+) -> tuple[Array, _Residuals]:
+    logits = logits_of(embeddings, temperature, exclude_diagonal=exclude_diagonal)
+    normaliser = jax.nn.logsumexp(logits, axis=1)
+    solved = _minimise(jnp.exp(logits - normaliser[:, None]), targets, weights)
+    return solved.field, _Residuals(solved, logits, normaliser, embeddings, temperature)
 
 
 def _backward(
-    exclude_diagonal: bool, residuals: tuple[_Solved, Array, Array], field_bar: Array
+    exclude_diagonal: bool, residuals: _Residuals, field_bar: Array
 ) -> tuple[Array, Array, Array, Array]:
-    del exclude_diagonal  # S carries it: Sᵢᵢ = 0 stops the gradient of the excluded logits
-    solved, embeddings, temperature = residuals
-    adjoint = _adjoint(solved, field_bar)
-    embeddings_bar, temperature_bar = _through_softmax(solved.similarity, adjoint, embeddings, temperature)
+    del exclude_diagonal  # Z carries it: Sᵢᵢ = exp(-inf) = 0 stops the gradient of the excluded logits
+    similarity = jnp.exp(residuals.logits - residuals.normaliser[:, None])
+    adjoint = _adjoint(residuals.solved, similarity, field_bar)
+    embeddings_bar = _through_softmax(residuals, similarity, adjoint)
+    temperature_bar = -jnp.sum(embeddings_bar * residuals.embeddings) / (2 * residuals.temperature)
     return embeddings_bar, adjoint.targets, adjoint.weights, temperature_bar
 
 
-def _through_softmax(
-    similarity: Array, adjoint: _Adjoint, embeddings: Array, temperature: Array
-) -> tuple[Array, Array]:
-    """Ē and τ̄ from S̄ = U Vᵀ."""
+def _through_softmax(residuals: _Residuals, similarity: Array, adjoint: _Adjoint) -> Array:
+    """Ē = (Z̄ + Z̄ᵀ) E / τ from S̄ = U Vᵀ."""
+    transposed = jnp.exp(residuals.logits - residuals.normaliser[None, :])
+    left, right = adjoint.left, adjoint.right
     with jax.default_matmul_precision("highest"):
-        row_mean = jnp.sum(adjoint.left * (similarity @ adjoint.right), axis=1, keepdims=True)
-        logits_bar = similarity * (adjoint.left @ adjoint.right.T - row_mean)
-        embeddings_bar = (logits_bar + logits_bar.T) @ embeddings / temperature
-    return embeddings_bar, -jnp.sum(embeddings_bar * embeddings) / (2 * temperature)
+        row_mean = jnp.sum(left * (similarity @ right), axis=1)
+        logits_bar = similarity * (left @ right.T - row_mean[:, None])
+        transposed_bar = transposed * (right @ left.T - row_mean[None, :])
+        return (logits_bar + transposed_bar) @ residuals.embeddings / residuals.temperature
 
 
 minimiser.defvjp(_forward, _backward)
