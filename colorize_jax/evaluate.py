@@ -333,7 +333,9 @@ def training_fields(batches: Iterable[Batch]) -> Float[np.ndarray, "K H W 2"]:
     """
     parts = [batch["ab"][_real(batch)] for batch in batches]
     if not parts:
-        raise ValueError("the training split is empty, and the blind baselines are fitted on it; prepare it first")
+        raise ValueError(
+            "the training split is empty, and the blind baselines are fitted on it; prepare it first"
+        )
     return np.concatenate(parts)
 
 

@@ -168,7 +168,7 @@ def _ssim_of_moments(
     squares = mean_1 * mean_1 + mean_2 * mean_2
     luminance = (2 * means + c1) / (squares + c1)
     structure = (2 * (product - means) + c2) / (square_1 + square_2 - squares + c2)
-    return (luminance * structure).mean(axis=(-3, -2, -1), dtype=np.float64)
+    return np.asarray((luminance * structure).mean(axis=(-3, -2, -1), dtype=np.float64))
 
 
 def pair_ssim(images: Float[np.ndarray, "B N H W C"]) -> Float[np.ndarray, "B"]:

@@ -98,7 +98,14 @@ def evaluation(photos, scored) -> evaluate.Evaluation:
         versions={"python": "3.11"},
     )  # fmt: skip
     diagnostics = evaluate.diagnose(
-        _toy_method(), VARIABLES, _batches(photos, 2), samples=3, rule="modes", seed=0, unary_weight=BETA, images=4
+        _toy_method(),
+        VARIABLES,
+        _batches(photos, 2),
+        samples=3,
+        rule="modes",
+        seed=0,
+        unary_weight=BETA,
+        images=4,
     )
     return evaluate.Evaluation(protocol, evaluate.reduce_rows(*scored), diagnostics)
 
@@ -118,7 +125,9 @@ def test_every_row_is_measured_against_its_own_image(photos, scored):
         np.testing.assert_allclose(per_image[name]["eob_mae"], expected, rtol=1e-5)
     # The toy's colours are constant over 8 × 8 blocks: its field loses only what the lift blurs at their edges.
     assert (per_image["perfect_field"]["eob_mae"] < 0.15 * expected).all()
-    np.testing.assert_array_equal(per_image["reconstruction"]["eob_mae"], per_image["perfect_field"]["eob_mae"])
+    np.testing.assert_array_equal(
+        per_image["reconstruction"]["eob_mae"], per_image["perfect_field"]["eob_mae"]
+    )
 
 
 def test_unary_and_field_are_lifted_and_measured_as_the_metrics_define(photos, scored):
@@ -126,7 +135,9 @@ def test_unary_and_field_are_lifted_and_measured_as_the_metrics_define(photos, s
     drawn = _toy_method().sample(VARIABLES, photos, None, samples=3, rule="modes")
     for name, fields in (("unary", drawn.unary), ("field", drawn.field)):
         alone = evaluate.lift_all({name: np.asarray(fields)}, photos["lightness"], method="bicubic")[name]
-        np.testing.assert_allclose(per_image[name]["eob_mae"], metrics.eob_mae(alone, photos["ab"]), rtol=1e-5)
+        np.testing.assert_allclose(
+            per_image[name]["eob_mae"], metrics.eob_mae(alone, photos["ab"]), rtol=1e-5
+        )
         np.testing.assert_allclose(per_image[name]["variance"], metrics.variance(alone), rtol=1e-5)
     np.testing.assert_allclose(per_image["field"]["variance"], per_image["unary"]["variance"] / 4, rtol=1e-4)
 
@@ -238,14 +249,20 @@ DESIGN_LFW = {
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif("COLORIZE_DATA" not in os.environ, reason="COLORIZE_DATA names no folder with the archives")
+@pytest.mark.skipif(
+    "COLORIZE_DATA" not in os.environ, reason="COLORIZE_DATA names no folder with the archives"
+)
 def test_blind_baselines_on_lfw_have_the_known_errors():
     faces = _lfw(Path(os.environ["COLORIZE_DATA"]) / "lfw-deepfunneled.tgz", count=1200)
     test, train = faces[::4], np.delete(faces, np.s_[::4], axis=0)
     predicted = baselines.predict(baselines.fit(train), test)
     for name, (mae, mse) in DESIGN_LFW.items():
-        np.testing.assert_allclose(metrics.eob_mae(predicted[name], test).mean(), mae, rtol=0.05, err_msg=name)
-        np.testing.assert_allclose(metrics.eob_mse(predicted[name], test).mean(), mse, rtol=0.12, err_msg=name)
+        np.testing.assert_allclose(
+            metrics.eob_mae(predicted[name], test).mean(), mae, rtol=0.05, err_msg=name
+        )
+        np.testing.assert_allclose(
+            metrics.eob_mse(predicted[name], test).mean(), mse, rtol=0.12, err_msg=name
+        )
 
 
 def _lfw(archive: Path, count: int) -> np.ndarray:

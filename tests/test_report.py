@@ -59,7 +59,14 @@ def test_published_table_has_every_source_and_ours(evaluation):
 
 def test_summary_names_the_protocol_the_worst_image_and_the_unknown_unit(evaluation):
     text = report.summary(evaluation)
-    for part in ("split abc123", "5 samples, rule modes", "seed 7", "jax 0.10.2", "image 17", report.UNIT_REMARK):
+    for part in (
+        "split abc123",
+        "5 samples, rule modes",
+        "seed 7",
+        "jax 0.10.2",
+        "image 17",
+        report.UNIT_REMARK,
+    ):
         assert part in text
     elsewhere = evaluation._replace(protocol=evaluation.protocol._replace(dataset="lsun_church"))
     assert "Messaoud" not in report.summary(elsewhere)

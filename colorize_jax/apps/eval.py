@@ -25,7 +25,9 @@ _SAMPLES = flags.DEFINE_integer("samples", 5, "Colour versions of each image.", 
 _RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Mixture means by weight, or draws.")
 _LIFT = flags.DEFINE_enum("lift", "bicubic", ["bicubic", "jbu"], "From the field to the images' size.")
 _IMAGES = flags.DEFINE_integer("images", 1000, "Test images at most.", lower_bound=1)
-_FIT_IMAGES = flags.DEFINE_integer("fit_images", 3000, "Training images of the blind baselines.", lower_bound=5)
+_FIT_IMAGES = flags.DEFINE_integer(
+    "fit_images", 3000, "Training images of the blind baselines.", lower_bound=5
+)
 _DIAGNOSED = flags.DEFINE_integer("diagnosed", 100, "Images whose G-CRF is diagnosed.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 50, "Images at once; rule 'random' depends on it.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the samples and of the blind templates.")
@@ -63,11 +65,15 @@ def load_source() -> Source:
         return _load_run(Path(_WORKDIR.value))
     if _CONFIG.value is not None:
         raise ValueError("--config is for a training run; give its --workdir too")
-    from colorize_jax.bundle import load_bundle
+    return _load_bundle(_MODEL.value or "default")
 
-    name = _MODEL.value or "default"
-    bundle = load_bundle(name)
-    return Source(name, bundle.config, bundle.variables)
+
+def _load_bundle(name: str) -> Source:
+    from colorize_jax import bundle, methods
+
+    config = bundle.load_config(name)
+    expected = methods.build(config).abstract_variables()
+    return Source(name, config, bundle.load_bundle(name, expected).variables)
 
 
 def _load_run(workdir: Path) -> Source:
@@ -95,15 +101,18 @@ def evaluate_source(source: Source, out: Path) -> None:
     training = _batches(source.config, data[0], data[1], "train", images=_FIT_IMAGES.value)
     fields = evaluate.training_fields(training)
     fitted = baselines.fit(fields, seed=_SEED.value)
-    sampling = {"samples": _SAMPLES.value, "rule": _RULE.value}
-    predict = evaluate.predictor(method, source.variables, **sampling, lift=_LIFT.value)
+    sampled: dict[str, Any] = {
+        "method": method,
+        "variables": source.variables,
+        "samples": _SAMPLES.value,
+        "rule": _RULE.value,
+    }
+    predict = evaluate.predictor(**sampled, lift=_LIFT.value)
     per_image, counts = evaluate.score_images(predict, batches(), fitted, seed=_SEED.value)
     crf = source.config.gcrf
     diagnostics = evaluate.diagnose(
-        method,
-        source.variables,
-        batches(),
-        **sampling,
+        **sampled,
+        batches=batches(),
         seed=_SEED.value,
         unary_weight=crf.beta_test + crf.floor,
         images=_DIAGNOSED.value,
@@ -125,7 +134,9 @@ def _dataset(config: Any) -> tuple[str, str, str]:
     return _DIR.value or config.data.dir, _DATASET.value or dataset, _SPLIT.value or split
 
 
-def _batches(config: Any, directory: str, dataset: str, split: str, *, images: int) -> Iterator[dict[str, Any]]:
+def _batches(
+    config: Any, directory: str, dataset: str, split: str, *, images: int
+) -> Iterator[dict[str, Any]]:
     from colorize_jax.data import pipeline
     from colorize_jax.data.prepared import PhotoSource
 

@@ -32,7 +32,9 @@ def data(tmp_path_factory) -> Path:
         halves = rng.integers(30, 220, (2, 3), dtype=np.uint8)
         pixels = np.repeat(np.repeat(halves[:, None], 64, axis=1), 32, axis=0)
         Image.fromarray(pixels).save(root / "photos" / f"{number:02}.png")
-    prepare("folder", directory=root / "prepared", source=root / "photos", name="halves", test_images=4, seed=0)
+    prepare(
+        "folder", directory=root / "prepared", source=root / "photos", name="halves", test_images=0.2, seed=0
+    )
     return root / "prepared"
 
 
@@ -65,7 +67,9 @@ def toy_model(monkeypatch, data):
         }
     )  # fmt: skip
     monkeypatch.setattr(methods, "build", _build)
-    monkeypatch.setattr(app, "load_source", lambda: app.Source("toy", config, {"params": {}, "batch_stats": {}}))
+    monkeypatch.setattr(
+        app, "load_source", lambda: app.Source("toy", config, {"params": {}, "batch_stats": {}})
+    )
 
 
 def test_writes_scores_and_pictures_and_prints_the_table(toy_model, data, tmp_path, capsys):
