@@ -6,6 +6,7 @@ killed and resumed ends with the same bits as one that was not.
 """
 
 import contextlib
+import json
 import signal
 import sys
 import threading
@@ -13,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from colorize_jax.config import to_json
 from colorize_jax.methods.base import Method, Stage, TrainState, Variables
 from colorize_jax.shapes import Array
 from colorize_jax.train import checkpoints, parallel, sheet, telemetry
@@ -27,21 +29,34 @@ from colorize_jax.train import workdir as files
 SHEET_ROWS = 8
 
 
+HostBatch = dict[str, np.ndarray]
+
+
+class Stream(Protocol):
+    """Training batches, each a pure function of its step; `data.pipeline.Training` is one."""
+
+    def batch_at(self, step: int) -> HostBatch:
+        """The batch of a step, counted from 0."""
+
+    def iterate(self, start_step: int) -> Iterator[HostBatch]:
+        """The batches of `start_step` and all later steps."""
+
+    def names_at(self, step: int) -> list[str]:
+        """The images of a step's batch, for messages."""
+
+
 class Data(NamedTuple):
     """What the loop asks of the data.
 
     Attributes:
-      batches: `(stage index, batch_size, first step) -> endless iterator` over the batches of that and the
-        following steps; the batch of a step does not depend on where the iterator began.
-      evaluation: `(batch_size, images) -> iterator of (batch, weight)`: the first test images, all batches of
-        full size; weight (B,) is 0 for padding and 1 otherwise.
-      describe: `(stage index, batch_size, step) -> str` naming the images of a step's batch, for messages.
+      training: `(stage index, batch_size) -> Stream`; each stage has its own order.
+      evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
+        besides, False for padding.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
     """
 
-    batches: Callable[[int, int, int], Iterator[dict[str, np.ndarray]]]
-    evaluation: Callable[[int, int], Iterator[tuple[dict[str, np.ndarray], np.ndarray]]]
-    describe: Callable[[int, int, int], str]
+    training: Callable[[int, int], Stream]
+    evaluation: Callable[[int, int], Iterator[HostBatch]]
     provenance: Any
 
 
@@ -116,6 +131,7 @@ class _Run(NamedTuple):
     order: int
     stage: Stage
     data: Data
+    stream: Stream
     mesh: Mesh
     programs: parallel.Programs
     keys: _Keys
@@ -158,7 +174,7 @@ def train(
     """
     folder, mesh = Path(workdir), mesh or parallel.data_mesh()
     with files.locked(folder), stop_requests() as stop:
-        files.check_config(folder, files.plain(config))
+        files.check_config(folder, json.loads(to_json(config)))
         files.check_data(folder, data.provenance)
         files.record_start(folder)
         variables = None
@@ -190,6 +206,7 @@ def _plan(
         order=index,
         stage=stage,
         data=data,
+        stream=data.training(index, stage.batch_size),
         mesh=mesh,
         programs=parallel.compile_stage(stage, mesh),
         keys=jax.device_put(stage_keys(config.seed, index), parallel.replicated(mesh)),
@@ -238,7 +255,7 @@ def _start(
     run: _Run, saved: checkpoints.StageCheckpoints, variables: Variables | None
 ) -> tuple[TrainState, int]:
     """The newest checkpoint of the stage, or its initial state."""
-    example = parallel.put_batch(next(run.data.batches(run.order, run.stage.batch_size, 0)), run.mesh)
+    example = parallel.put_batch(run.stream.batch_at(0), run.mesh)
     arguments = (run.keys.init, example, variables)
     if saved.latest is not None:
         same = parallel.replicated(run.mesh)
@@ -260,9 +277,9 @@ def _due(run: _Run, step: int) -> bool:
 def _advance(
     run: _Run, saved: checkpoints.StageCheckpoints, tell: telemetry.Telemetry, state: TrainState, step: int
 ) -> TrainState:
-    """Updates up to the end of the stage; while one runs, the next batch is read and the last one reported."""
+    """Updates to the end of the stage; while one runs, the next batch is read and the last one reported."""
     total = run.span.total_steps
-    batches = run.data.batches(run.order, run.stage.batch_size, step)
+    batches = run.stream.iterate(step)
     batch = parallel.put_batch(next(batches), run.mesh) if step < total else None
     running: dict[str, Array] | None = None
     _stop_if_asked(run, saved, state, step)
@@ -319,15 +336,16 @@ def _save(
 
 def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: str) -> NonFinite:
     name, kept = run.stage.name, saved.latest
-    images = run.data.describe(run.order, run.stage.batch_size, step - 1)
+    images = ", ".join(run.stream.names_at(step - 1))
     good = (
         f"the last good checkpoint is step {kept} in {saved.folder}"
         if kept is not None
         else "nothing was saved yet"
     )
     return NonFinite(
-        f"stage {name!r}, step {step} (batch {step - 1}: {images}): {what}; {good}. "
-        f"Lower config.stages.{name}.lr or config.optim.clip_norm and train in another --workdir"
+        f"stage {name!r}, step {step} (batch {step - 1}): {what}; {good}. "
+        f"Lower config.stages.{name}.lr or config.optim.clip_norm and train in another --workdir. "
+        f"The batch: {images}"
     )
 
 
@@ -347,27 +365,26 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry, state: TrainState, step: int
     """Means over the test images, padding left out exactly, and a contact sheet of the first of them."""
     began = time.monotonic()
     sums: dict[str, float] = {}
-    images = 0.0
-    for i, (batch, weight) in enumerate(run.data.evaluation(run.stage.batch_size, run.evaluation_images)):
+    images = 0
+    for i, batch in enumerate(run.data.evaluation(run.stage.batch_size, run.evaluation_images)):
+        mask = batch.pop("mask")
         if i == 0:
-            _write_sheet(run, state, step, batch, weight)
+            _write_sheet(run, state, step, batch, int(mask.sum()))
         rng = jax.random.fold_in(run.keys.evaluate, i)
         values = jax.device_get(
             run.programs.evaluate(state.variables, parallel.put_batch(batch, run.mesh), rng)
         )
         for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + float(np.sum(value, where=weight > 0, dtype=np.float64))
-        images += float(weight.sum())
+            sums[name] = sums.get(name, 0.0) + float(np.sum(value, where=mask, dtype=np.float64))
+        images += int(mask.sum())
         if run.stop.signal is not None:
             return  # it is begun again when the run goes on
     means = {name: value / images for name, value in sums.items()}
-    tell.evaluation(step, round(images), means, time.monotonic() - began)
+    tell.evaluation(step, images, means, time.monotonic() - began)
 
 
-def _write_sheet(
-    run: _Run, state: TrainState, step: int, batch: dict[str, np.ndarray], weight: np.ndarray
-) -> None:
-    rows = min(SHEET_ROWS, int((weight > 0).sum()))
+def _write_sheet(run: _Run, state: TrainState, step: int, batch: HostBatch, images: int) -> None:
+    rows = min(SHEET_ROWS, images)
     few = jax.device_put({name: value[:rows] for name, value in batch.items()}, parallel.replicated(run.mesh))
     columns = jax.device_get(
         run.programs.pictures(state.variables, few, jax.random.fold_in(run.keys.evaluate, 0))

@@ -48,11 +48,6 @@ def write_json(path: Path, value: Any) -> None:
     os.replace(temporary, path)
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """The config as JSON gives it back: dicts, lists, strings, numbers."""
-    return json.loads(json.dumps(config.to_dict()))
-
-
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[None]:
     """Keeps a second training run out of the directory; the system frees the lock however this process ends.
@@ -72,7 +67,7 @@ def locked(workdir: Path) -> Iterator[None]:
 
 
 def check_config(workdir: Path, config: dict[str, Any]) -> None:
-    """Stores the config of a new run; for one that is resumed, checks it against the stored one.
+    """Stores the config of a new run, as JSON; for one that is resumed, checks it against the stored one.
 
     Raises:
       ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, and

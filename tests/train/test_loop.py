@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -23,7 +24,7 @@ def run(workdir, config=None, *, data=None, method=None):
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_once():
-    """The toy's programs are compiled once for all tests; each run of a program of one's own compiles anew."""
+    """The toy's programs are compiled once for all tests; a test with an update of its own compiles that."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
         yield
@@ -47,18 +48,25 @@ def straight(tmp_path_factory):
     return workdir, run(workdir)
 
 
-def stopping(after, number=signal.SIGTERM):
-    """Data that send this process a signal when the batch of step `after` of the first stage is asked for."""
-    plain = toy.data()
+def disturbed(after, disturb):
+    """Data that call `disturb` when the batch of step `after` of the first stage is asked for."""
 
-    def batches(index, size, step):
-        for batch in plain.batches(index, size, step):
-            if (index, step) == (0, after):
-                os.kill(os.getpid(), number)
-            yield batch
-            step += 1
+    class Disturbed(toy.Stream):
+        def iterate(self, start_step):
+            for step in itertools.count(start_step):
+                if (self.order, step) == (0, after):
+                    disturb()
+                yield self.batch_at(step)
 
-    return plain._replace(batches=batches)
+    return toy.data()._replace(training=lambda order, size: Disturbed(order, size, 0.0, None, False))
+
+
+def stopping(after):
+    return disturbed(after, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def fail():
+    raise RuntimeError("power")
 
 
 def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight):
@@ -98,7 +106,7 @@ def test_nothing_is_compiled_twice(straight):
 def test_metrics_hold_every_step_once_after_losing_some(tmp_path, straight):
     config = toy.config(**{"checkpoint.every_steps": 4})
     with pytest.raises(RuntimeError, match="power"):
-        run(tmp_path, config, data=toy.data()._replace(batches=failing(after=7)))
+        run(tmp_path, config, data=disturbed(7, fail))
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "train", "sta')  # cut short
@@ -109,17 +117,6 @@ def test_metrics_hold_every_step_once_after_losing_some(tmp_path, straight):
     assert [line["loss"] for line in lines(tmp_path)] == [line["loss"] for line in lines(straight[0])]
     seconds = [line["stage_s"] for line in lines(tmp_path)[:10]]
     assert seconds == sorted(seconds)
-
-
-def failing(after):
-    def batches(index, size, step):
-        for batch in toy.data().batches(index, size, step):
-            if step == after:
-                raise RuntimeError("power")
-            yield batch
-            step += 1
-
-    return batches
 
 
 def test_evaluations_are_exact_whatever_the_padding(straight):
@@ -166,7 +163,7 @@ def test_each_evaluation_writes_a_contact_sheet(straight):
 def test_nan_stops_with_stage_step_batch_and_the_last_good_checkpoint(tmp_path):
     with pytest.raises(loop.NonFinite) as stopped:
         run(tmp_path, data=toy.data(poison=3))
-    for part in ("'first'", "step 4", "batch 3", "images of step 3", "loss is nan", "step 3 in"):
+    for part in ("'first'", "step 4", "batch 3", "3_0.jpg", "loss is nan", "step 3 in"):
         assert part in str(stopped.value)
     with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
         assert saved.latest == 3

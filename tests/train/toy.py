@@ -4,6 +4,7 @@ As a program, `toy.py WORKDIR [--sleep=SECONDS]` trains it, for tests that kill 
 """
 
 import functools
+import itertools
 import json
 import sys
 import time
@@ -89,27 +90,42 @@ def images(key: list[int], count: int) -> dict[str, np.ndarray]:
     return {"lightness": lightness, "ab": np.concatenate([lightness / 2, -lightness], axis=-1)}
 
 
-def data(*, sleep: float = 0.0, poison: int | None = None, constant: bool = False) -> loop.Data:
+class Stream:
     """Synthetic batches; step `poison` gets a NaN, `constant` gives every step the same batch."""
 
-    def batches(stage_index: int, batch_size: int, step: int) -> Iterator[dict[str, np.ndarray]]:
-        while True:
-            time.sleep(sleep)
-            batch = images([stage_index, 0 if constant else step], batch_size)
-            if step == poison:
-                batch["lightness"][0, 0, 0, 0] = np.nan
-            yield batch
-            step += 1
+    def __init__(self, order: int, batch_size: int, sleep: float, poison: int | None, constant: bool):
+        self.order, self.batch_size = order, batch_size
+        self.sleep, self.poison, self.constant = sleep, poison, constant
 
-    def evaluation(batch_size: int, count: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        full = images([9], -(-count // batch_size) * batch_size)
-        full["lightness"][count:] = np.nan  # padding that must not reach a mean
-        for first in range(0, count, batch_size):
-            rows = slice(first, first + batch_size)
-            weight = (np.arange(first, first + batch_size) < count).astype(np.float32)
-            yield {name: value[rows] for name, value in full.items()}, weight
+    def batch_at(self, step: int) -> dict[str, np.ndarray]:
+        batch = images([self.order, 0 if self.constant else step], self.batch_size)
+        if step == self.poison:
+            batch["lightness"][0, 0, 0, 0] = np.nan
+        return batch
 
-    return loop.Data(batches, evaluation, lambda index, size, step: f"images of step {step}", {"set": "toy"})
+    def iterate(self, start_step: int) -> Iterator[dict[str, np.ndarray]]:
+        for step in itertools.count(start_step):
+            time.sleep(self.sleep)
+            yield self.batch_at(step)
+
+    def names_at(self, step: int) -> list[str]:
+        return [f"{step}_{row}.jpg" for row in range(self.batch_size)]
+
+
+def evaluation(batch_size: int, count: int) -> Iterator[dict[str, np.ndarray]]:
+    full = images([9], -(-count // batch_size) * batch_size)
+    full["lightness"][count:] = np.nan  # padding that must not reach a mean
+    full["mask"] = np.arange(len(full["ab"])) < count
+    for first in range(0, count, batch_size):
+        yield {name: value[first : first + batch_size] for name, value in full.items()}
+
+
+def data(*, sleep: float = 0.0, poison: int | None = None, constant: bool = False) -> loop.Data:
+    return loop.Data(
+        lambda order, batch_size: Stream(order, batch_size, sleep, poison, constant),
+        evaluation,
+        {"set": "toy"},
+    )
 
 
 def main() -> int:

@@ -1,0 +1,76 @@
+"""Trains a model: `colorize-train --config=configs/scc_lfw.py --workdir=runs/lfw [--config.width=0.25 ...]`.
+
+The same command goes on where a run stopped or was killed. Exit codes: 0 trained to the end; 1 a mistake in the
+command, the config or the data; 2 training diverged; 75 stopped by SIGTERM and 130 by Ctrl-C, both with everything
+saved, so that a scheduler may start the same command again.
+"""
+
+from colorize_jax.apps import common  # first: it sets numpy's threads
+
+# isort: split
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from absl import flags, logging
+from ml_collections import config_flags
+
+from colorize_jax.config import resolve
+
+DIVERGED = 2
+EXIT_CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains, or goes on training, what the flags name."""
+    if arguments or _CONFIG.value is None or not _WORKDIR.value:
+        raise ValueError(
+            "usage: colorize-train --config=configs/NAME.py --workdir=runs/NAME; --help lists all flags"
+        )
+    from colorize_jax import methods
+    from colorize_jax.data import pipeline
+    from colorize_jax.train import loop
+
+    logging.set_verbosity(logging.WARNING)
+    config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
+    try:
+        loop.train(config, methods.build(config), training_data(config), _WORKDIR.value)
+    except loop.NonFinite as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DIVERGED
+    except loop.Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return EXIT_CODES[signal.Signals(interrupted.signal)]
+    print(
+        f"trained to the end; colorize-export --workdir={_WORKDIR.value} --out=... makes a model for colorize of it"
+    )
+    return 0
+
+
+def training_data(config: Any) -> Any:
+    """`config.data` as the loop reads it; each stage draws its batches with a seed of its own."""
+    from colorize_jax.data import pipeline
+    from colorize_jax.train import loop
+
+    def training(order: int, batch_size: int) -> pipeline.Training:
+        seed = int(np.random.SeedSequence((config.seed, order)).generate_state(1)[0])
+        return pipeline.training(config.data, batch_size=batch_size, seed=seed)
+
+    def evaluation(batch_size: int, images: int) -> Any:
+        return pipeline.evaluation(config.data, batch_size=batch_size, images=images)
+
+    return loop.Data(training, evaluation, pipeline.provenance(config.data))
+
+
+def cli() -> NoReturn:
+    """Entry point of the console script `colorize-train`."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,128 @@
+"""Training in a process of its own that is killed for real, again and again."""
+
+import functools
+import io
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import toy
+
+from colorize_jax.train import checkpoints, loop, telemetry
+
+CHANGES = {"checkpoint.every_steps": 1, "stages.first.epochs": 4.0, "log.eval_every_epochs": 2.0}
+STEP_S = 0.03
+
+
+def start(workdir: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(CHANGES)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_until(process: subprocess.Popen[str], true) -> bool:
+    """Whether it came true before the process ended."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None:
+        if true():
+            return True
+        assert time.monotonic() < deadline, "the training process hangs"
+        time.sleep(0.001)
+    return False
+
+
+def steps_done(workdir: Path) -> int:
+    path = workdir / "metrics.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return len({(line["stage"], line["step"]) for line in map(json.loads, lines)})
+
+
+def has_done_more_than(workdir: Path, steps: int) -> bool:
+    return steps_done(workdir) > steps
+
+
+def is_saving(workdir: Path) -> bool:
+    return any(workdir.glob("checkpoints/*/*orbax-checkpoint-tmp*")) or any(
+        workdir.glob("stages/*orbax-checkpoint-tmp*")
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The variables of a run that nothing interrupted."""
+    config = toy.config(**CHANGES)
+    return loop.train(
+        config, toy.method(config), toy.data(), tmp_path_factory.mktemp("straight"), out=io.StringIO()
+    )
+
+
+def assert_trained_like(expected, workdir: Path) -> None:
+    actual = checkpoints.restore_variables(workdir)
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    assert all(map(np.array_equal, jax.tree.leaves(actual), jax.tree.leaves(expected)))
+    lines = telemetry.read_metrics(workdir / "metrics.jsonl").lines
+    steps = [(line["stage"], line["step"]) for line in lines if line["kind"] == "train"]
+    assert steps == [("first", n) for n in range(1, 21)] + [("second", n) for n in range(1, 11)]
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bits(tmp_path, straight):
+    """Kills at random moments and in the middle of saves: only what came after the last save is lost."""
+    workdir, chance = tmp_path / "killed", random.Random(0)
+    reached = 0
+    for kill in range(4):
+        done = steps_done(workdir) + chance.choice((1, 2, 3))
+        process = start(workdir)
+        in_time = wait_until(process, functools.partial(has_done_more_than, workdir, done))
+        if kill % 2 == 0:
+            in_time = in_time and wait_until(process, functools.partial(is_saving, workdir))
+        else:
+            time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        output, errors = process.communicate()
+        assert in_time and process.returncode == -signal.SIGKILL, errors
+        assert_little_was_lost(output, reached)
+        reached = last_step(workdir)
+    process = start(workdir)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert_little_was_lost(output, reached)
+    assert_trained_like(straight, workdir)
+
+
+def last_step(workdir: Path) -> int:
+    return telemetry.read_metrics(workdir / "metrics.jsonl").lines[-1]["step"]
+
+
+def assert_little_was_lost(output: str, reached: int) -> None:
+    # The save of step n begins when that of n-1 is complete, and after the line of step n is written: a kill
+    # in between loses steps n-1 and n.
+    resumed = re.search(r"resumed at step (\d+)", output)
+    if reached > 2:
+        assert resumed is not None and int(resumed[1]) >= reached - 2, (output, reached)
+
+
+def test_sigterm_saves_at_once_and_exits_with_75(tmp_path, straight):
+    workdir = tmp_path / "stopped"
+    process = start(workdir)
+    assert wait_until(process, lambda: steps_done(workdir) >= 3)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    saved = re.search(r"saved stage 'first' at step (\d+)", output)
+    assert saved is not None and (workdir / "checkpoints" / "first" / saved[1]).is_dir()
+    process = start(workdir)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert f"resumed at step {saved[1]}" in output
+    assert_trained_like(straight, workdir)
