@@ -16,12 +16,14 @@ _DATASET = flags.DEFINE_string(
 )
 _SOURCE = flags.DEFINE_string("source", None, "The downloaded archive or folder.")
 _DIR = flags.DEFINE_string("dir", "data", "Where prepared data sets go.")
-_NAME = flags.DEFINE_string("name", "", "What to call it; by default as the data set. --dataset=folder needs one.")
-_TEST_IMAGES = flags.DEFINE_integer(
-    "test_images", None, "Size of the random test split; by default 1000 (LFW, ImageNet)."
+_NAME = flags.DEFINE_string(
+    "name", "", "What to call it; by default as the data set. --dataset=folder needs one."
 )
-_TEST_FRACTION = flags.DEFINE_float(
-    "test_fraction", 0.1, "For --dataset=folder without --test_images: share of the photos in the test split."
+_TEST_IMAGES = flags.DEFINE_float(
+    "test_images",
+    None,
+    "Size of the random test split: a number of photos, or below 1 a share of them. By default 1000 (LFW, "
+    "ImageNet) or 0.1 (folder); lsun_church and tiny_imagenet have their publisher's split.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of the random split.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
@@ -32,7 +34,9 @@ def main(arguments: Sequence[str]) -> None:
     from colorize_jax.data.prepare import prepare
 
     if arguments or not _DATASET.value:
-        raise ValueError("usage: colorize-data --dataset=NAME --source=PATH --dir=data; --help lists all flags")
+        raise ValueError(
+            "usage: colorize-data --dataset=NAME --source=PATH --dir=data; --help lists all flags"
+        )
     logging.set_verbosity(logging.WARNING)
     summary, written = prepare(
         _DATASET.value,
@@ -40,7 +44,6 @@ def main(arguments: Sequence[str]) -> None:
         source=_SOURCE.value,
         name=_NAME.value,
         test_images=_TEST_IMAGES.value,
-        test_fraction=_TEST_FRACTION.value,
         seed=_SEED.value,
         overwrite=_OVERWRITE.value,
     )
@@ -51,16 +54,20 @@ def main(arguments: Sequence[str]) -> None:
 
 def describe(summary: prepared.Summary) -> str:
     """Counts, split hashes and skipped photos of a prepared data set, for people to read."""
-    lines = [f"{summary.name} in {summary.folder}, from {summary.source}, seed {summary.seed}"]
+    lines = [f"{summary.name} in {summary.folder}, from {summary.source}; split: {summary.split}"]
     lines += [
         f"  {split:5} {count:7,} photos  split hash {summary.split_hash[split]}"
         for split, count in summary.images.items()
     ]
     reasons = Counter(
-        entry["reason"].split(":")[0] for entry in prepared.skipped(summary.folder.parent.parent, summary.name)
+        entry["reason"].split(":")[0]
+        for entry in prepared.skipped(summary.folder.parent.parent, summary.name)
     )
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    lines.append(f"  skipped {summary.skipped}" + (f" ({told}), listed in {summary.folder / 'skipped.json'}" if told else ""))
+    lines.append(
+        f"  skipped {summary.skipped}"
+        + (f" ({told}), listed in {summary.folder / 'skipped.json'}" if told else "")
+    )
     return "\n".join(lines)
 
 

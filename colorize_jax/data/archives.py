@@ -63,7 +63,9 @@ def _opener(path: Path) -> Callable:
         return _open_tar
     if tarfile.is_tarfile(path):
         return _open_compressed_tar
-    raise ValueError(f"source: {path} is no folder, zip, tar or compressed tar, or its download was cut short")
+    raise ValueError(
+        f"source: {path} is no folder, zip, tar or compressed tar, or its download was cut short"
+    )
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """The tfds builder that all sources share: screens the photos, splits them by name, writes ArrayRecord.
 
 A source is one subclass with one method, `photos`. Records hold the publisher's encoded bytes, untouched, and the
-file's name. Beside the records lie `metadata.json` (seed, split hashes, number of photos skipped) and `skipped.json`
+file's name. Beside the records lie `metadata.json` (split and its hashes, number of photos skipped) and `skipped.json`
 (which, and why). tfds writes into a folder of another name and renames it at the end, so a prepared data set is complete.
 """
 
 import abc
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import tensorflow_datasets as tfds
+from tqdm import tqdm
 
 from colorize_jax.data import screening, splits
 from colorize_jax.data.prepared import VERSION as PREPARED_VERSION
@@ -25,7 +26,7 @@ _SCREENED_AT_ONCE = 512  # encoded photos held in memory while they are screened
 
 
 class Photo(NamedTuple):
-    """A photo in an open archive. `split` is the publisher's, or None where the split is ours to choose."""
+    """A photo in an open archive. `split` is the publisher's, None where there is none."""
 
     name: str
     split: str | None
@@ -39,12 +40,14 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       source: what was downloaded: an archive or a folder, see the subclass.
       data_dir: where prepared data sets lie; this one goes to `<data_dir>/<name>/1.0.0`.
       name: what it will be called; by default the builder's own name.
-      test_images: size of the test split, from the number of usable photos; not called where the split is the publisher's.
+      test_images: size of the random test split, see `splits.size_of_test`; None for the publisher's split, or where
+        there is none, the class's `TEST_IMAGES`.
       seed: of the random split.
     """
 
     VERSION = tfds.core.Version(PREPARED_VERSION)
     RELEASE_NOTES = {PREPARED_VERSION: "First."}
+    TEST_IMAGES: ClassVar[float | None] = None  # None: the publisher's split, and no other
     # Nothing is downloaded. Looking for checksums all the same, tfds would need a package that it does not declare.
     url_infos: ClassVar[dict] = {}
 
@@ -53,7 +56,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         *,
         source: Path,
         data_dir: str | os.PathLike[str],
-        test_images: Callable[[int], int],
+        test_images: float | None,
         seed: int,
         name: str = "",
     ):
@@ -79,7 +82,10 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _log_download_bytes(self) -> None:
-        """Nothing to say: tfds would print unknown sizes of a download that does not happen."""
+        """Nothing: tfds would announce a download that does not happen."""
+
+    def _log_download_done(self) -> None:
+        """Nothing, for the same reason."""
 
     def _download_and_prepare(self, dl_manager: Any, download_config: Any = None) -> None:
         # tfds calls this while `data_dir` is still the folder that will be renamed when all went well.
@@ -95,7 +101,6 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         named = {split: [photo.name for photo in photos] for split, photos in chosen.items()}
         self.info.metadata.update(
             source=self._source.name,
-            seed=self._seed,
             skipped=len(self._skipped),
             images={split: len(names) for split, names in named.items()},
             split_hash={split: splits.split_hash(names) for split, names in named.items()},
@@ -103,7 +108,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return {split: self._generate_examples(photos) for split, photos in chosen.items()}
 
     def _generate_examples(self, photos: list[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for photo in photos:
+        for photo in tqdm(photos, desc="writing", unit=" photos", disable=None):
             yield photo.name, {"image": photo.read(), "name": photo.name}
 
     def _usable(self, photos: list[Photo]) -> list[Photo]:
@@ -115,15 +120,21 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             else:
                 self._skipped[photo.name] = reason
         if not usable:
-            raise ValueError(f"source: none of the {len(photos)} images in {self._source} is a readable colour photo")
+            raise ValueError(
+                f"source: none of the {len(photos)} images in {self._source} is a readable colour photo"
+            )
         return usable
 
     def _split(self, photos: list[Photo]) -> dict[str, list[Photo]]:
-        free = [photo.name for photo in photos if photo.split is None]
-        test = splits.choose_test(free, self._test_images(len(free)), self._seed) if free else frozenset()
-        chosen: dict[str, list[Photo]] = {TRAIN: [], TEST: []}
-        for photo in photos:
-            chosen[photo.split or (TEST if photo.name in test else TRAIN)].append(photo)
+        share = self._test_images
+        if share is None and any(photo.split is None for photo in photos):
+            share = self.TEST_IMAGES
+        if share is not None:
+            names = [photo.name for photo in photos]
+            test = splits.choose_test(names, splits.size_of_test(share, len(names)), self._seed)
+            photos = [photo._replace(split=TEST if photo.name in test else TRAIN) for photo in photos]
+        self.info.metadata["split"] = "publisher's" if share is None else f"random, seed {self._seed}"
+        chosen = {split: [photo for photo in photos if photo.split == split] for split in (TRAIN, TEST)}
         # tfds refuses to write a split without examples.
         return {split: members for split, members in chosen.items() if members}
 
@@ -136,10 +147,12 @@ def _check_names(photos: list[Photo]) -> None:
         seen.add(photo.name)
 
 
-def _screen(photos: Iterable[Photo]) -> Iterator[tuple[Photo, str | None]]:
+def _screen(photos: list[Photo]) -> Iterator[tuple[Photo, str | None]]:
     # Archives are read by this thread alone; decoders release the interpreter's lock, so threads share that work.
+    progress = tqdm(total=len(photos), desc="screening", unit=" photos", disable=None)
     waiting = iter(photos)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+    with progress, ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
         while group := list(islice(waiting, _SCREENED_AT_ONCE)):
             contents = [photo.read() for photo in group]
             yield from zip(group, workers.map(screening.reason_to_skip, contents), strict=True)
+            progress.update(len(group))

@@ -6,20 +6,30 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from colorize_jax.data.archives import open_archive
-from colorize_jax.data.builder import Photo, PhotoBuilder
+from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
+
+_SPLITS = {"train": TRAIN, "val": TEST, "test": TEST}
 
 
 class Folder(PhotoBuilder):
-    """A folder or archive of photos with a random test split."""
+    """A folder or archive of photos; its own split if all lie in `train` and in `val` or `test`, else random."""
+
+    TEST_IMAGES = 0.1
 
     @contextmanager
     def photos(self, scratch: Path) -> Iterator[list[Photo]]:
         with open_archive(self._source) as archive:
             short = without_common_folder(archive.names)
             yield [
-                Photo(name, None, partial(archive.read, path))
-                for name, path in zip(short, archive.names, strict=True)
+                Photo(name, split, partial(archive.read, path))
+                for name, split, path in zip(short, own_splits(short), archive.names, strict=True)
             ]
+
+
+def own_splits(names: tuple[str, ...]) -> list[str | None]:
+    """The split of each path by its first folder (train; val or test), or None for all where that tells none."""
+    splits = [_SPLITS.get(PurePosixPath(name).parts[0]) for name in names]
+    return splits if {*splits} == {TRAIN, TEST} else [None] * len(names)
 
 
 def without_common_folder(names: tuple[str, ...]) -> tuple[str, ...]:

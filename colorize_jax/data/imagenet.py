@@ -14,6 +14,8 @@ _TINY_SPLITS = {"train": TRAIN, "val": TEST}
 class ImagenetVal(PhotoBuilder):
     """ILSVRC-2015 validation photos from `ILSVRC2012_img_val.tar` or its folder; 1,000 random test images."""
 
+    TEST_IMAGES = 1000
+
     @contextmanager
     def photos(self, scratch: Path) -> Iterator[list[Photo]]:
         with open_archive(self._source) as archive:

@@ -12,6 +12,8 @@ from colorize_jax.data.builder import Photo, PhotoBuilder
 class LfwDeepfunneled(PhotoBuilder):
     """LFW deep-funneled from `lfw-deepfunneled.tgz` or the folder in it; 1,000 random test images."""
 
+    TEST_IMAGES = 1000
+
     @contextmanager
     def photos(self, scratch: Path) -> Iterator[list[Photo]]:
         # Names such as Aaron_Eckhart_0001.jpg are unique without the person's folder, and so the split is the

@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +18,19 @@ from colorize_jax.data.lfw import LfwDeepfunneled
 from colorize_jax.data.lsun import LsunChurch
 
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
-FOLDER_TEST_FRACTION = 0.1
 
 
 class Source(NamedTuple):
-    """A data set: its builder, the file it is published as ('' for a folder of one's own), its test images
-    (None: the publisher's split, or a fraction), and where the file is, or was, to be had."""
+    """A data set that can be prepared.
+
+    Attributes:
+      builder: reads it.
+      file: what it is published as; '' for several files or a folder of one's own.
+      published: where it is, or was, to be had.
+    """
 
     builder: type[PhotoBuilder]
     file: str
-    test_images: int | None
     published: str
 
 
@@ -33,7 +38,6 @@ SOURCES = {
     "lfw_deepfunneled": Source(
         LfwDeepfunneled,
         "lfw-deepfunneled.tgz",
-        1000,
         f"13,233 faces, md5 {LFW_MD5}, formerly http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz (the host is gone; "
         "the mirrors that tfds and scikit-learn point to, on ndownloader.figshare.com, carry the other alignments and often "
         "refuse); any copy of the archive or its folder will do",
@@ -41,23 +45,20 @@ SOURCES = {
     "lsun_church": Source(
         LsunChurch,
         "",
-        None,
         "church_outdoor_train_lmdb.zip and church_outdoor_val_lmdb.zip from http://dl.yf.io/lsun/scenes/ (plain http), "
         "side by side in one folder, zipped or not",
     ),
     "imagenet_val": Source(
         ImagenetVal,
         "ILSVRC2012_img_val.tar",
-        1000,
         "50,000 photos from https://image-net.org/download-images after registering there",
     ),
     "tiny_imagenet": Source(
         TinyImagenet,
         "tiny-imagenet-200.zip",
-        None,
         "200 classes at 64x64 from http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     ),
-    "folder": Source(Folder, "", None, "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
+    "folder": Source(Folder, "", "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
 }
 
 
@@ -67,8 +68,7 @@ def prepare(
     directory: str | os.PathLike[str],
     source: str | os.PathLike[str] | None = None,
     name: str = "",
-    test_images: int | None = None,
-    test_fraction: float = FOLDER_TEST_FRACTION,
+    test_images: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> tuple[prepared.Summary, bool]:
@@ -79,8 +79,8 @@ def prepare(
       directory: where prepared data sets lie.
       source: the downloaded file or folder; None for its place under `<directory>/downloads`.
       name: what it will be called; '' for the data set's own name. `folder` needs one.
-      test_images: size of the random test split; None for the paper's 1,000 (LFW, ImageNet) or `test_fraction`.
-      test_fraction: for `folder`, share of the photos in the test split, rounded up; 1 puts all there.
+      test_images: size of the random test split: a number of photos, or below 1 a share of them; None for the
+        publisher's split or, where there is none, 1,000 (LFW, ImageNet) or 0.1 (folder).
       seed: of the random split.
       overwrite: prepare again although it is there.
 
@@ -95,14 +95,14 @@ def prepare(
     name = _checked_name(dataset, name)
     if not overwrite and prepared.is_prepared(directory, name):
         return prepared.summary(directory, name), False
-    builder = entry.builder(
-        source=_find_source(dataset, entry, source, Path(directory)),
-        data_dir=directory,
-        name=name,
-        test_images=_test_size(entry, test_images, test_fraction),
-        seed=seed,
-    )
-    _write(builder, Path(directory) / name)
+    path = _find_source(dataset, entry, source, Path(directory))
+    if test_images is not None and entry.builder.TEST_IMAGES is None:
+        raise ValueError(f"test_images: {dataset} has its publisher's split, leave it out")
+    with _replacing(Path(directory) / name):
+        builder = entry.builder(
+            source=path, data_dir=directory, name=name, test_images=test_images, seed=seed
+        )
+        _build(builder)
     return prepared.summary(directory, name), True
 
 
@@ -117,7 +117,9 @@ def _checked_name(dataset: str, name: str) -> str:
         raise ValueError("name: a folder of your own needs one, such as --name=holidays")
     name = name or dataset
     if not name.replace("_", "").isalnum() or not name.isascii() or not name[0].isalpha():
-        raise ValueError(f"name: {name!r} must start with a letter and hold only letters, digits and underscores")
+        raise ValueError(
+            f"name: {name!r} must start with a letter and hold only letters, digits and underscores"
+        )
     return name
 
 
@@ -133,19 +135,25 @@ def _find_source(dataset: str, entry: Source, source: str | os.PathLike[str] | N
     )
 
 
-def _test_size(entry: Source, test_images: int | None, test_fraction: float) -> Callable[[int], int]:
-    if not 0 <= test_fraction <= 1:
-        raise ValueError(f"test_fraction must lie in [0, 1], got {test_fraction}")
-    if test_images is None:
-        test_images = entry.test_images
-    if test_images is None:
-        return lambda usable: -int(-usable * test_fraction // 1)
-    return lambda usable: test_images
+@contextmanager
+def _replacing(folder: Path) -> Iterator[None]:
+    """Keeps what is prepared in `folder` until its replacement is complete, and puts it back if that fails."""
+    current, aside = folder / prepared.VERSION, folder / f"{prepared.VERSION}.replaced"
+    for leftover in (*folder.glob(f"incomplete.*_{prepared.VERSION}"), aside):  # of one that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    if current.exists():
+        current.rename(aside)
+    try:
+        yield
+    except BaseException:
+        if aside.exists():
+            aside.rename(current)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write(builder: PhotoBuilder, folder: Path) -> None:
+def _build(builder: PhotoBuilder) -> None:
     tfds.disable_progress_bar()
-    for leftover in folder.glob(f"{prepared.VERSION}.incomplete*"):  # of a preparation that was killed
-        shutil.rmtree(leftover)
-    again = tfds.download.DownloadConfig(download_mode=tfds.GenerateMode.REUSE_CACHE_IF_EXISTS)
-    builder.download_and_prepare(download_config=again)
+    # tfds makes folders for downloads whether or not there are any.
+    with tempfile.TemporaryDirectory() as nowhere:
+        builder.download_and_prepare(download_dir=nowhere)

@@ -9,15 +9,25 @@ VERSION = "1.0.0"
 
 
 class Summary(NamedTuple):
-    """What a prepared data set holds. `images` and `split_hash` have one entry a split; `skipped` is a count."""
+    """What a prepared data set holds.
+
+    Attributes:
+      name: of the data set.
+      folder: where its records lie.
+      source: name of the archive or folder that it was prepared from.
+      split: who chose the test images: "publisher's" or "random, seed 0".
+      images: number of photos in each split.
+      split_hash: of the names in each split, see `splits.split_hash`.
+      skipped: how many photos were left out.
+    """
 
     name: str
     folder: Path
+    source: str
+    split: str
     images: dict[str, int]
     split_hash: dict[str, str]
     skipped: int
-    seed: int
-    source: str
 
 
 class Record(NamedTuple):
@@ -46,7 +56,8 @@ def summary(directory: str | os.PathLike[str], name: str) -> Summary:
     if not is_prepared(directory, name):
         there = ", ".join(prepared_names(directory)) or "none"
         raise ValueError(
-            f"data: {name!r} is not prepared in {directory} (prepared: {there}); run colorize-data --dataset={name} --dir={directory}"
+            f"data: {name!r} is not prepared in {directory}, prepared are: {there}; "
+            f"prepare it with colorize-data --dir={directory} or change config.data.dir"
         )
     folder = Path(directory) / name / VERSION
     return Summary(name=name, folder=folder, **json.loads((folder / "metadata.json").read_text()))

@@ -1,7 +1,19 @@
 """Random splits that are a pure function of file names and a seed, whatever the archive's order."""
 
 import hashlib
+import math
 from collections.abc import Iterable
+
+
+def size_of_test(images: float, usable: int) -> int:
+    """Size of a test split: `images` is a number of photos, or below 1 a share of the usable ones, rounded up.
+
+    Raises:
+      ValueError: `images` is negative, or above 1 and no whole number.
+    """
+    if images < 0 or (images > 1 and images != int(images)):
+        raise ValueError(f"test_images must be a number of photos, or a share of them below 1, got {images}")
+    return math.ceil(usable * images) if images < 1 else int(images)
 
 
 def choose_test(names: Iterable[str], count: int, seed: int) -> frozenset[str]:

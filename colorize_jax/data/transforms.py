@@ -1,0 +1,147 @@
+"""Encoded photo -> square RGB pixels -> lightness and colour field in network units. NumPy and Pillow only.
+
+Workers import this module: it must never import jax.
+"""
+
+import io
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image, ImageOps
+
+from colorize_jax import color
+
+Pixels = dict[str, np.ndarray]
+"""`rgb` (..., S, S, 3) uint8 sRGB and, where asked for, `rgb_large` (..., L, L, 3)."""
+
+Example = dict[str, np.ndarray]
+"""float32, network units: `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, where asked for,
+`lightness_large` (..., L, L, 1)."""
+
+_LINEAR = color.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+_GRAY_16_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+class View(NamedTuple):
+    """How a photo becomes a training image.
+
+    Attributes:
+      image_size: side S of the image in pixels.
+      lightness_large: side L of a second, larger gray image of the same crop; 0 for none.
+      crop: side of the smallest random square crop as a fraction of the photo's short side, in (0, 1];
+        1 crops the centre.
+      flip: whether half of the images are mirrored.
+    """
+
+    image_size: int = 64
+    lightness_large: int = 0
+    crop: float = 1.0
+    flip: bool = False
+
+    def centred(self) -> "View":
+        """The view without anything random: what evaluation uses."""
+        return self._replace(crop=1.0, flip=False)
+
+
+class Box(NamedTuple):
+    """A square in a photo: left, top and side in pixels."""
+
+    left: float
+    top: float
+    side: float
+
+
+def decode(content: bytes, at_least: int) -> Image.Image:
+    """Decodes a photo of any kind to RGB, the right way up.
+
+    JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that keeps the short side at `at_least` pixels or
+    more, which takes a fraction of the time. Transparent pixels are laid on white, 16 bits are cut to 8, embedded
+    colour profiles are ignored (sRGB is assumed).
+
+    Raises:
+      OSError: not an image, or a truncated one. Pillow raises other types for some corrupt files.
+    """
+    image = Image.open(io.BytesIO(content))
+    image.draft(None, (at_least, at_least))
+    if image.getexif().get(0x0112, 1) != 1:  # the EXIF tag for orientation; 1 is upright
+        image = ImageOps.exif_transpose(image)
+    return _to_rgb(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _GRAY_16_BIT:
+        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def centre_box(width: int, height: int) -> Box:
+    """The largest square in the middle of a photo."""
+    side = min(width, height)
+    return Box((width - side) / 2, (height - side) / 2, side)
+
+
+def random_box(width: int, height: int, smallest: float, rng: np.random.Generator) -> Box:
+    """A random square whose side is `smallest` to 1 times the short side; `smallest` = 1: the centre."""
+    if smallest == 1:
+        return centre_box(width, height)
+    side = min(width, height) * rng.uniform(smallest, 1)
+    return Box(rng.uniform(0, width - side), rng.uniform(0, height - side), side)
+
+
+def example(content: bytes, view: View, rng: np.random.Generator | None) -> Example:
+    """An encoded photo as what the networks see: `to_network(pixels(...))`."""
+    return to_network(pixels(content, view, rng))
+
+
+def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixels:
+    """Decodes, crops, scales and perhaps mirrors one photo.
+
+    Args:
+      content: the bytes of an image file.
+      view: see there.
+      rng: decides crop and mirroring, and nothing else does; None for the view's centre, unmirrored.
+    """
+    if rng is None:
+        view = view.centred()
+    image = decode(content, math.ceil(max(view.image_size, view.lightness_large) / view.crop))
+    mirrored = view.flip and rng is not None and rng.random() < 0.5
+    box = centre_box(*image.size) if rng is None else random_box(*image.size, view.crop, rng)
+    sizes = {"rgb": view.image_size, "rgb_large": view.lightness_large}
+    return {key: _scaled(image, box, size, mirrored) for key, size in sizes.items() if size}
+
+
+def _scaled(image: Image.Image, box: Box, size: int, mirrored: bool) -> UInt8[np.ndarray, "S S 3"]:
+    corners = (box.left, box.top, box.left + box.side, box.top + box.side)
+    # Hamming's window antialiases as well as bicubic at half the price, and does not ring at edges.
+    small = np.asarray(image.resize((size, size), Image.Resampling.HAMMING, box=corners))
+    return small[:, ::-1] if mirrored else small
+
+
+def to_network(photo: Pixels) -> Example:
+    """sRGB bytes to lightness and colour field in network units; the same as `color.srgb_to_lab` to 1e-4.
+
+    Args:
+      photo: `rgb` (..., S, S, 3) uint8 and perhaps `rgb_large` (..., L, L, 3) uint8.
+
+    Returns:
+      float32 `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, if `rgb_large` came, `lightness_large`.
+    """
+    lab = color.linear_to_lab(linear_light(photo["rgb"]))
+    out = {
+        "lightness": color.lightness_to_network(lab[..., :1]),
+        "ab": color.ab_to_network(lab[..., 1:]),
+    }
+    if "rgb_large" in photo:
+        lightness = color.linear_to_lightness(linear_light(photo["rgb_large"]))
+        out["lightness_large"] = color.lightness_to_network(lightness)
+    return out
+
+
+def linear_light(rgb: UInt8[np.ndarray, "... 3"]) -> Float32[np.ndarray, "... 3"]:
+    """sRGB bytes to linear light in [0, 1], by a table of the 256 values."""
+    return np.take(_LINEAR, rgb)
