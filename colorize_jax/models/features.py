@@ -39,7 +39,8 @@ class FeatureNetwork(nn.Module):
         middle = block(wide)(middle + resize_field(coarse, 14), train)
         middle = nn.Conv(narrow, (1, 1), name="narrow", dtype=self.dtype)(middle)
         fine = block(narrow)(fine + resize_field(middle, 28), train)
-        colours = nn.Conv(2, (3, 3), name="colours", dtype=self.dtype)(fine)
+        zeros = nn.initializers.zeros_init()  # training starts from gray, not from random colours
+        colours = nn.Conv(2, (3, 3), name="colours", kernel_init=zeros, dtype=self.dtype)(fine)
         return fine, colours.astype(jnp.float32)
 
 

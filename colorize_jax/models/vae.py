@@ -87,4 +87,6 @@ class DecoderTop(nn.Module):
     def __call__(self, x: Array, *, train: bool) -> Float[Array, "B F F 2"]:
         """Trunk's output to the unary colours, network units, float32."""
         x = ConvBlock(scaled(64, self.width), 5, 1, self.dtype)(x, train)
-        return nn.Conv(2, (5, 5), name="colour", dtype=self.dtype)(x).astype(jnp.float32)
+        # Zeros: training starts from gray, not from random colours.
+        zeros = nn.initializers.zeros_init()
+        return nn.Conv(2, (5, 5), name="colour", kernel_init=zeros, dtype=self.dtype)(x).astype(jnp.float32)

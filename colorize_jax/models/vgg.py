@@ -33,7 +33,7 @@ class Vgg16Features(nn.Module):
     ) -> tuple[Float[Array, "B 28 28 512"], None]:
         """Lightness, network units, to (features, None); `train` changes nothing."""
         lab = color.network_to_lab(lightness, jnp.zeros((*lightness.shape[:-1], 2)))
-        x = (color.lab_to_srgb(lab) - jnp.array(_IMAGENET_MEAN)) / jnp.array(_IMAGENET_STD)
+        x = (color.lab_to_srgb(lab) - jnp.full((1, 1, 1, 3), _IMAGENET_MEAN)) / jnp.full((1, 1, 1, 3), _IMAGENET_STD)
         layer = 0
         for block, widths in enumerate(_BLOCKS):
             x = nn.max_pool(x, (2, 2), strides=(2, 2)) if block else x

@@ -1,0 +1,28 @@
+"""What all tests share: strict JAX settings, and where real images are."""
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real archives that COLORIZE_DATA names; tests that ask for it are skipped without it."""
+    folder = os.environ.get("COLORIZE_DATA")
+    if not folder:
+        pytest.skip("COLORIZE_DATA is unset: it names the folder that holds lfw-deepfunneled.tgz and the others")
+    return Path(folder)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow and accelerator tests run only when `-m` asks for them."""
+    asked = config.getoption("-m")
+    for item in items:
+        for marker in ("slow", "gpu"):
+            if marker in item.keywords and marker not in asked:
+                item.add_marker(pytest.mark.skip(reason=f"run with -m {marker}"))
