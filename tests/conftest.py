@@ -15,7 +15,9 @@ def real_data() -> Path:
     """The folder of real archives that COLORIZE_DATA names; tests that ask for it are skipped without it."""
     folder = os.environ.get("COLORIZE_DATA")
     if not folder:
-        pytest.skip("COLORIZE_DATA is unset: it names the folder that holds lfw-deepfunneled.tgz and the others")
+        pytest.skip(
+            "COLORIZE_DATA is unset: it names the folder that holds lfw-deepfunneled.tgz and the others"
+        )
     return Path(folder)
 
 

@@ -504,13 +504,14 @@ def _stage(
     total_steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
     optimizer = adam(config.optim, settings.lr, total_steps)
     networks = sampling["networks"]
-    fresh = tuple(network for network in trained if not (name == "structure" and network == "top"))
-    if name == "mdn" and config.features.network != "small":
-        fresh = ("features", *fresh)
+    pretrained = name == "mdn" and config.features.network == "vgg16"
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
-        new = init_networks(rng, networks, batch, fresh, config)
         before = variables or {"params": {}, "batch_stats": {}}
+        fresh = tuple(network for network in trained if network not in before["params"])
+        new = init_networks(rng, networks, batch, fresh, config)
+        if pretrained:
+            new["params"]["features"] = load_vgg16()
         params = {**before["params"], **new["params"]}
         return init_state(params, {**before["batch_stats"], **new["batch_stats"]}, trained, optimizer)
 
@@ -528,13 +529,10 @@ def _stage(
 def init_networks(
     rng: Array, networks: dict[str, nn.Module], batch: Batch, names: tuple[str, ...], config: Any
 ) -> Variables:
-    """Fresh variables of the networks in `names`; VGG-16's are read, not drawn."""
+    """Fresh variables of the networks in `names`."""
     inputs = example_inputs(networks, batch, config)
     variables: Variables = {"params": {}, "batch_stats": {}}
     for name, key in zip(names, jax.random.split(rng, len(names)), strict=True):
-        if name == "features" and config.features.network != "small":
-            variables["params"][name] = load_vgg16()
-            continue
         drawn = jax.jit(partial(networks[name].init, train=False))(key, *inputs[name])
         variables["params"][name] = drawn["params"]
         variables["batch_stats"][name] = drawn.get("batch_stats", {})
@@ -567,5 +565,6 @@ def _abstract_variables(networks: dict[str, nn.Module], config: Any) -> Variable
         "lightness": jnp.zeros((1, side, side, 1)),
         "lightness_large": jnp.zeros((1, *2 * (config.data.lightness_large,), 1)),
     }
+    # VGG-16's weights are public: whoever samples with them loads them (models/vgg.py).
     names = tuple(n for n in SAMPLING_NETWORKS if n != "features" or config.features.network == "small")
     return jax.eval_shape(lambda rng: init_networks(rng, networks, batch, names, config), jax.random.key(0))

@@ -1,0 +1,170 @@
+"""The paper's method at a tiny width: what each stage trains, what samples are, what the G-CRF does to them."""
+
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from colorize_jax import methods
+from colorize_jax.config import beside, resolve
+from colorize_jax.methods import scc
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
+
+
+def rng(seed=0):
+    """A fresh key each time: JAX's check for reused keys is on."""
+    return jax.random.key(seed)
+
+
+def tiny(**changes):
+    config = beside(str(CONFIGS), "base")
+    config.width = 1 / 64
+    config.update_from_flattened_dict(changes)
+    return resolve(config, images=64)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    side = np.linspace(-1, 1, 64, dtype=np.float32)
+    waves = np.sin(np.arange(1, 7, dtype=np.float32)[:, None, None] * side[:, None] + side)
+    planes = waves.reshape(2, 3, 64, 64)
+    arrays = {"lightness": planes[:, 0, ..., None], "ab": 0.3 * np.moveaxis(planes[:, 1:], 1, -1)}
+    return jax.tree.map(jnp.asarray, arrays)
+
+
+@pytest.fixture(scope="module")
+def method():
+    return methods.build(tiny())
+
+
+@pytest.fixture(scope="module")
+def variables(method, batch):
+    """Fresh variables of all networks; the colour heads, which start at zero, drawn at random."""
+    variables = None
+    for seed, stage in enumerate(method.stages):
+        variables = stage.init(rng(seed), batch, variables).variables
+    for network, head in (("top", "colour"), ("features", "colours")):
+        kernel = variables["params"][network][head]["kernel"]
+        drawn = 0.05 * jax.random.normal(rng(7), kernel.shape)
+        variables["params"][network][head]["kernel"] = drawn
+    return variables
+
+
+@pytest.fixture(scope="module")
+def sampler(method):
+    return jax.jit(method.sample, static_argnames=("samples", "rule"))
+
+
+def test_stages_are_the_papers_with_features_before(method):
+    assert [stage.name for stage in method.stages] == ["features", "unary", "structure", "mdn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "trained"),
+    [
+        ("features", {"features"}),
+        ("unary", {"encoder", "gray", "trunk", "top"}),
+        ("structure", {"structure", "top"}),
+        ("mdn", {"mdn"}),
+    ],
+)
+def test_each_stage_changes_its_own_networks_only(name, trained, method, variables, batch):
+    stage = next(stage for stage in method.stages if stage.name == name)
+    state = stage.init(rng(), batch, variables)._replace(**variables)
+    update = jax.jit(stage.update)
+    after, metrics = state, {}
+    for step in range(3):  # the warm-up's first rate is zero
+        after, metrics = update(after, batch, rng(step))
+    assert np.isfinite(metrics["loss"])
+    assert after.step == 3
+    changed = {
+        network
+        for network, old in state.params.items()
+        if any(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a != b).any()), old, after.params[network])))
+    }
+    assert changed == trained
+
+
+def test_modes_are_the_heaviest_means_and_ignore_the_key(sampler, variables, batch):
+    drawn = sampler(variables, batch, rng(), samples=5, rule="modes")
+    again = sampler(variables, batch, rng(1), samples=5, rule="modes")
+    assert drawn.unary.shape == drawn.field.shape == (2, 5, 32, 32, 2)
+    assert (jnp.diff(drawn.weights, axis=1) <= 0).all()
+    np.testing.assert_array_equal(drawn.field, again.field)
+    assert (drawn.field.var(axis=1).mean(axis=(1, 2, 3)) > 0).all()
+
+
+def test_random_samples_follow_the_key(sampler, variables, batch):
+    drawn = sampler(variables, batch, rng(), samples=9, rule="random")
+    again = sampler(variables, batch, rng(), samples=9, rule="random")
+    other = sampler(variables, batch, rng(1), samples=9, rule="random")
+    np.testing.assert_array_equal(drawn.field, again.field)
+    assert (drawn.field != other.field).any()
+
+
+def test_more_modes_than_components_or_an_unknown_rule_is_an_error(method, variables, batch):
+    with pytest.raises(ValueError, match="samples is 9, but rule 'modes' has 8 modes"):
+        method.sample(variables, batch, rng(), samples=9, rule="modes")
+    with pytest.raises(ValueError, match="rule is 'best'; allowed are 'modes' and 'random'"):
+        method.sample(variables, batch, rng(), samples=1, rule="best")
+
+
+def test_samples_of_one_image_solved_together_equal_separate_solves(variables, batch):
+    config = tiny()
+    networks, crf = scc.build_networks(config), dict(config.gcrf)
+    (embeddings, temperature), _ = scc.embed(networks, variables, batch, 32)
+    unary = jax.random.normal(rng(), (2, 3, 32, 32, 2))
+    kept = (jax.random.uniform(rng(), (2, 1024)) < 0.3).astype(jnp.float32)
+    solve = jax.jit(partial(scc.make_consistent, beta=5.0, crf=crf))
+    together = solve(embeddings, temperature, unary, kept)
+    for n in range(3):
+        alone = solve(embeddings, temperature, unary[:, n : n + 1], kept)
+        np.testing.assert_allclose(alone[:, 0], together[:, n], atol=2e-4)
+
+
+def test_similarity_rows_sum_to_one_and_leave_the_pixel_itself_out(method, variables, batch):
+    rows = method.similarity(variables, batch)
+    assert rows.shape == (2, 1024, 1024)
+    np.testing.assert_allclose(rows.sum(axis=-1), 1, atol=1e-5)
+    assert not rows[:, jnp.arange(1024), jnp.arange(1024)].any()
+
+
+def test_sampling_needs_no_encoder(method, sampler, variables, batch):
+    needed = method.abstract_variables()
+    assert "encoder" not in needed["params"]
+    part = jax.tree.map(
+        lambda _, full: full, needed, {k: {n: variables[k][n] for n in needed[k]} for k in needed}
+    )
+    assert jax.tree.map(jnp.shape, part) == jax.tree.map(jnp.shape, needed)
+    assert jnp.isfinite(sampler(part, batch, rng(), samples=5, rule="modes").field).all()
+
+
+def test_the_mask_follows_the_schedule():
+    schedule = ((0.0, 1.0), (2.0, 0.75), (4.0, 0.1))
+    steps = [0, 19, 20, 39, 40, 1000]
+    shares = [float(scc.kept_share(jnp.array(step), 10, schedule)) for step in steps]
+    np.testing.assert_allclose(shares, [1, 1, 0.75, 0.75, 0.1, 0.1])
+
+
+def test_an_unknown_method_lists_those_present():
+    config = beside(str(CONFIGS), "base")
+    config.method = "pix2pix"
+    with pytest.raises(ValueError, match=r"'pix2pix'; the methods present are \[.*'scc'"):
+        methods.build(config)
+
+
+def test_bfloat16_computes_but_solves_in_float32(variables, batch):
+    sample = methods.build(tiny(compute_dtype="bfloat16")).sample
+    drawn = jax.eval_shape(partial(sample, samples=5, rule="modes"), variables, batch, rng())
+    assert drawn.field.dtype == drawn.unary.dtype == jnp.float32
+
+
+def test_vgg_is_a_configuration_without_a_features_stage():
+    changes = {"features.network": "vgg16", "data.lightness_large": 224}
+    method = methods.build(tiny(**changes))
+    assert [stage.name for stage in method.stages] == ["unary", "structure", "mdn"]
+    assert method.regress is None

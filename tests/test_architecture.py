@@ -1,0 +1,85 @@
+"""Imports go one way; the light path stays light; the README's equations exist in the code."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "colorize_jax"
+# From the ground up. A module may import its own layer and those before it.
+LAYERS = [
+    {"shapes", "color", "config"},
+    {"data", "gcrf"},
+    {"models"},
+    {"losses"},
+    {"methods"},
+    {"train", "bundle"},
+    {"photo", "upsample", "colorize", "batch"},
+    {"metrics", "baselines", "evaluate", "report"},
+    {"apps"},
+]
+HEAVY = ("tensorflow", "tensorflow_datasets", "grain", "orbax", "optax", "matplotlib", "skimage")
+
+
+def layer(name: str) -> int:
+    return next(i for i, names in enumerate(LAYERS) if name in names)
+
+
+def imported(path: Path) -> set[str]:
+    """First-level modules of the package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "colorize_jax":
+            names = [f"colorize_jax.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("colorize_jax.")}
+    return found
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    upward = {name for name in imported(path) if layer(name) > layer(own)}
+    assert not upward, f"{path.name} is in the layer of {own} and imports {upward} from above"
+
+
+def test_colorizing_loads_nothing_heavy():
+    code = f"import sys, colorize_jax.colorize; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_orbax_is_imported_in_one_file():
+    users = [p.name for p in FILES if re.search(r"^\s*(import|from) orbax", p.read_text(), re.MULTILINE)]
+    assert users == ["checkpoints.py"]
+
+
+EQUATION_ROW = re.compile(r"^\| (Eq\. \(\d+\)) \| `([\w.]+)` \|", re.MULTILINE)
+EQUATIONS = EQUATION_ROW.findall((ROOT / "README.md").read_text())
+
+
+def test_the_readme_lists_the_equations():
+    assert len(EQUATIONS) >= 6
+
+
+@pytest.mark.parametrize(("equation", "symbol"), EQUATIONS, ids=str)
+def test_each_equation_is_where_the_readme_says(equation, symbol):
+    module, _, name = symbol.rpartition(".")
+    function = getattr(importlib.import_module(f"colorize_jax.{module}"), name)
+    number = equation.removeprefix("Eq. ")
+    assert re.search(r"Eqs?\. [^.]*" + re.escape(number), function.__doc__ or ""), (
+        f"{symbol} does not cite {equation}"
+    )
