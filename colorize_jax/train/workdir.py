@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from importlib import metadata
@@ -106,12 +107,21 @@ def check_data(workdir: Path, provenance: Any) -> None:
       ValueError: the data sets or their splits are not those that the run was begun with.
     """
     path = workdir / "data.json"
-    if path.exists() and json.loads(path.read_text()) != json.loads(json.dumps(provenance)):
+    if path.exists() and not _agree(json.loads(path.read_text()), json.loads(json.dumps(provenance))):
         raise ValueError(
             f"the data differ from those that {workdir} was begun with (compare {path} with: "
             f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
         )
     write_json(path, provenance)
+
+
+def _agree(old: Any, new: Any) -> bool:
+    # Only what both tell counts: another version of the program may describe the same data in more words.
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(_agree(old[key], new[key]) for key in old.keys() & new.keys())
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_agree, old, new))
+    return old == new
 
 
 def record_start(workdir: Path) -> None:
@@ -122,10 +132,31 @@ def record_start(workdir: Path) -> None:
 
 
 def versions() -> dict[str, Any]:
-    """Python, the packages that training rests on (absent ones left out), and the devices."""
+    """The commit of this package, Python, the packages that training rests on, and the devices."""
     found = {}
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     devices = [f"{device.platform} {device.device_kind}" for device in jax.local_devices()]
-    return {"python": platform.python_version(), "packages": found, "devices": devices}
+    return {"commit": commit(), "python": platform.python_version(), "packages": found, "devices": devices}
+
+
+def commit() -> str | None:
+    """The git commit that this package is checked out at, with '+' after it where files differ from it.
+
+    None for an installed copy, or without git.
+    """
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        tracked = subprocess.run(
+            ["git", "-C", str(here), "ls-files", "--error-unmatch", __file__], capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip() if tracked.returncode == 0 else None

@@ -226,6 +226,12 @@ def test_other_data_are_refused(straight):
         run(straight[0], data=toy.data()._replace(provenance={"set": "other"}))
 
 
+def test_the_same_data_told_in_more_words_are_the_same(straight):
+    assert same_bits(
+        run(straight[0], data=toy.data()._replace(provenance={"set": "toy", "more": 1})), straight[1]
+    )
+
+
 def test_two_runs_cannot_share_a_folder(tmp_path):
     from colorize_jax.train import workdir as files
 

@@ -1,0 +1,111 @@
+"""The paper's method through all its stages, tiny: the loop fits it, and it resumes with the same bits."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import toy
+from PIL import Image
+
+from colorize_jax import methods
+from colorize_jax.apps import export
+from colorize_jax.bundle import load_bundle
+from colorize_jax.config import beside, resolve
+from colorize_jax.train import loop, telemetry
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
+STAGES = ("features", "unary", "structure", "mdn")
+
+
+def tiny():
+    config = beside(str(CONFIGS), "base")
+    config.width = 1 / 64
+    config.data.epoch_images = 8
+    for stage in STAGES:
+        config.stages[stage].update({"epochs": 1.0, "batch_size": 4})
+    config.checkpoint.every_steps = 1
+    config.log.update({"every_steps": 1, "eval_images": 3})
+    return resolve(config)
+
+
+class Photos(toy.Stream):
+    """Smooth synthetic photos at the method's size; interrupts once, in the second step of `structure`."""
+
+    interrupted = False
+
+    def batch_at(self, step):
+        return photos([self.order, step], self.batch_size)
+
+    def iterate(self, start_step):
+        for batch in super().iterate(start_step):
+            if self.order == 2 and not Photos.interrupted and start_step == 0:
+                Photos.interrupted = True
+                yield batch
+                raise KeyboardInterrupt
+            yield batch
+
+
+def photos(key, count):
+    draw = np.random.default_rng(key)
+    side = np.linspace(-1, 1, 64, dtype=np.float32)
+    waves = draw.uniform(1, 4, (count, 3, 1, 1)).astype(np.float32)
+    planes = np.sin(waves * side[:, None] + waves[:, ::-1] * side)
+    return {"lightness": planes[:, 0, ..., None], "ab": 0.3 * planes[:, 1:].transpose(0, 2, 3, 1)}
+
+
+def evaluation(batch_size, images):
+    yield {**photos([99], batch_size), "mask": np.arange(batch_size) < images}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(folder, config, variables) of a run that was cut off once."""
+    workdir, config = tmp_path_factory.mktemp("scc"), tiny()
+    method = methods.build(config)
+    source = [{"dataset": "waves", "split_hash": "0"}]
+    data = loop.Data(lambda order, size: Photos(order, size, 0.0, None, False), evaluation, source)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(config, method, data, workdir, out=io.StringIO())
+    return workdir, config, loop.train(config, method, data, workdir, out=io.StringIO())
+
+
+def test_all_stages_train_evaluate_and_draw(trained):
+    workdir, _, variables = trained
+    assert {"encoder", "gray", "trunk", "top", "structure", "features", "mdn"} <= set(variables["params"])
+    lines = telemetry.read_metrics(workdir / "metrics.jsonl").lines
+    steps = [(line["stage"], line["step"]) for line in lines if line["kind"] == "train"]
+    assert steps == [(stage, step) for stage in STAGES for step in (1, 2)]
+    values = [value for line in lines for value in line.values() if isinstance(value, float)]
+    assert all(map(math.isfinite, values))
+    sheets = sorted((workdir / "sheets").iterdir())
+    assert [path.name.split("_")[1] for path in sheets] == list(STAGES)
+    with Image.open(sheets[-1]) as sheet:
+        assert sheet.width == 7 * 66  # gray, truth, five versions
+
+
+def test_a_trained_run_becomes_a_model(trained, tmp_path):
+    workdir, config, variables = trained
+    export.export(workdir, tmp_path / "model", {"waves": "CC0"})
+    method = methods.build(config)
+    bundle = load_bundle(tmp_path / "model", method.abstract_variables())
+    told = json.loads((tmp_path / "model" / "provenance.json").read_text())
+    assert [(s["stage"], s["steps"], s["images"]) for s in told["stages"]] == [(s, 2, 8) for s in STAGES]
+    assert told["data"] == [{"dataset": "waves", "split_hash": "0", "licence": "CC0"}]
+    assert len(told["starts"]) == 2 and told["seed"] == 0
+    top = jax.tree.leaves(variables["params"]["top"])[0]
+    np.testing.assert_allclose(jax.tree.leaves(bundle.variables["params"]["top"])[0], top, rtol=1e-3)
+
+
+def test_a_run_whose_last_stage_is_not_finished_is_no_model(trained, tmp_path):
+    workdir, _, _ = trained
+    for name in ("config.json", "data.json", "metrics.jsonl", "versions.json"):
+        (tmp_path / name).write_text((workdir / name).read_text())
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "unary.json").write_text((workdir / "stages" / "unary.json").read_text())
+    (tmp_path / "stages" / "unary").symlink_to(workdir / "stages" / "unary")
+    with pytest.raises(ValueError, match=r"missing: .*mdn"):
+        export.export(tmp_path, tmp_path / "model", {})
