@@ -155,4 +155,4 @@ def _open_database(folder: Path) -> Iterator[Archive]:
         raise ValueError(f"source: {folder} is no LMDB database ({error})") from error
     with database, database.begin(buffers=False) as transaction:
         names = tuple(key.decode("ascii") for key in transaction.cursor().iternext(values=False))
-        yield Archive(names, lambda name: transaction.get(name.encode("ascii")))
+        yield Archive(names, lambda name: bytes(transaction.get(name.encode("ascii"), b"")))

@@ -1,8 +1,9 @@
 """The tfds builder that all sources share: screens the photos, splits them by name, writes ArrayRecord.
 
-A source is one subclass with one method, `photos`. Records hold the publisher's encoded bytes, untouched, and the
-file's name. Beside the records lie `metadata.json` (split and its hashes, number of photos skipped) and `skipped.json`
-(which, and why). tfds writes into a folder of another name and renames it at the end, so a prepared data set is complete.
+A source is one subclass with one method, `photos`. Records hold the publisher's encoded bytes, untouched, and
+the file's name. Beside the records lie `metadata.json` (split and its hashes, number of photos skipped) and
+`skipped.json` (which, and why). tfds writes into a folder of another name and renames it at the end, so a prepared
+data set is complete.
 """
 
 import abc
@@ -33,7 +34,7 @@ class Photo(NamedTuple):
     read: Callable[[], bytes]
 
 
-class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
     """Prepares the photos of one source.
 
     Args:
@@ -45,8 +46,9 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       seed: of the random split.
     """
 
+    name: str
     VERSION = tfds.core.Version(PREPARED_VERSION)
-    RELEASE_NOTES = {PREPARED_VERSION: "First."}
+    RELEASE_NOTES: ClassVar[dict] = {PREPARED_VERSION: "First."}
     TEST_IMAGES: ClassVar[float | None] = None  # None: the publisher's split, and no other
     # Nothing is downloaded. Looking for checksums all the same, tfds would need a package that it does not declare.
     url_infos: ClassVar[dict] = {}
@@ -60,7 +62,8 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         seed: int,
         name: str = "",
     ):
-        self.name = name or type(self).name
+        if name:
+            self.name = name
         self._source = source
         self._test_images = test_images
         self._seed = seed

@@ -38,9 +38,9 @@ SOURCES = {
     "lfw_deepfunneled": Source(
         LfwDeepfunneled,
         "lfw-deepfunneled.tgz",
-        f"13,233 faces, md5 {LFW_MD5}, formerly http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz (the host is gone; "
-        "the mirrors that tfds and scikit-learn point to, on ndownloader.figshare.com, carry the other alignments and often "
-        "refuse); any copy of the archive or its folder will do",
+        f"13,233 faces, md5 {LFW_MD5}, formerly http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz (the host is "
+        "gone; the mirror that tfds and scikit-learn point to has the other alignments, and refuses for days); any "
+        "copy of the archive or of its folder will do",
     ),
     "lsun_church": Source(
         LsunChurch,

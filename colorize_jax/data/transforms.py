@@ -63,7 +63,7 @@ def decode(content: bytes, at_least: int) -> Image.Image:
     Raises:
       OSError: not an image, or a truncated one. Pillow raises other types for some corrupt files.
     """
-    image = Image.open(io.BytesIO(content))
+    image: Image.Image = Image.open(io.BytesIO(content))
     image.draft(None, (at_least, at_least))
     if image.getexif().get(0x0112, 1) != 1:  # the EXIF tag for orientation; 1 is upright
         image = ImageOps.exif_transpose(image)

@@ -155,7 +155,7 @@ def test_provenance_names_every_set(data):
 
 def test_unknown_sets_are_named(data):
     data.mixture = (("faces", "train", 1.0),)
-    with pytest.raises(ValueError, match="'faces' is not prepared.*few, many"):
+    with pytest.raises(ValueError, match=r"'faces' is not prepared.*few, many"):
         pipeline.training(data, batch_size=4, seed=0)
 
 
