@@ -162,8 +162,9 @@ def test_padding_and_batch_size_change_nothing(photos, blind, scored):
 
 def test_random_samples_are_a_function_of_the_seed(photos, blind):
     predict = evaluate.predictor(_toy_method(), VARIABLES, samples=2, rule="random")
+    one = {name: value[:1] for name, value in photos.items()}
     first, again, other = (
-        evaluate.score_images(predict, _batches(photos, 5), blind, seed=seed)[0]["field"]["eob_mae"]
+        evaluate.score_images(predict, [one], blind, seed=seed)[0]["field"]["eob_mae"]
         for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
