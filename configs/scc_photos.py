@@ -37,10 +37,10 @@ def get_config() -> ConfigDict:
     # Two cores for an hour and a half: a few epochs a stage, and rates to match.
     config.optim.warmup_steps = 100
     config.stages.features.epochs = 3.0
-    config.stages.unary.epochs = 5.0
-    config.stages.structure.epochs = 0.7
+    config.stages.unary.epochs = 4.5
+    config.stages.structure.epochs = 0.6
     config.stages.structure.batch_size = 16
     config.stages.structure.schedule = ((0.0, 1.0), (0.1, 0.75), (0.2, 0.5), (0.3, 0.25), (0.4, 0.1))
-    config.stages.mdn.epochs = 4.0
+    config.stages.mdn.epochs = 3.5
     config.log.eval_every_epochs = 1.0
     return config.lock()
