@@ -48,7 +48,9 @@ class Colorizer:
         """Args: a resolved config, `Method.sample` of the method that it names, and the variables this takes."""
         self.config = config
         self._variables = jax.tree.map(jax.numpy.asarray, variables)
-        self._sample = jax.jit(sample, static_argnames=("samples", "rule"))
+        # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
+        options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+        self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":

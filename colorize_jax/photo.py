@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,16 +239,21 @@ def write_pictures(
             raise PhotoError(f"{path}: JPEG keeps no opacity, and the photo has some; choose PNG")
     temporary = {path: path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}") for path in pictures}
     try:
-        for path, picture in pictures.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(temporary[path], **_encoding(path.suffix.lower()))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_encode, pictures, temporary.values(), pictures.values()))
         for path in pictures:
             os.replace(temporary[path], path)
-    except (OSError, ValueError, KeyError) as error:
-        raise PhotoError(f"{path}: cannot be written ({_one_line(error)})") from error
     finally:
         for leftover in temporary.values():
             leftover.unlink(missing_ok=True)
+
+
+def _encode(path: Path, temporary: Path, picture: np.ndarray) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(temporary, **_encoding(path.suffix.lower()))
+    except (OSError, ValueError, KeyError) as error:
+        raise PhotoError(f"{path}: cannot be written ({_one_line(error)})") from error
 
 
 def _encoding(suffix: str) -> dict[str, Any]:

@@ -80,8 +80,9 @@ def cubic_matrix(size: int, source: int) -> Float[np.ndarray, "size source"]:
     reach = int(np.ceil(2 * stretch))
     taps = np.floor(centre).astype(int)[:, None] + np.arange(-reach, reach + 1)
     weights = _keys(np.abs(taps - centre[:, None]) / stretch)
+    # Taps beyond the border are left out, as in Pillow: the networks must see what they were trained on.
+    weights = np.where((taps >= 0) & (taps < source), weights, 0.0)
     matrix = np.zeros((size, source))
-    # Taps beyond the border repeat its sample.
     np.add.at(matrix, (np.arange(size)[:, None], np.clip(taps, 0, source - 1)), weights)
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 

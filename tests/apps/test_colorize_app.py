@@ -1,0 +1,61 @@
+"""`colorize` as a program: one command, flags before and after the photos, exit codes, one line an error."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import random_model
+from PIL import Image
+
+
+def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "colorize_jax.apps.colorize", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("app")
+    random_model.save(folder / "model")
+    (folder / "photos").mkdir()
+    Image.linear_gradient("L").resize((60, 45)).save(folder / "photos" / "gray.png")
+    Image.radial_gradient("L").convert("RGBA").resize((50, 50)).save(folder / "clear.png")
+    (folder / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff nonsense")
+    (folder / "file").touch()
+    return folder
+
+
+def test_photos_folders_and_a_broken_file(folder):
+    done = _run(
+        "photos", "--samples=3", "clear.png", "--model=./model", "missing.png", "--out=new/out", cwd=folder
+    )
+    assert done.returncode == 1
+    errors = done.stderr.splitlines()
+    assert len(errors) == 2, done.stderr
+    assert "photos/broken.jpg: " in errors[0] and "missing.png: no such file" in errors[1]
+    assert "2 of 4 photos" in done.stdout
+    names = [f"{stem}_{n}.png" for stem in ("clear", "gray") for n in (1, 2, 3, "sheet")]
+    assert sorted(os.listdir(folder / "new" / "out")) == names
+    assert Image.open(folder / "new" / "out" / "gray_3.png").size == (60, 45)
+    assert Image.open(folder / "new" / "out" / "clear_1.png").mode == "RGBA"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "usage: colorize"),
+        (("clear.png", "--out=file"), "file: cannot be written"),
+        (("clear.png", "--out=new", "--model=nowhere"), "nowhere"),
+    ],
+)
+def test_mistakes_are_told_before_work_starts(folder, arguments, message):
+    done = _run(*arguments, cwd=folder)
+    assert done.returncode != 0
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_lists_the_flags(folder):
+    done = _run("--help", cwd=folder)
+    assert all(f"{flag}:" in done.stdout for flag in ("--out", "--samples", "--rule", "--[no]contact_sheet"))
