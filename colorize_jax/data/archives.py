@@ -7,8 +7,9 @@ import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -43,7 +44,13 @@ def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"source: there is nothing at {path}")
-    with _opener(path)(path) as archive:
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(_opener(path)(path))
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+            raise ValueError(
+                f"source: {path} is damaged or cut short ({error}); download it again"
+            ) from error
         if not archive.names:
             raise ValueError(f"source: {path} holds no image file; known endings are {', '.join(SUFFIXES)}")
         yield archive
@@ -154,5 +161,10 @@ def _open_database(folder: Path) -> Iterator[Archive]:
     except lmdb.Error as error:
         raise ValueError(f"source: {folder} is no LMDB database ({error})") from error
     with database, database.begin(buffers=False) as transaction:
+        # LMDB maps the file into memory: a page beyond its end would kill the process instead of raising.
+        if (database.info()["last_pgno"] + 1) * database.stat()["psize"] > (
+            folder / "data.mdb"
+        ).stat().st_size:
+            raise ValueError(f"source: {folder / 'data.mdb'} is cut short; download it again")
         names = tuple(key.decode("ascii") for key in transaction.cursor().iternext(values=False))
         yield Archive(names, lambda name: bytes(transaction.get(name.encode("ascii"), b"")))

@@ -156,6 +156,19 @@ def _screen(photos: list[Photo]) -> Iterator[tuple[Photo, str | None]]:
     waiting = iter(photos)
     with progress, ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
         while group := list(islice(waiting, _SCREENED_AT_ONCE)):
-            contents = [photo.read() for photo in group]
-            yield from zip(group, workers.map(screening.reason_to_skip, contents), strict=True)
+            contents = [_content(photo) for photo in group]
+            yield from zip(group, workers.map(_reason_to_skip, contents), strict=True)
             progress.update(len(group))
+
+
+def _content(photo: Photo) -> bytes | Exception:
+    try:
+        return photo.read()
+    except Exception as error:  # of whatever type the archive's reader raises for one damaged member
+        return error
+
+
+def _reason_to_skip(content: bytes | Exception) -> str | None:
+    if isinstance(content, bytes):
+        return screening.reason_to_skip(content)
+    return f"corrupt: {type(content).__name__}: {content}"

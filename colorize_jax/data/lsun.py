@@ -8,6 +8,7 @@ from pathlib import Path
 from colorize_jax.data.archives import open_lmdb
 from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
 
+PUBLISHED = "http://dl.yf.io/lsun/scenes/"
 _DATABASES = {TRAIN: "church_outdoor_train_lmdb", TEST: "church_outdoor_val_lmdb"}
 
 
@@ -36,5 +37,6 @@ def find_database(source: Path, split: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(
-        f"source: {source} must be a folder that holds {_DATABASES[split]}.zip or, unpacked, {_DATABASES[split]}"
+        f"source: {source} must be a folder that holds {_DATABASES[split]}.zip (from {PUBLISHED}) or, unpacked, "
+        f"{_DATABASES[split]}"
     )

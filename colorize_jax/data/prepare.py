@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
-from colorize_jax.data import prepared
+from colorize_jax.data import lsun, prepared
 from colorize_jax.data.builder import PhotoBuilder
 from colorize_jax.data.folder import Folder
 from colorize_jax.data.imagenet import ImagenetVal, TinyImagenet
 from colorize_jax.data.lfw import LfwDeepfunneled
-from colorize_jax.data.lsun import LsunChurch
 
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
 
@@ -43,9 +42,9 @@ SOURCES = {
         "copy of the archive or of its folder will do",
     ),
     "lsun_church": Source(
-        LsunChurch,
+        lsun.LsunChurch,
         "",
-        "church_outdoor_train_lmdb.zip and church_outdoor_val_lmdb.zip from http://dl.yf.io/lsun/scenes/ (plain http), "
+        f"church_outdoor_train_lmdb.zip and church_outdoor_val_lmdb.zip from {lsun.PUBLISHED} (plain http), "
         "side by side in one folder, zipped or not",
     ),
     "imagenet_val": Source(

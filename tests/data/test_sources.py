@@ -147,3 +147,25 @@ def test_nothing_usable_and_twice_the_same_name_are_errors(tmp_path):
     )
     with pytest.raises(ValueError, match=r"two photos are called 0\.jpg"):
         prepare("lfw_deepfunneled", directory=tmp_path, source=twice, test_images=1)
+
+
+def test_downloads_cut_short_are_named(tmp_path):
+    tgz = archives.write_tar(tmp_path / "lfw.tgz", archives.lfw())
+    tgz.write_bytes(tgz.read_bytes()[:20_000])
+    with pytest.raises(ValueError, match=r"lfw\.tgz is damaged or cut short"):
+        prepare("lfw_deepfunneled", directory=tmp_path, source=tgz)
+    database = archives.write_lsun(tmp_path / "lsun") / "church_outdoor_val_lmdb" / "data.mdb"
+    database.write_bytes(database.read_bytes()[:8192])
+    with pytest.raises(ValueError, match=r"data\.mdb is cut short"):
+        prepare("lsun_church", directory=tmp_path, source=tmp_path / "lsun")
+
+
+def test_damaged_member_of_a_zip_is_skipped(tmp_path):
+    content = archives.files(4, "{}.jpg")
+    source = archives.write_zip(tmp_path / "photos.zip", content)
+    data = bytearray(source.read_bytes())
+    data[data.find(content["2.jpg"]) + 500] ^= 0xFF
+    source.write_bytes(data)
+    summary, _ = prepare("folder", directory=tmp_path, source=source, name="mine")
+    assert sum(summary.images.values()) == 3
+    assert "BadZipFile" in prepared.skipped(tmp_path, "mine")[0]["reason"]
