@@ -25,7 +25,8 @@ def solve(
     Differentiable in reverse mode with respect to all four of embeddings, targets, weights and temperature
     (Eqs. 10–11, see `rule`); any number of leading batch axes; works under jit, vmap, grad and
     `jax.shard_map`.
-    Forward mode (`jax.jvp`, `jax.jacfwd`, `jax.hessian`) raises a TypeError: a custom_vjp has none.
+    Forward mode (`jax.jvp`, `jax.jacfwd`) raises a TypeError that says so: a custom_vjp has none. `jax.hessian`
+    works, through the operations of the rule.
 
     Args:
       embeddings: E, one row per pixel; S = softmax_rows(E Eᵀ / τ).
@@ -51,15 +52,19 @@ def solve(
     check_solvable(weights)
     _check_temperature(temperature)
     dtype = _solving_dtype(embeddings, targets, weights)
-    one = partial(_minimiser, exclude_diagonal=exclude_diagonal)
     arrays = [jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature)]
-    return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(*_varying_alike(arrays))
+    return _solve(*_varying_alike(arrays), exclude_diagonal=exclude_diagonal)
 
 
-def _minimiser(
+# Compiled, so that a call outside of jit is one program and not some hundred dispatched operations.
+@partial(jax.jit, static_argnames="exclude_diagonal")
+def _solve(
     embeddings: Array, targets: Array, weights: Array, temperature: Array, *, exclude_diagonal: bool
-):
-    return rule.minimiser(embeddings, targets, weights, temperature, exclude_diagonal)
+) -> Array:
+    def one(*arrays: Array) -> Array:
+        return rule.minimiser(*arrays, exclude_diagonal)
+
+    return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(embeddings, targets, weights, temperature)
 
 
 def solve_similarity(
@@ -78,7 +83,13 @@ def solve_similarity(
     check_solvable(weights)
     dtype = _solving_dtype(similarity, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
-    return _batched(rule.minimiser_of_similarity, similarity.ndim - 2, (0, 0, 0))(*_varying_alike(arrays))
+    return _solve_similarity(*_varying_alike(arrays))
+
+
+@jax.jit
+def _solve_similarity(similarity: Array, targets: Array, weights: Array) -> Array:
+    one = rule.minimiser_of_similarity
+    return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
 
 
 def check_solvable(weights: Float[Array, "*batch P"]) -> None:

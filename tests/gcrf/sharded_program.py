@@ -1,0 +1,52 @@
+"""Run by test_gcrf_sharded.py in its own process, which sees 8 devices; prints one JSON object."""
+
+import json
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from colorize_jax import gcrf
+
+
+def main() -> None:
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    rng = np.random.default_rng(0)
+    # 150 pixels: more than one block of the factor.
+    batch = (rng.normal(size=(16, 150, 6)), rng.uniform(size=(16, 150, 2)), rng.uniform(size=(16, 150)) + 0.1)
+    batch = tuple(jnp.asarray(array, jnp.float32) for array in batch)
+    sharded = jax.device_put(batch, NamedSharding(mesh, Spec("data")))
+    specs = (Spec("data"), Spec("data"), Spec("data"), Spec())
+    mapped = jax.shard_map(solve, mesh=mesh, in_specs=specs, out_specs=Spec("data"))
+    temperature = jnp.float32(2.0)
+    alone = jax.jit(partial(gradients, solve))(*batch, temperature)
+    report = {}
+    for name, function in {"jit": solve, "shard_map": mapped}.items():
+        compiled = jax.jit(partial(gradients, function)).lower(*sharded, temperature).compile()
+        got = compiled(*sharded, temperature)
+        errors = jax.tree.map(lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), got, alone)
+        text = compiled.as_text()
+        report[name] = {
+            "error": float(max(jax.tree.leaves(errors))),
+            "collectives": [word for word in COLLECTIVES if word in text],
+            "embeddings_shard": list(got[1][0].addressable_shards[0].data.shape),
+        }
+    print(json.dumps(report))
+
+
+COLLECTIVES = ("all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+
+
+def solve(embeddings, targets, weights, temperature):
+    return gcrf.solve(embeddings, targets, weights, temperature=temperature, exclude_diagonal=True)
+
+
+def gradients(function, *arguments):
+    return jax.value_and_grad(lambda *a: jnp.mean(function(*a) ** 2), argnums=(0, 1, 2, 3))(*arguments)
+
+
+if __name__ == "__main__":
+    main()
