@@ -1,5 +1,7 @@
 """Objectives: small pure functions, one value per example; the caller reduces once."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -16,7 +18,8 @@ def squared_error(predicted: Float[Array, "B H W C"], true: Float[Array, "B H W 
     return jnp.square(predicted - true).mean(axis=(1, 2, 3))
 
 
-RECONSTRUCTION = {"absolute": absolute_error, "squared": squared_error}
+Reconstruction = Callable[[Array, Array], Array]
+RECONSTRUCTION: dict[str, Reconstruction] = {"absolute": absolute_error, "squared": squared_error}
 
 
 def kl_to_standard_normal(mean: Float[Array, "B Z"], log_variance: Float[Array, "B Z"]) -> Float[Array, "B"]:

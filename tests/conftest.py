@@ -7,6 +7,9 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# XLA's CPU client can wait for itself for ever when programs queue up on two cores (seen once in a sheet after an
+# evaluation, jaxlib 0.10.2: every worker idle, the result never ready). Running them one by one avoids the queue.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
 jax.config.update("jax_debug_key_reuse", True)
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, TrainState, Variables
 
+_SHARED = ("base", "pictures", "updates")
+
 __all__ = ["Batch", "Method", "Samples", "Stage", "TrainState", "Variables", "available", "build"]
 
 
 def available() -> list[str]:
     """Names that `config.method` may have."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in ("base", "updates"))
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
 def build(config: Any) -> Method:

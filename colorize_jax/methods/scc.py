@@ -13,14 +13,15 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from colorize_jax import color, gcrf, losses
+from colorize_jax import gcrf, losses
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, TrainState, Variables
+from colorize_jax.methods.pictures import gray_and_truth, picture
 from colorize_jax.methods.updates import adam, init_state, loss_to_update
 from colorize_jax.models import features as feature_models
 from colorize_jax.models.layers import resize_field, scaled
@@ -34,21 +35,56 @@ UNARY_NETWORKS = ("encoder", "gray", "trunk", "top")
 STRUCTURE_NETWORKS = ("structure", "top")
 SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "features", "mdn")
 
+Learned = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
+"""A loss, and (new batch statistics by network, metrics)."""
+
+
+class Parts(NamedTuple):
+    """What all functions below share: the networks, and what solving and sampling read of the config.
+
+    Attributes:
+      networks: by the name under which their parameters are kept.
+      field: side F of the colour field.
+      sigma: σ of Eq. (8), the deviation of every mixture component.
+      beta_train: β of Eq. (6) in training.
+      beta_test: β at test time.
+      floor: weight of the unary on every pixel, also where H is 0; it bounds the overshoot.
+      exclude_diagonal: a pixel must not explain itself.
+    """
+
+    networks: dict[str, nn.Module]
+    field: int
+    sigma: float
+    beta_train: float
+    beta_test: float
+    floor: float
+    exclude_diagonal: bool
+
 
 def build(config: Any) -> Method:
     """The paper's method from a whole config; see `configs/base.py` for every field."""
-    networks = build_networks(config)
-    field, crf = config.model.field, dict(config.gcrf)
-    parts = {"networks": networks, "field": field, "crf": crf}
-    sampling = {"mixture_sigma": config.mdn.sigma, **parts}
-    trains_features = config.features.network == "small"
+    parts = build_parts(config)
     return Method(
-        stages=tuple(_stages(config, parts, sampling)),
-        abstract_variables=partial(_abstract_variables, networks, config),
-        sample=partial(sample, **sampling),
-        similarity=partial(similarity, **parts),
-        reconstruct=partial(reconstruct, **parts),
-        regress=partial(regress, networks=networks) if trains_features else None,
+        stages=tuple(_stages(config, parts)),
+        abstract_variables=partial(_abstract_variables, parts, config),
+        sample=partial(sample, parts),
+        similarity=partial(similarity, parts),
+        reconstruct=partial(reconstruct, parts),
+        regress=partial(regress, parts) if config.features.network == "small" else None,
+    )
+
+
+def build_parts(config: Any) -> Parts:
+    """The networks at the config's sizes, and its numbers."""
+    crf = config.gcrf
+    return Parts(
+        networks=build_networks(config),
+        field=config.model.field,
+        sigma=config.mdn.sigma,
+        beta_train=crf.beta_train,
+        beta_test=crf.beta_test,
+        floor=crf.floor,
+        exclude_diagonal=crf.exclude_diagonal,
     )
 
 
@@ -82,191 +118,181 @@ def initial_temperature(config: Any) -> float:
 
 
 def apply(
-    networks: dict[str, nn.Module],
-    variables: Variables,
-    name: str,
-    *inputs: Any,
-    train: bool = False,
-    rng: Any = None,
+    parts: Parts, variables: Variables, name: str, *inputs: Any, train: bool = False, rng: Array | None = None
 ) -> tuple[Any, dict[str, Any]]:
     """Network `name` applied to `inputs`: (its output, {name: new batch statistics}; empty unless `train`)."""
+    network = parts.networks[name]
     own = {"params": variables["params"][name], "batch_stats": variables["batch_stats"].get(name, {})}
     if not train:
-        return networks[name].apply(own, *inputs, train=False), {}
+        return network.apply(own, *inputs, train=False), {}
     rngs = None if rng is None else {"dropout": rng}
-    output, new = networks[name].apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+    output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
     return output, {name: new["batch_stats"]}
 
 
+def encode(
+    parts: Parts, variables: Variables, batch: Batch
+) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
+    """Mean and log-variance of q(z | x, g) for the true colours."""
+    return apply(parts, variables, "encoder", batch["ab"])[0]
+
+
 def decode(
-    networks: dict[str, nn.Module], variables: Variables, code: Float[Array, "B Z"], gray: tuple[Array, ...]
+    parts: Parts, variables: Variables, code: Float[Array, "B Z"], gray: tuple[Array, ...]
 ) -> Float[Array, "B F F 2"]:
     """Unary colours α of a code, network units; `gray` are f1-f4."""
-    trunk, _ = apply(networks, variables, "trunk", code, gray)
-    return apply(networks, variables, "top", trunk)[0]
+    trunk, _ = apply(parts, variables, "trunk", code, gray)
+    return apply(parts, variables, "top", trunk)[0]
+
+
+def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
+    """f1-f4 of the lightness."""
+    return apply(parts, variables, "gray", batch["lightness"])[0]
 
 
 def embed(
-    networks: dict[str, nn.Module], variables: Variables, batch: Batch, field: int, *, train: bool = False
-) -> tuple[tuple[Array, Array], dict[str, Any]]:
-    """Structure embeddings (B, P, D) and temperature of the lightness, shrunk to the field."""
-    lightness = resize_field(batch["lightness"], field)
-    return apply(networks, variables, "structure", lightness, train=train)
+    parts: Parts, variables: Variables, batch: Batch, *, train: bool = False
+) -> tuple[tuple[Float[Array, "B P D"], Float[Array, ""]], dict[str, Any]]:
+    """(Embeddings, temperature) of the lightness, shrunk to the field; and new batch statistics."""
+    lightness = resize_field(batch["lightness"], parts.field)
+    return apply(parts, variables, "structure", lightness, train=train)
+
+
+def mixture(
+    parts: Parts, variables: Variables, batch: Batch, *, train: bool = False, rng: Array | None = None
+) -> tuple[tuple[Float[Array, "B M"], Float[Array, "B M Z"]], dict[str, Any]]:
+    """(Log weights, means) of p(z | g) of Eq. (8); and new batch statistics."""
+    source = feature_models.source(parts.networks["features"], batch)
+    (maps, _), _ = apply(parts, variables, "features", source)
+    return apply(parts, variables, "mdn", maps, train=train, rng=rng)
 
 
 def make_consistent(
-    embeddings: Float[Array, "B P D"],
-    temperature: Array,
+    parts: Parts,
+    structure: tuple[Float[Array, "B P D"], Float[Array, ""]],
     unary: Float[Array, "B N F F 2"],
-    kept: Float[Array, "B P"],
+    kept: Float[Array, "B P"] | None = None,
     *,
     beta: float,
-    crf: dict[str, Any],
 ) -> Float[Array, "B N F F 2"]:
     """Eq. (6): the G-CRF's colours for N versions of each image, which share one factorisation.
 
     Args:
-      embeddings: E of `structure`.
-      temperature: τ of S.
+      parts: its `floor` is added to every weight.
+      structure: embeddings and temperature, of `embed`.
       unary: α, network units.
-      kept: diag(H), 1 where the unary colour counts.
-      beta: β; `kept` has weight β, and every pixel the weak weight `crf['floor']`, which bounds the overshoot.
-      crf: `config.gcrf`.
+      kept: diag(H), 1 where the unary colour counts; all of them by default.
+      beta: β.
     """
+    embeddings, temperature = structure
     batch, samples, side, _, channels = unary.shape
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
-    weights = beta * kept + crf["floor"]
+    kept = jnp.ones(columns.shape[:2]) if kept is None else kept
     solved = gcrf.solve(
-        embeddings, columns, weights, temperature=temperature, exclude_diagonal=crf["exclude_diagonal"]
+        embeddings,
+        columns,
+        beta * kept + parts.floor,
+        temperature=temperature,
+        exclude_diagonal=parts.exclude_diagonal,
     )
     return jnp.moveaxis(solved.reshape(batch, side, side, samples, channels), 3, 1)
 
 
 def sample(
-    variables: Variables,
-    batch: Batch,
-    rng: Array,
-    *,
-    samples: int,
-    rule: str,
-    mixture_sigma: float,
-    networks: dict[str, nn.Module],
-    field: int,
-    crf: dict[str, Any],
+    parts: Parts, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
 ) -> Samples:
     """Several colour versions of each gray image (paper, Sec. 3.1).
 
     Args:
-      variables: those of `abstract_variables`.
+      parts: of `build_parts`.
+      variables: those of `Method.abstract_variables`.
       batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where the features are VGG-16's.
       rng: used by rule 'random' only.
       samples: N. Under 'modes' at most the number of mixture components.
       rule: 'modes', the mixture means by falling weight; or 'random', draws from the mixture.
+
+    Raises:
+      ValueError: an unknown rule, or more modes than there are.
     """
-    codes, weights = draw_codes(variables, batch, rng, samples, rule, mixture_sigma, networks)
-    gray, _ = apply(networks, variables, "gray", batch["lightness"])
-    count, latent = codes.shape[0], codes.shape[-1]
-    repeated = jax.tree.map(lambda f: jnp.repeat(f, samples, axis=0), gray)
-    unary = decode(networks, variables, codes.reshape(count * samples, latent), repeated)
-    unary = unary.reshape(count, samples, *unary.shape[1:])
-    (embeddings, temperature), _ = embed(networks, variables, batch, field)
-    kept = jnp.ones((count, field * field))
-    solved = make_consistent(embeddings, temperature, unary, kept, beta=crf["beta_test"], crf=crf)
-    return Samples(unary, solved, weights)
+    codes, weights = draw_codes(parts, variables, batch, rng, samples=samples, rule=rule)
+    repeated = jax.tree.map(lambda f: jnp.repeat(f, samples, axis=0), gray_features(parts, variables, batch))
+    unary = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), repeated)
+    unary = unary.reshape(*codes.shape[:2], *unary.shape[1:])
+    structure, _ = embed(parts, variables, batch)
+    return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
 
 
 def draw_codes(
-    variables: Variables,
-    batch: Batch,
-    rng: Array,
-    samples: int,
-    rule: str,
-    mixture_sigma: float,
-    networks: dict[str, nn.Module],
+    parts: Parts, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
 ) -> tuple[Float[Array, "B N Z"], Float[Array, "B N"]]:
-    """Codes from the mixture p(z | g) of Eq. (8), and the weights of the components that they come from."""
-    (maps, _), _ = apply(networks, variables, "features", feature_models.source(networks["features"], batch))
-    (log_weights, means), _ = apply(networks, variables, "mdn", maps)
-    components = log_weights.shape[-1]
+    """Eq. (8): codes from the mixture p(z | g), and the weights of the components that they come from."""
+    (log_weights, means), _ = mixture(parts, variables, batch)
+    count, components = log_weights.shape
+    spread: Array | float = 0.0
     if rule == "modes":
         if samples > components:
             raise ValueError(
                 f"samples is {samples}, but rule 'modes' has {components} modes; use rule 'random'"
             )
         chosen = jax.lax.top_k(log_weights, samples)[1]
-        spread: Array | float = 0.0
     elif rule == "random":
         choose, deviate = jax.random.split(rng)
-        chosen = jax.random.categorical(
-            choose, log_weights[:, None, :], shape=(log_weights.shape[0], samples)
-        )
-        spread = mixture_sigma * jax.random.normal(deviate, (*chosen.shape, means.shape[-1]))
+        chosen = jax.random.categorical(choose, log_weights[:, None, :], shape=(count, samples))
+        spread = parts.sigma * jax.random.normal(deviate, (*chosen.shape, means.shape[-1]))
     else:
         raise ValueError(f"rule is {rule!r}; allowed are 'modes' and 'random'")
     codes = jnp.take_along_axis(means, chosen[..., None], axis=1) + spread
     return codes, jnp.exp(jnp.take_along_axis(log_weights, chosen, axis=1))
 
 
-def similarity(
-    variables: Variables, batch: Batch, *, networks: dict[str, nn.Module], field: int, crf: dict[str, Any]
-) -> Float[Array, "B P P"]:
+def similarity(parts: Parts, variables: Variables, batch: Batch) -> Float[Array, "B P P"]:
     """S = softmax_rows(E Eᵀ / τ), the learned similarity of Sec. 3.2."""
-    (embeddings, temperature), _ = embed(networks, variables, batch, field)
-    one = partial(gcrf.similarity, exclude_diagonal=crf["exclude_diagonal"])
+    (embeddings, temperature), _ = embed(parts, variables, batch)
+    one = partial(gcrf.similarity, exclude_diagonal=parts.exclude_diagonal)
     return jax.vmap(one, in_axes=(0, None))(embeddings, temperature)
 
 
 def reconstruct(
-    variables: Variables, batch: Batch, *, networks: dict[str, nn.Module], field: int, crf: dict[str, Any]
+    parts: Parts, variables: Variables, batch: Batch
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B F F 2"]]:
-    """(unary, G-CRF output) decoded from the mean code of the true colours: what the VAE can express."""
-    (mean, _), _ = apply(networks, variables, "encoder", batch["ab"])
-    gray, _ = apply(networks, variables, "gray", batch["lightness"])
-    unary = decode(networks, variables, mean, gray)
-    (embeddings, temperature), _ = embed(networks, variables, batch, field)
-    kept = jnp.ones((unary.shape[0], field * field))
-    solved = make_consistent(embeddings, temperature, unary[:, None], kept, beta=crf["beta_test"], crf=crf)
-    return unary, solved[:, 0]
+    """(Unary, G-CRF output) decoded from the mean code of the true colours: what the VAE can express."""
+    mean, _ = encode(parts, variables, batch)
+    unary = decode(parts, variables, mean, gray_features(parts, variables, batch))
+    structure, _ = embed(parts, variables, batch)
+    return unary, make_consistent(parts, structure, unary[:, None], beta=parts.beta_test)[:, 0]
 
 
-def regress(
-    variables: Variables, batch: Batch, *, networks: dict[str, nn.Module]
-) -> Float[Array, "B 28 28 2"]:
+def regress(parts: Parts, variables: Variables, batch: Batch) -> Float[Array, "B 28 28 2"]:
     """The feature network's own single answer, network units: the deterministic regressor of the tables."""
-    return apply(networks, variables, "features", batch["lightness"])[0][1]
+    return apply(parts, variables, "features", batch["lightness"])[0][1]
 
 
-def features_loss(
-    variables: Variables, batch: Batch, rng: Array, step: Array, *, networks: dict[str, nn.Module]
-) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
+def features_loss(parts: Parts, variables: Variables, batch: Batch, rng: Array, step: Array) -> Learned:
     """Colour regression from the gray image, absolute error at 28x28."""
-    (_, colours), stats = apply(networks, variables, "features", batch["lightness"], train=True)
+    (_, colours), stats = apply(parts, variables, "features", batch["lightness"], train=True)
     error = losses.absolute_error(colours, resize_field(batch["ab"], colours.shape[-2])).mean()
     return error, (stats, {"absolute_error": error})
 
 
 def unary_loss(
+    parts: Parts,
     variables: Variables,
     batch: Batch,
     rng: Array,
     step: Array,
     *,
-    networks: dict[str, nn.Module],
-    field: int,
-    reconstruction: str,
+    reconstruction: losses.Reconstruction,
     kl_weight: float,
-    crf: dict[str, Any],
-) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
+) -> Learned:
     """Eq. (7) on the unary colours: reconstruction plus `kl_weight` times the KL divergence."""
+    train = partial(apply, parts, variables, train=True)
     drop, noise = jax.random.split(rng)
-    (mean, log_variance), stats_encoder = apply(
-        networks, variables, "encoder", batch["ab"], train=True, rng=drop
-    )
+    (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
-    gray, stats_gray = apply(networks, variables, "gray", batch["lightness"], train=True)
-    trunk, stats_trunk = apply(networks, variables, "trunk", code, gray, train=True)
-    unary, stats_top = apply(networks, variables, "top", trunk, train=True)
-    error = losses.RECONSTRUCTION[reconstruction](unary, resize_field(batch["ab"], field)).mean()
+    gray, stats_gray = train("gray", batch["lightness"])
+    trunk, stats_trunk = train("trunk", code, gray)
+    unary, stats_top = train("top", trunk)
+    error = reconstruction(unary, resize_field(batch["ab"], parts.field)).mean()
     kl = losses.kl_to_standard_normal(mean, log_variance).mean()
     stats = {**stats_encoder, **stats_gray, **stats_trunk, **stats_top}
     return error + kl_weight * kl, (stats, {"reconstruction": error, "kl_nats": kl})
@@ -279,183 +305,147 @@ def kept_share(step: Array, steps_per_epoch: int, schedule: tuple[tuple[float, f
 
 
 def structure_loss(
+    parts: Parts,
     variables: Variables,
     batch: Batch,
     rng: Array,
     step: Array,
     *,
-    networks: dict[str, nn.Module],
-    field: int,
-    crf: dict[str, Any],
-    reconstruction: str,
+    reconstruction: losses.Reconstruction,
     schedule: tuple[tuple[float, float], ...],
     steps_per_epoch: int,
-) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
+) -> Learned:
     """Eq. (7) on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
 
     The KL term is constant here: the encoder is frozen.
     """
     noise, mask = jax.random.split(rng)
-    (mean, log_variance), _ = apply(networks, variables, "encoder", batch["ab"])
-    code = losses.sample_normal(noise, mean, log_variance)
-    gray, _ = apply(networks, variables, "gray", batch["lightness"])
-    trunk, _ = apply(networks, variables, "trunk", code, gray)
-    unary, stats_top = apply(networks, variables, "top", trunk, train=True)
-    (embeddings, temperature), stats = embed(networks, variables, batch, field, train=True)
+    code = losses.sample_normal(noise, *encode(parts, variables, batch))
+    trunk, _ = apply(parts, variables, "trunk", code, gray_features(parts, variables, batch))
+    unary, stats_top = apply(parts, variables, "top", trunk, train=True)
+    structure, stats = embed(parts, variables, batch, train=True)
     share = kept_share(step, steps_per_epoch, schedule)
-    kept = (jax.random.uniform(mask, embeddings.shape[:2]) < share).astype(jnp.float32)
-    solved = make_consistent(embeddings, temperature, unary[:, None], kept, beta=crf["beta_train"], crf=crf)[
-        :, 0
-    ]
-    true = resize_field(batch["ab"], field)
-    error = losses.RECONSTRUCTION[reconstruction](solved, true).mean()
+    kept = (jax.random.uniform(mask, structure[0].shape[:2]) < share).astype(jnp.float32)
+    solved = make_consistent(parts, structure, unary[:, None], kept, beta=parts.beta_train)[:, 0]
+    true = resize_field(batch["ab"], parts.field)
+    error = reconstruction(solved, true).mean()
     metrics = {
         "reconstruction": error,
-        "reconstruction_unary": losses.RECONSTRUCTION[reconstruction](unary, true).mean(),
+        "reconstruction_unary": reconstruction(unary, true).mean(),
         "kept_share": share,
-        "temperature": temperature,
+        "temperature": structure[1],
         "movement": jnp.linalg.norm(solved - unary) / jnp.linalg.norm(unary),
     }
     return error, ({**stats, **stats_top}, metrics)
 
 
 def mdn_loss(
-    variables: Variables,
-    batch: Batch,
-    rng: Array,
-    step: Array,
-    *,
-    networks: dict[str, nn.Module],
-    sigma: float,
-    relaxation: float,
-) -> tuple[Array, tuple[dict[str, Any], dict[str, Array]]]:
+    parts: Parts, variables: Variables, batch: Batch, rng: Array, step: Array, *, relaxation: float
+) -> Learned:
     """Eq. (9), with z ~ q(z | x, g) of the frozen encoder."""
     noise, drop = jax.random.split(rng)
-    (mean, log_variance), _ = apply(networks, variables, "encoder", batch["ab"])
-    code = losses.sample_normal(noise, mean, log_variance)
-    (maps, _), _ = apply(networks, variables, "features", feature_models.source(networks["features"], batch))
-    (log_weights, means), stats = apply(networks, variables, "mdn", maps, train=True, rng=drop)
+    code = losses.sample_normal(noise, *encode(parts, variables, batch))
+    (log_weights, means), stats = mixture(parts, variables, batch, train=True, rng=drop)
     value, assignment = losses.mixture_hard_assignment(
-        code, log_weights, means, sigma=sigma, relaxation=relaxation
+        code, log_weights, means, sigma=parts.sigma, relaxation=relaxation
     )
     shares = assignment.mean(axis=0)
     metrics = {
-        "assignment_entropy_nats": -(shares * jnp.log(shares + 1e-9)).sum(),
-        "distance": _distance(code, means),
+        "assignment_entropy_nats": jax.scipy.special.entr(shares).sum(),
+        "squared_distance": jnp.square(code[:, None] - means).sum(axis=-1).min(axis=-1).mean(),
     }
     return value.mean(), (stats, metrics)
 
 
-def _distance(code: Float[Array, "B Z"], means: Float[Array, "B M Z"]) -> Array:
-    """Mean squared distance of a code to the closest mean."""
-    return jnp.square(code[:, None] - means).sum(-1).min(-1).mean()
+def _absolute(difference: Array) -> Array:
+    """Mean of |difference| over pixels and channels, the last three axes."""
+    return jnp.abs(difference).mean(axis=(-3, -2, -1))
 
 
-def mean_absolute(difference: Array) -> Array:
-    """Mean of |difference| over all but the first axis."""
-    return jnp.abs(difference).mean(axis=tuple(range(1, difference.ndim)))
+def _evaluate_features(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    colours = regress(parts, variables, batch)
+    return {"absolute_error": _absolute(colours - resize_field(batch["ab"], colours.shape[-2]))}
 
 
-def picture(lightness: Float[Array, "B H W 1"], ab: Float[Array, "B h w 2"]) -> Float[Array, "B H W 3"]:
-    """sRGB in [0, 1] of a lightness and a colour field of any size, both in network units."""
-    lab = color.network_to_lab(lightness, resize_field(ab, lightness.shape[1]))
-    return jnp.clip(color.lab_to_srgb(color.gamut_map(lab)), 0, 1)
+def _picture_features(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    answer = picture(batch["lightness"], regress(parts, variables, batch))
+    return {**gray_and_truth(batch), "regressed": answer}
 
 
-def _gray_and_truth(batch: Batch) -> dict[str, Array]:
-    gray = picture(batch["lightness"], jnp.zeros_like(batch["ab"]))
-    return {"gray": gray, "truth": picture(batch["lightness"], batch["ab"])}
+def _unary_of_truth(parts: Parts, variables: Variables, batch: Batch) -> Array:
+    mean, _ = encode(parts, variables, batch)
+    return decode(parts, variables, mean, gray_features(parts, variables, batch))
 
 
-def _evaluate_features(variables: Variables, batch: Batch, rng: Array, *, networks: Any, **_: Any):
-    colours = regress(variables, batch, networks=networks)
-    return {"absolute_error": mean_absolute(colours - resize_field(batch["ab"], colours.shape[-2]))}
-
-
-def _picture_features(variables: Variables, batch: Batch, rng: Array, *, networks: Any, **_: Any):
-    answer = picture(batch["lightness"], regress(variables, batch, networks=networks))
-    return {**_gray_and_truth(batch), "regressed": answer}
-
-
-def _code_and_unary(variables: Variables, batch: Batch, networks: Any) -> tuple[Array, Array, Array]:
-    (mean, log_variance), _ = apply(networks, variables, "encoder", batch["ab"])
-    gray, _ = apply(networks, variables, "gray", batch["lightness"])
-    return mean, log_variance, decode(networks, variables, mean, gray)
-
-
-def _evaluate_unary(variables: Variables, batch: Batch, rng: Array, *, networks: Any, field: int, **_: Any):
-    mean, log_variance, unary = _code_and_unary(variables, batch, networks)
+def _evaluate_unary(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary = _unary_of_truth(parts, variables, batch)
     return {
-        "absolute_error": mean_absolute(unary - resize_field(batch["ab"], field)),
-        "kl_nats": losses.kl_to_standard_normal(mean, log_variance),
+        "absolute_error": _absolute(unary - resize_field(batch["ab"], parts.field)),
+        "kl_nats": losses.kl_to_standard_normal(*encode(parts, variables, batch)),
     }
 
 
-def _picture_unary(variables: Variables, batch: Batch, rng: Array, *, networks: Any, **_: Any):
-    _, _, unary = _code_and_unary(variables, batch, networks)
-    return {**_gray_and_truth(batch), "unary": picture(batch["lightness"], unary)}
+def _picture_unary(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary = _unary_of_truth(parts, variables, batch)
+    return {**gray_and_truth(batch), "unary": picture(batch["lightness"], unary)}
 
 
 MASKED_SHARES = (1.0, 0.1, 0.01)
 """Shares of the unary that the structure stage's evaluation keeps."""
 
 
-def _masked(
-    variables: Variables, batch: Batch, rng: Array, networks: Any, field: int, crf: Any
-) -> tuple[Array, dict[float, Array]]:
+def _masked(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[float, Array]]:
     """The unary colours, and {share kept: the G-CRF's output}."""
-    _, _, unary = _code_and_unary(variables, batch, networks)
-    (embeddings, temperature), _ = embed(networks, variables, batch, field)
-    uniform = jax.random.uniform(rng, embeddings.shape[:2])
-    consistent = partial(
-        make_consistent, embeddings, temperature, unary[:, None], beta=crf["beta_test"], crf=crf
-    )
+    unary = _unary_of_truth(parts, variables, batch)
+    structure, _ = embed(parts, variables, batch)
+    uniform = jax.random.uniform(rng, structure[0].shape[:2])
+    consistent = partial(make_consistent, parts, structure, unary[:, None], beta=parts.beta_test)
     kept = {share: (uniform < share).astype(jnp.float32) for share in MASKED_SHARES}
-    return unary, {share: consistent(kept=mask)[:, 0] for share, mask in kept.items()}
+    return unary, {share: consistent(mask)[:, 0] for share, mask in kept.items()}
 
 
-def _evaluate_structure(
-    variables: Variables, batch: Batch, rng: Array, *, networks: Any, field: int, crf: Any, **_: Any
-):
-    unary, solved = _masked(variables, batch, rng, networks, field, crf)
-    true = resize_field(batch["ab"], field)
-    errors = {f"absolute_error_kept_{share:g}": mean_absolute(x - true) for share, x in solved.items()}
-    matrices = similarity(variables, batch, networks=networks, field=field, crf=crf)
-    flat = (len(unary), field * field, 2)
-    weights = jnp.full(flat[:2], crf["beta_test"] + crf["floor"])
-    monitored = jax.vmap(gcrf.diagnostics)(matrices, solved[1.0].reshape(flat), unary.reshape(flat), weights)
-    return {"absolute_error_unary": mean_absolute(unary - true), **errors, **monitored}
+def _evaluate_structure(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary, solved = _masked(parts, variables, batch, rng)
+    true = resize_field(batch["ab"], parts.field)
+    errors = {f"absolute_error_kept_{share:g}": _absolute(x - true) for share, x in solved.items()}
+    columns = (len(unary), parts.field**2, 2)
+    weights = jnp.full(columns[:2], parts.beta_test + parts.floor)
+    monitored = jax.vmap(gcrf.diagnostics)(
+        similarity(parts, variables, batch), solved[1.0].reshape(columns), unary.reshape(columns), weights
+    )
+    return {"absolute_error_unary": _absolute(unary - true), **errors, **monitored}
 
 
-def _picture_structure(
-    variables: Variables, batch: Batch, rng: Array, *, networks: Any, field: int, crf: Any, **_: Any
-):
-    unary, solved = _masked(variables, batch, rng, networks, field, crf)
-    named = {f"kept {share:g}": picture(batch["lightness"], x) for share, x in solved.items()}
-    named = {"unary": picture(batch["lightness"], unary), **named}
-    return {**_gray_and_truth(batch), **named}
+def _picture_structure(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary, solved = _masked(parts, variables, batch, rng)
+    shown = {"unary": unary} | {f"kept {share:g}": x for share, x in solved.items()}
+    return gray_and_truth(batch) | {name: picture(batch["lightness"], x) for name, x in shown.items()}
 
 
-def _evaluate_mdn(variables: Variables, batch: Batch, rng: Array, *, field: int, **parts: Any):
-    drawn = sample(variables, batch, rng, samples=5, rule="modes", field=field, **parts)
-    true = resize_field(batch["ab"], field)[:, None]
-    each = {
-        name: jnp.abs(x - true).mean(axis=(2, 3, 4))
-        for name, x in (("field", drawn.field), ("unary", drawn.unary))
-    }
+def _evaluate_mdn(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    drawn = sample(parts, variables, batch, rng, samples=min(5, _components(parts)), rule="modes")
+    true = resize_field(batch["ab"], parts.field)[:, None]
+    field = _absolute(drawn.field - true)
     return {
-        "best_absolute_error": each["field"].min(axis=1),
-        "best_absolute_error_unary": each["unary"].min(axis=1),
-        "first_absolute_error": each["field"][:, 0],
+        "best_absolute_error": field.min(axis=1),
+        "best_absolute_error_unary": _absolute(drawn.unary - true).min(axis=1),
+        "first_absolute_error": field[:, 0],
         "variance": drawn.field.var(axis=1).mean(axis=(1, 2, 3)),
         "top5_weight": drawn.weights.sum(axis=1),
     }
 
 
-def _picture_mdn(variables: Variables, batch: Batch, rng: Array, **sampling: Any):
-    drawn = sample(variables, batch, rng, samples=5, rule="modes", **sampling)
-    versions = {f"version {n + 1}": picture(batch["lightness"], drawn.field[:, n]) for n in range(5)}
-    return {**_gray_and_truth(batch), **versions}
+def _picture_mdn(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    drawn = sample(parts, variables, batch, rng, samples=min(5, _components(parts)), rule="modes")
+    versions = {
+        f"version {n + 1}": picture(batch["lightness"], drawn.field[:, n])
+        for n in range(drawn.field.shape[1])
+    }
+    return gray_and_truth(batch) | versions
+
+
+def _components(parts: Parts) -> int:
+    return parts.networks["mdn"].components
 
 
 EVALUATE = {
@@ -472,44 +462,42 @@ PICTURES = {
 }
 
 
-def _stages(config: Any, parts: dict[str, Any], sampling: dict[str, Any]) -> list[Stage]:
-    networks, field, crf = parts["networks"], parts["field"], parts["crf"]
-    loss = config.loss
-    common = {"field": field, "reconstruction": loss.reconstruction, "crf": crf, "networks": networks}
+def _stages(config: Any, parts: Parts) -> list[Stage]:
+    reconstruction = losses.RECONSTRUCTION[config.loss.reconstruction]
     schedule = tuple(tuple(pair) for pair in config.stages.structure.schedule)
     structure_steps = max(1, config.data.epoch_images // config.stages.structure.batch_size)
-    plan: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
-        ("features", ("features",), partial(features_loss, networks=networks)),
-        ("unary", UNARY_NETWORKS, partial(unary_loss, kl_weight=loss.kl_weight, **common)),
-        (
-            "structure",
+    plan: dict[str, tuple[tuple[str, ...], Callable[..., Any], dict[str, Any]]] = {
+        "features": (("features",), features_loss, {}),
+        "unary": (
+            UNARY_NETWORKS,
+            unary_loss,
+            {"reconstruction": reconstruction, "kl_weight": config.loss.kl_weight},
+        ),
+        "structure": (
             STRUCTURE_NETWORKS,
-            partial(structure_loss, schedule=schedule, steps_per_epoch=structure_steps, **common),
+            structure_loss,
+            {"reconstruction": reconstruction, "schedule": schedule, "steps_per_epoch": structure_steps},
         ),
-        (
-            "mdn",
-            ("mdn",),
-            partial(mdn_loss, networks=networks, sigma=config.mdn.sigma, relaxation=config.mdn.relaxation),
-        ),
-    ]
+        "mdn": (("mdn",), mdn_loss, {"relaxation": config.mdn.relaxation}),
+    }
     if config.features.network != "small":
-        plan = plan[1:]
-    return [_stage(config, name, trained, function, sampling) for name, trained, function in plan]
+        del plan["features"]
+    return [
+        _stage(config, parts, name, trained, partial(loss, parts, **settings))
+        for name, (trained, loss, settings) in plan.items()
+    ]
 
 
-def _stage(
-    config: Any, name: str, trained: tuple[str, ...], loss: Callable[..., Any], sampling: dict[str, Any]
-) -> Stage:
+def _stage(config: Any, parts: Parts, name: str, trained: tuple[str, ...], loss: Callable[..., Any]) -> Stage:
     settings = config.stages[name]
     total_steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
     optimizer = adam(config.optim, settings.lr, total_steps)
-    networks = sampling["networks"]
     pretrained = name == "mdn" and config.features.network == "vgg16"
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
         fresh = tuple(network for network in trained if network not in before["params"])
-        new = init_networks(rng, networks, batch, fresh, config)
+        new = init_networks(rng, parts.networks, batch, fresh, config)
         if pretrained:
             new["params"]["features"] = load_vgg16()
         params = {**before["params"], **new["params"]}
@@ -521,8 +509,8 @@ def _stage(
         batch_size=settings.batch_size,
         init=init,
         update=loss_to_update(loss, trained, optimizer),
-        evaluate=partial(EVALUATE[name], **sampling),
-        pictures=partial(PICTURES[name], **sampling),
+        evaluate=partial(EVALUATE[name], parts),
+        pictures=partial(PICTURES[name], parts),
     )
 
 
@@ -559,7 +547,7 @@ def example_inputs(networks: dict[str, nn.Module], batch: Batch, config: Any) ->
     }
 
 
-def _abstract_variables(networks: dict[str, nn.Module], config: Any) -> Variables:
+def _abstract_variables(parts: Parts, config: Any) -> Variables:
     side = config.data.image_size
     batch = {
         "lightness": jnp.zeros((1, side, side, 1)),
@@ -567,4 +555,6 @@ def _abstract_variables(networks: dict[str, nn.Module], config: Any) -> Variable
     }
     # VGG-16's weights are public: whoever samples with them loads them (models/vgg.py).
     names = tuple(n for n in SAMPLING_NETWORKS if n != "features" or config.features.network == "small")
-    return jax.eval_shape(lambda rng: init_networks(rng, networks, batch, names, config), jax.random.key(0))
+    return jax.eval_shape(
+        lambda rng: init_networks(rng, parts.networks, batch, names, config), jax.random.key(0)
+    )

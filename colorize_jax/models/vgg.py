@@ -17,8 +17,8 @@ from colorize_jax.shapes import Array, Float
 SIDE = 224
 CHANNELS = 512
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+_IMAGENET_MEAN = np.array([[[[0.485, 0.456, 0.406]]]], np.float32)
+_IMAGENET_STD = np.array([[[[0.229, 0.224, 0.225]]]], np.float32)
 _WEIGHTS_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
 
 
@@ -33,7 +33,7 @@ class Vgg16Features(nn.Module):
     ) -> tuple[Float[Array, "B 28 28 512"], None]:
         """Lightness, network units, to (features, None); `train` changes nothing."""
         lab = color.network_to_lab(lightness, jnp.zeros((*lightness.shape[:-1], 2)))
-        x = (color.lab_to_srgb(lab) - jnp.full((1, 1, 1, 3), _IMAGENET_MEAN)) / jnp.full((1, 1, 1, 3), _IMAGENET_STD)
+        x = (color.lab_to_srgb(lab) - _IMAGENET_MEAN) / _IMAGENET_STD
         layer = 0
         for block, widths in enumerate(_BLOCKS):
             x = nn.max_pool(x, (2, 2), strides=(2, 2)) if block else x

@@ -11,6 +11,7 @@ import pytest
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc
+from colorize_jax.models import vgg
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
@@ -114,15 +115,14 @@ def test_more_modes_than_components_or_an_unknown_rule_is_an_error(method, varia
 
 
 def test_samples_of_one_image_solved_together_equal_separate_solves(variables, batch):
-    config = tiny()
-    networks, crf = scc.build_networks(config), dict(config.gcrf)
-    (embeddings, temperature), _ = scc.embed(networks, variables, batch, 32)
+    parts = scc.build_parts(tiny())
+    structure, _ = scc.embed(parts, variables, batch)
     unary = jax.random.normal(rng(), (2, 3, 32, 32, 2))
     kept = (jax.random.uniform(rng(), (2, 1024)) < 0.3).astype(jnp.float32)
-    solve = jax.jit(partial(scc.make_consistent, beta=5.0, crf=crf))
-    together = solve(embeddings, temperature, unary, kept)
+    solve = jax.jit(partial(scc.make_consistent, parts, beta=5.0))
+    together = solve(structure, unary, kept)
     for n in range(3):
-        alone = solve(embeddings, temperature, unary[:, n : n + 1], kept)
+        alone = solve(structure, unary[:, n : n + 1], kept)
         np.testing.assert_allclose(alone[:, 0], together[:, n], atol=2e-4)
 
 
@@ -163,8 +163,25 @@ def test_bfloat16_computes_but_solves_in_float32(variables, batch):
     assert drawn.field.dtype == drawn.unary.dtype == jnp.float32
 
 
-def test_vgg_is_a_configuration_without_a_features_stage():
-    changes = {"features.network": "vgg16", "data.lightness_large": 224}
-    method = methods.build(tiny(**changes))
+def test_vgg_is_a_configuration_without_a_features_stage(monkeypatch, variables, batch):
+    """VGG-16 with drawn weights where the real ones are not installed: the same sizes, the same path."""
+    method = methods.build(tiny(**{"features.network": "vgg16", "data.lightness_large": 224}))
     assert [stage.name for stage in method.stages] == ["unary", "structure", "mdn"]
     assert method.regress is None
+    assert "features" not in method.abstract_variables()["params"]
+
+    large = {**batch, "lightness_large": jnp.zeros((2, 224, 224, 1)).at[:, 100:].set(0.5)}
+    if vgg.weights_path() is None:
+        drawn = vgg.Vgg16Features().init(rng(), large["lightness_large"])["params"]
+        monkeypatch.setattr(scc, "load_vgg16", lambda: drawn)
+    before = {
+        k: {n: v for n, v in tree.items() if n not in ("features", "mdn")} for k, tree in variables.items()
+    }
+    stage = method.stages[-1]
+    state = stage.init(rng(), large, before)
+    assert state.params["mdn"]["ConvBlock_0"]["Conv_0"]["kernel"].shape[2] == 512
+    after, metrics = jax.jit(stage.update)(state, large, rng())
+    assert np.isfinite(metrics["loss"])
+    assert jax.tree.all(
+        jax.tree.map(lambda a, b: (a == b).all(), state.params["features"], after.params["features"])
+    )
