@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from colorize_jax import bundle, color, methods, upsample
-from colorize_jax.methods.base import Batch, Samples, Variables
+from colorize_jax.methods.base import Samples, Variables
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photo import Photo, as_photo
 from colorize_jax.shapes import Float, UInt8
@@ -47,7 +47,7 @@ class Colorizer:
     def __init__(self, config: Any, sample: Callable[..., Samples], variables: Variables):
         """Args: a resolved config, `Method.sample` of the method that it names, and the variables this takes."""
         self.config = config
-        self._variables = jax.tree.map(jax.numpy.asarray, variables)
+        self._variables = jax.device_put(variables)
         # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
         options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
         self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
@@ -104,7 +104,7 @@ class Colorizer:
         return drawn
 
 
-def network_input(photo: Photo, size: int, large: int = 0) -> Batch:
+def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
     """The whole photo, squashed to squares, as a batch of one: `lightness`, and `lightness_large` where `large` > 0.
 
     Transparent parts look white to the networks, as they do in training.

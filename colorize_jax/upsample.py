@@ -113,7 +113,7 @@ def _bicubic_tiles(field: np.ndarray, height: int, width: int) -> Iterator[Tile]
 class _Axis(NamedTuple):
     """How the pixels of one axis lie in the cells."""
 
-    edges: np.ndarray  # (F + 1,): cell i has the pixels edges[i]:edges[i + 1], those whose centres lie in it
+    edges: list[int]  # F + 1: cell i has the pixels edges[i]:edges[i + 1], those whose centres lie in it
     own: np.ndarray  # (pixels,): the cell of each pixel
     spatial: np.ndarray  # (pixels, 5): Gaussian of the distance to the five cells around its own
 
@@ -123,7 +123,7 @@ def _axis(pixels: int, cells: int) -> _Axis:
     position = (np.arange(pixels) + 0.5) * cells / pixels - 0.5
     own = np.repeat(np.arange(cells), np.diff(edges))
     distance = position[:, None] - (own[:, None] + np.arange(-_REACH, _REACH + 1))
-    return _Axis(edges, own, np.exp(-(distance**2) / (2 * _SIGMA_SPACE**2)).astype(np.float32))
+    return _Axis(edges.tolist(), own, np.exp(-(distance**2) / (2 * _SIGMA_SPACE**2)).astype(np.float32))
 
 
 def _bilateral_tiles(field: np.ndarray, lightness: np.ndarray) -> Iterator[Tile]:

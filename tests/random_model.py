@@ -19,9 +19,7 @@ def save(folder: Path, *, width: float = 0.02) -> Path:
 
     def draw(path: tuple, shape: jax.ShapeDtypeStruct) -> np.ndarray:
         if len(shape.shape) < 2:
-            return np.full(shape.shape, path[-1].key in ("scale", "var"), np.float32) + 2.0 * (
-                path[-1].key == "temperature"
-            )
+            return np.full(shape.shape, path[-1].key in ("scale", "var"), np.float32)
         return rng.normal(0, np.prod(shape.shape[:-1]) ** -0.5, shape.shape).astype(np.float32)
 
     variables = jax.tree_util.tree_map_with_path(draw, methods.build(resolved).abstract_variables())
