@@ -77,7 +77,7 @@ def save_bundle(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with _replacing(target / "weights.npz") as path, open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     texts = {
         "config.json": configs.to_json(config),
         "provenance.json": json.dumps(dict(provenance), indent=1),
