@@ -1,6 +1,5 @@
 """The evaluation on a toy method without networks, whose every number can be derived from its definition."""
 
-import os
 import tarfile
 from functools import partial
 from io import BytesIO
@@ -48,7 +47,7 @@ def _toy_method() -> Method:
         small = batch["lightness"].reshape(-1, FIELD, 2, FIELD, 2, 1).mean((2, 4))
         tint = jnp.concatenate([small, -small], axis=-1) * variables["params"]["tint"]
         scales = jnp.arange(1, samples + 1) / samples
-        unary = tint[:, None] * scales[:, None, None, None]
+        unary = tint[:, None] * scales[None, :, None, None, None]
         if rule == "random":
             unary = unary + jax.random.normal(rng, unary.shape)
         return Samples(unary, unary / 2, jnp.ones(unary.shape[:2]) / samples)
@@ -164,8 +163,7 @@ def test_random_samples_are_a_function_of_the_seed(photos, blind):
     predict = evaluate.predictor(_toy_method(), VARIABLES, samples=2, rule="random")
     one = {name: value[:1] for name, value in photos.items()}
     first, again, other = (
-        evaluate.score_images(predict, [one], blind, seed=seed)[0]["field"]["eob_mae"]
-        for seed in (3, 3, 4)
+        evaluate.score_images(predict, [one], blind, seed=seed)[0]["field"]["eob_mae"] for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -250,13 +248,11 @@ DESIGN_LFW = {
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(
-    "COLORIZE_DATA" not in os.environ, reason="COLORIZE_DATA names no folder with the archives"
-)
-def test_blind_baselines_on_lfw_have_the_known_errors():
-    faces = _lfw(Path(os.environ["COLORIZE_DATA"]) / "lfw-deepfunneled.tgz", count=1200)
-    test, train = faces[::4], np.delete(faces, np.s_[::4], axis=0)
+def test_blind_baselines_on_lfw_have_the_known_errors(real_data):
+    faces = _lfw(real_data / "lfw-deepfunneled.tgz", count=1000)
+    test, train = faces[::3], np.delete(faces, np.s_[::3], axis=0)
     predicted = baselines.predict(baselines.fit(train), test)
+    # 334 images: the standard error of gray is 2.2 % for the mean absolute and 4.3 % for the mean squared error.
     for name, (mae, mse) in DESIGN_LFW.items():
         np.testing.assert_allclose(
             metrics.eob_mae(predicted[name], test).mean(), mae, rtol=0.05, err_msg=name
@@ -267,11 +263,11 @@ def test_blind_baselines_on_lfw_have_the_known_errors():
 
 
 def _lfw(archive: Path, count: int) -> np.ndarray:
-    """Colour fields of every tenth or so face of the archive."""
+    """Colour fields of every third entry of the archive, whose first third so is all that is unpacked."""
     found: list[np.ndarray] = []
     with tarfile.open(archive) as tar:
         for place, member in enumerate(tar):
-            if member.name.endswith(".jpg") and place % 10 == 0:
+            if member.name.endswith(".jpg") and place % 3 == 0:
                 photo = Image.open(BytesIO(tar.extractfile(member).read())).convert("RGB")
                 found.append(np.asarray(photo.resize((64, 64), Image.Resampling.BOX), np.float32) / 255)
             if len(found) == count:

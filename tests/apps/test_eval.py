@@ -41,7 +41,7 @@ def data(tmp_path_factory) -> Path:
 def _build(config) -> Method:
     def sample(variables, batch, rng, *, samples, rule):
         small = batch["lightness"].reshape(-1, 32, 2, 32, 2, 1).mean((2, 4))
-        unary = jnp.repeat((small * jnp.array([0.2, -0.1]))[:, None], samples, axis=1)
+        unary = jnp.repeat(jnp.concatenate([small * 0.2, small * -0.1], axis=-1)[:, None], samples, axis=1)
         return Samples(unary, unary * 0.9, jnp.ones(unary.shape[:2]))
 
     return Method(
