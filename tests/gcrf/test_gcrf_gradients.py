@@ -95,7 +95,7 @@ def test_gradients_through_a_given_similarity(arguments):
         return jnp.linalg.solve(system_matrix(similarity, weights), weights[:, None] * targets)
 
     got, want = (
-        jax.grad(partial(loss, solve), argnums=(0, 1, 2))(similarity, targets, weights)
+        jax.jit(jax.grad(partial(loss, solve), argnums=(0, 1, 2)))(similarity, targets, weights)
         for solve in (gcrf.solve_similarity, dense)
     )
     for name, a, b in zip(("similarity", "targets", "weights"), got, want, strict=True):
@@ -113,14 +113,17 @@ def test_leading_axes_grad_of_vmap_and_vmap_of_grad_agree(arguments):
 
     vmapped = jax.jit(jax.vmap(jax.grad(partial(loss, solve), every), (0, 0, 0, None)))(*batch, temperature)
     summed = jax.jit(jax.grad(batched((0, 0, 0, None)), every))(*batch, temperature)
-    # `loss` weighs each image by its place in one image, so the leading-axes form is compared through its vjp.
-    field, pull = jax.vjp(solve, *batch, temperature)
-    one_bar = jax.vmap(jax.grad(lambda field: loss(lambda x: x, field)))(field)
-    leading = pull(one_bar)
+    leading = jax.jit(leading_axes_gradients)(*batch, temperature)
     for name, a, b, c in zip(NAMES, vmapped, summed, leading, strict=True):
         a = jnp.sum(a) if name == "temperature" else a
         np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-12, err_msg=name)
         np.testing.assert_allclose(c, a, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+def leading_axes_gradients(*arguments):
+    """`loss` is one image's, so the batched solve is pulled back by the gradient of each image's loss."""
+    field, pull = jax.vjp(partial(ours, exclude_diagonal=True), *arguments)
+    return pull(jax.vmap(jax.grad(lambda x: loss(lambda y: y, x)))(field))
 
 
 def test_float32_gradients_beyond_one_block():

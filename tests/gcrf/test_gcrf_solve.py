@@ -140,6 +140,14 @@ def test_shapes_that_do_not_agree_raise():
         gcrf.solve_similarity(jnp.ones((PIXELS, 3)), targets, weights)
 
 
+@partial(jax.jit, static_argnames="block")
+def blocked_solve(matrix, right, block):
+    return cholesky.solve(cholesky.factor(matrix, block=block), right)
+
+
+lapack_solve = jax.jit(cholesky.solve_once)
+
+
 @pytest.mark.parametrize(("size", "block"), [(12, 12), (13, 4), (7, 16), (150, 64)])
 def test_the_blocked_factor_solves_like_lapack(size, block):
     rng = np.random.default_rng(size)
@@ -147,9 +155,9 @@ def test_the_blocked_factor_solves_like_lapack(size, block):
         similarity = jax.nn.softmax(jnp.asarray(rng.normal(size=(size, size))), axis=1)
         matrix = system_matrix(similarity, jnp.asarray(rng.uniform(0, 1, size)))
         right = jnp.asarray(rng.normal(size=(size, 3)))
-        blocked = cholesky.solve(cholesky.factor(matrix, block=block), right)
+        blocked = blocked_solve(matrix, right, block)
         np.testing.assert_allclose(blocked, np.linalg.solve(matrix, right), atol=1e-10)
-        np.testing.assert_allclose(cholesky.solve_once(matrix, right), blocked, atol=1e-10)
+        np.testing.assert_allclose(lapack_solve(matrix, right), blocked, atol=1e-10)
 
 
 def test_the_blocked_factor_is_as_accurate_as_lapack_when_badly_conditioned():
@@ -160,13 +168,13 @@ def test_the_blocked_factor_is_as_accurate_as_lapack_when_badly_conditioned():
     matrix = system_matrix(similarity, weights)
     right = weights[:, None]
     exact = np.linalg.solve(np.asarray(matrix, np.float64), np.asarray(right, np.float64))
-    lapack = np.abs(cholesky.solve_once(matrix, right) - exact).max()
-    blocked = np.abs(cholesky.solve(cholesky.factor(matrix, block=64), right) - exact).max()
+    lapack = np.abs(lapack_solve(matrix, right) - exact).max()
+    blocked = np.abs(blocked_solve(matrix, right, 64) - exact).max()
     assert np.linalg.cond(np.asarray(matrix, np.float64)) > 1e4
     assert blocked < 3 * lapack + 1e-6
 
 
 def test_an_indefinite_matrix_gives_nan_everywhere():
     matrix = jnp.eye(6).at[5, 5].set(-1.0)
-    for solve in (cholesky.solve_once, lambda a, b: cholesky.solve(cholesky.factor(a, block=2), b)):
+    for solve in (lapack_solve, partial(blocked_solve, block=2)):
         assert np.isnan(solve(matrix, jnp.ones((6, 1)))).all()
