@@ -1,5 +1,6 @@
 """The paper's method through all its stages, tiny: the loop fits it, and it resumes with the same bits."""
 
+import functools
 import io
 import json
 import math
@@ -11,11 +12,10 @@ import pytest
 import toy
 from PIL import Image
 
-from colorize_jax import methods
-from colorize_jax.apps import export
+from colorize_jax import methods, release
 from colorize_jax.bundle import load_bundle
 from colorize_jax.config import beside, resolve
-from colorize_jax.train import loop, telemetry
+from colorize_jax.train import loop, parallel, telemetry
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 STAGES = ("features", "unary", "structure", "mdn")
@@ -24,7 +24,7 @@ STAGES = ("features", "unary", "structure", "mdn")
 def tiny():
     config = beside(str(CONFIGS), "base")
     config.width = 1 / 64
-    config.data.epoch_images = 8
+    config.data.epoch_images = 12
     for stage in STAGES:
         config.stages[stage].update({"epochs": 1.0, "batch_size": 4})
     config.checkpoint.every_steps = 1
@@ -33,20 +33,20 @@ def tiny():
 
 
 class Photos(toy.Stream):
-    """Smooth synthetic photos at the method's size; interrupts once, in the second step of `structure`."""
-
-    interrupted = False
+    """Smooth synthetic photos at the method's size."""
 
     def batch_at(self, step):
         return photos([self.order, step], self.batch_size)
 
+
+class CutOff(Photos):
+    """Ends with an error after the second step of `structure`, of which the first is saved."""
+
     def iterate(self, start_step):
-        for batch in super().iterate(start_step):
-            if self.order == 2 and not Photos.interrupted and start_step == 0:
-                Photos.interrupted = True
-                yield batch
-                raise KeyboardInterrupt
-            yield batch
+        for step in range(start_step, 3):
+            if (self.order, step) == (2, 2):
+                raise RuntimeError("power")
+            yield self.batch_at(step)
 
 
 def photos(key, count):
@@ -61,16 +61,38 @@ def evaluation(batch_size, images):
     yield {**photos([99], batch_size), "mask": np.arange(batch_size) < images}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """(folder, config, variables) of a run that was cut off once."""
-    workdir, config = tmp_path_factory.mktemp("scc"), tiny()
-    method = methods.build(config)
+def data(stream):
     source = [{"dataset": "waves", "split_hash": "0"}]
-    data = loop.Data(lambda order, size: Photos(order, size, 0.0, None, False), evaluation, source)
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(config, method, data, workdir, out=io.StringIO())
-    return workdir, config, loop.train(config, method, data, workdir, out=io.StringIO())
+    return loop.Data(lambda order, size: stream(order, size, 0.0, None, False), evaluation, source)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """(folder, config, variables) of a run that was cut off once, and the variables of one that was not."""
+    config, cut, straight = tiny(), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("straight")
+    method = methods.build(config)
+    train = functools.partial(loop.train, config, method, out=io.StringIO())
+    jax.config.update("jax_disable_most_optimizations", True)  # the time here is that of the compiler
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
+        with pytest.raises(RuntimeError, match="power"):
+            train(data(CutOff), cut)
+        told = io.StringIO()
+        resumed = train(data(Photos), cut, out=told)
+        assert "structure: resumed at step 1 of 3" in told.getvalue()
+        yield cut, config, resumed, train(data(Photos), straight)
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def trained(runs):
+    return runs[:3]
+
+
+def test_it_resumes_with_the_same_bits(runs):
+    *_, resumed, straight = runs
+    assert jax.tree.structure(resumed) == jax.tree.structure(straight)
+    assert all(map(np.array_equal, jax.tree.leaves(resumed), jax.tree.leaves(straight)))
 
 
 def test_all_stages_train_evaluate_and_draw(trained):
@@ -78,7 +100,7 @@ def test_all_stages_train_evaluate_and_draw(trained):
     assert {"encoder", "gray", "trunk", "top", "structure", "features", "mdn"} <= set(variables["params"])
     lines = telemetry.read_metrics(workdir / "metrics.jsonl").lines
     steps = [(line["stage"], line["step"]) for line in lines if line["kind"] == "train"]
-    assert steps == [(stage, step) for stage in STAGES for step in (1, 2)]
+    assert steps == [(stage, step) for stage in STAGES for step in (1, 2, 3)]
     values = [value for line in lines for value in line.values() if isinstance(value, float)]
     assert all(map(math.isfinite, values))
     sheets = sorted((workdir / "sheets").iterdir())
@@ -89,11 +111,11 @@ def test_all_stages_train_evaluate_and_draw(trained):
 
 def test_a_trained_run_becomes_a_model(trained, tmp_path):
     workdir, config, variables = trained
-    export.export(workdir, tmp_path / "model", {"waves": "CC0"})
+    release.export(workdir, tmp_path / "model", {"waves": "CC0"})
     method = methods.build(config)
     bundle = load_bundle(tmp_path / "model", method.abstract_variables())
     told = json.loads((tmp_path / "model" / "provenance.json").read_text())
-    assert [(s["stage"], s["steps"], s["images"]) for s in told["stages"]] == [(s, 2, 8) for s in STAGES]
+    assert [(s["stage"], s["steps"], s["images"]) for s in told["stages"]] == [(s, 3, 12) for s in STAGES]
     assert told["data"] == [{"dataset": "waves", "split_hash": "0", "licence": "CC0"}]
     assert len(told["starts"]) == 2 and told["seed"] == 0
     top = jax.tree.leaves(variables["params"]["top"])[0]
@@ -108,4 +130,4 @@ def test_a_run_whose_last_stage_is_not_finished_is_no_model(trained, tmp_path):
     (tmp_path / "stages" / "unary.json").write_text((workdir / "stages" / "unary.json").read_text())
     (tmp_path / "stages" / "unary").symlink_to(workdir / "stages" / "unary")
     with pytest.raises(ValueError, match=r"missing: .*mdn"):
-        export.export(tmp_path, tmp_path / "model", {})
+        release.export(tmp_path, tmp_path / "model", {})

@@ -1,0 +1,75 @@
+"""From a training run to a released model, with the record of how it came to be."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from colorize_jax import bundle, methods
+from colorize_jax import config as configs
+from colorize_jax.train import workdir as files
+from colorize_jax.train.checkpoints import restore_variables
+from colorize_jax.train.telemetry import read_metrics
+
+IMAGENET_TERMS = "ImageNet's terms of access: research and education, not commercial"
+LICENCES = {
+    "lfw_deepfunneled": "none stated by the publisher; photographs from the news, rights with their owners",
+    "lsun_church": "none stated by the publisher; photographs from the web, rights with their owners",
+    "imagenet_val": IMAGENET_TERMS,
+    "tiny_imagenet": IMAGENET_TERMS,
+}
+
+_LINE_KEYS = ("kind", "stage", "step", "epoch", "time_unix_s", "stage_s", "evaluation_s")
+
+
+def export(workdir: Path, out: Path, licences: dict[str, str]) -> None:
+    """Writes the newest finished stage of `workdir` as a model.
+
+    Args:
+      workdir: of the training run.
+      out: folder of the model.
+      licences: of data sets by name, beside those in `LICENCES`.
+
+    Raises:
+      ValueError: `workdir` is no training run, or not all networks that sampling needs are trained yet.
+    """
+    if not (workdir / "config.json").is_file():
+        raise ValueError(f"{workdir} holds no config.json; give the folder of a training run")
+    config = configs.from_json((workdir / "config.json").read_text())
+    needed = methods.build(config).abstract_variables()
+    variables = selected(restore_variables(workdir), needed)
+    bundle.check(bundle.flatten(variables), needed, name=f"the newest finished stage in {workdir}")
+    bundle.save_bundle(out, config, variables, provenance(workdir, config.seed, licences))
+
+
+def selected(variables: dict[str, Any], needed: dict[str, Any]) -> dict[str, Any]:
+    """Of `{'params': {network: ...}, 'batch_stats': {network: ...}}` the networks that `needed` has."""
+    return {
+        collection: {name: tree for name, tree in variables[collection].items() if name in networks}
+        for collection, networks in needed.items()
+    }
+
+
+def provenance(workdir: Path, seed: int, licences: dict[str, str]) -> dict[str, Any]:
+    """How the model in `workdir` came to be, as JSON."""
+    known = LICENCES | licences
+    data = json.loads((workdir / "data.json").read_text())
+    return {
+        "seed": seed,
+        "data": [{**row, "licence": known.get(row["dataset"], "not recorded")} for row in data],
+        "stages": stages_told(workdir / "metrics.jsonl"),
+        "starts": json.loads((workdir / "versions.json").read_text()),
+        "exported_at_commit": files.commit(),
+    }
+
+
+def stages_told(path: Path) -> list[dict[str, Any]]:
+    """Of each stage in `metrics.jsonl`: steps, images, seconds over all starts, and its last evaluation."""
+    told: dict[str, dict[str, Any]] = {}
+    for line in read_metrics(path).lines:
+        entry = told.setdefault(line["stage"], {"stage": line["stage"]})
+        entry["seconds"] = line["stage_s"]
+        if line["kind"] == "train":
+            entry |= {"steps": line["step"], "epochs": line["epoch"], "images": line["images"]}
+        else:
+            entry["evaluation"] = {k: v for k, v in line.items() if k not in _LINE_KEYS}
+    return list(told.values())

@@ -1,0 +1,35 @@
+"""`colorize-train` and `colorize-export` as programs: mistakes give one line and exit code 1."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIG = Path(__file__).parents[2] / "configs" / "scc_lfw.py"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "told"),
+    [
+        ("train", ["--workdir=run"], "usage: colorize-train --config"),
+        (
+            "train",
+            [f"--config={CONFIG}", "--workdir=run", "--config.data.dir=nowhere"],
+            "is not prepared in nowhere",
+        ),
+        ("export", ["--out=model"], "usage: colorize-export --workdir"),
+        ("export", ["--workdir=run", "--out=model"], "run holds no config.json"),
+        (
+            "export",
+            ["--workdir=run", "--out=model", "--licence=free"],
+            "--licence is 'free'; it must be NAME=TEXT",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(tmp_path, program, arguments, told):
+    command = [sys.executable, "-m", f"colorize_jax.apps.{program}", *arguments]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and told in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1 and not run.stdout
+    assert not list(tmp_path.iterdir())
