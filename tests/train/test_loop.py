@@ -16,6 +16,8 @@ from PIL import Image
 
 from colorize_jax.train import checkpoints, loop, parallel, sheet, telemetry
 
+orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def run(workdir, config=None, *, data=None, method=None):
     config = config or toy.config()
@@ -239,6 +241,7 @@ def test_two_runs_cannot_share_a_folder(tmp_path):
         run(tmp_path)
 
 
+@orbax_leaves_futures
 def test_a_checkpoint_that_cannot_be_read_is_set_aside_and_the_one_before_is_used(tmp_path, straight, caplog):
     with pytest.raises(loop.Interrupted):
         run(tmp_path, data=stopping(after=6))
@@ -252,6 +255,7 @@ def test_a_checkpoint_that_cannot_be_read_is_set_aside_and_the_one_before_is_use
     assert "unreadable" in caplog.text
 
 
+@orbax_leaves_futures
 def test_no_readable_checkpoint_is_an_error_that_says_so(tmp_path):
     with pytest.raises(loop.Interrupted):
         run(tmp_path, data=stopping(after=6))

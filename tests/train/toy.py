@@ -45,7 +45,10 @@ def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
 
     def init(rng: Any, batch: Any, variables: Any) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
-        params = {**before["params"], name: {"slope": jax.random.normal(rng, (1, 2)), "offset": jnp.zeros(2)}}
+        params = {
+            **before["params"],
+            name: {"slope": jax.random.normal(rng, (1, 2)), "offset": jnp.zeros((1, 1, 1, 2))},
+        }
         stats = {**before["batch_stats"], name: {"mean": jnp.zeros(1)}}
         momentum = jax.tree.map(jnp.zeros_like, params[name])
         return TrainState(jnp.zeros((), jnp.int32), params, stats, (momentum, ()))

@@ -1,4 +1,4 @@
-"""Training in a process of its own that is killed for real, again and again."""
+"""Training in a process of its own: killed for real, again and again; stopped; on two devices."""
 
 import functools
 import io
@@ -19,13 +19,14 @@ import toy
 
 from colorize_jax.train import checkpoints, loop, telemetry
 
-CHANGES = {"checkpoint.every_steps": 1, "stages.first.epochs": 4.0, "log.eval_every_epochs": 2.0}
+CHANGES = {"stages.first.epochs": 4.0, "log.eval_every_epochs": 2.0}
 STEP_S = 0.03
 
 
-def start(workdir: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(CHANGES)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+def start(workdir: Path, save_every: int = 1, **variables: str) -> subprocess.Popen[str]:
+    changes = CHANGES | {"checkpoint.every_steps": save_every}
+    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(changes)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -126,3 +127,14 @@ def test_sigterm_saves_at_once_and_exits_with_75(tmp_path, straight):
     assert process.returncode == 0, errors
     assert f"resumed at step {saved[1]}" in output
     assert_trained_like(straight, workdir)
+
+
+def test_two_devices_train_like_one(tmp_path, straight):
+    """The batch is split, the statistics are those of the whole; only the order of the sums differs."""
+    process = start(tmp_path, 20, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    devices = json.loads((tmp_path / "versions.json").read_text())[0]["devices"]
+    assert len(devices) == 2
+    actual = checkpoints.restore_variables(tmp_path)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, straight)
