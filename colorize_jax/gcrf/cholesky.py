@@ -8,6 +8,8 @@ factor and 5 times for a solve (C = 2). Batched or one image after another makes
 `solve_once` is LAPACK's: as fast for a single solve, and compiled in a fifth of the time.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -45,10 +47,45 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> Factor:
     return Factor(tuple(inverses), tuple(below[:-1]))
 
 
+def one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
+    """`function` of arrays, whose batches on a CPU are done one after another; elsewhere at once.
+
+    jaxlib 0.10.2 spreads a batched LAPACK call over XLA's threads, and waits for them on one of those threads: with
+    as many independent batches in one program as there are cores, all threads wait, for ever (two solves on two
+    cores suffice). Several CPU devices, which only tests force, keep the batched call: a loop over a sharded axis
+    would gather it.
+    """
+    single = jax.custom_batching.custom_vmap(function)
+
+    @single.def_vmap
+    def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
+        stacked = tuple(
+            array if has else jnp.broadcast_to(array, (size, *array.shape))
+            for array, has in zip(arrays, batched, strict=True)
+        )
+        at_once = jax.vmap(function)
+        if len(jax.local_devices(backend="cpu")) > 1:
+            return at_once(*stacked), True
+
+        def in_turn(*stacked: Array) -> Array:
+            return jax.lax.map(lambda each: single(*each), stacked)
+
+        return jax.lax.platform_dependent(*stacked, cpu=in_turn, default=at_once), True
+
+    return single
+
+
+_lower = one_by_one_on_cpu(partial(linalg.cholesky, symmetrize_input=False))
+_solve_triangular = one_by_one_on_cpu(partial(linalg.triangular_solve, left_side=True, lower=True))
+_solve_transposed = one_by_one_on_cpu(
+    partial(linalg.triangular_solve, left_side=True, lower=True, transpose_a=True)
+)
+
+
 def _inverse_factor(diagonal: Float[Array, "b b"]) -> Float[Array, "b b"]:
-    lower = linalg.cholesky(diagonal, symmetrize_input=False)
+    lower = _lower(diagonal)
     identity = jnp.eye(diagonal.shape[0], dtype=diagonal.dtype)
-    return linalg.triangular_solve(lower, identity, left_side=True, lower=True)
+    return _solve_triangular(lower, identity)
 
 
 def solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
@@ -83,6 +120,5 @@ def _solve_upper(factor: Factor, half: list[Array]) -> Array:
 def solve_once(matrix: Float[Array, "P P"], right: Float[Array, "P C"]) -> Float[Array, "P C"]:
     """A⁻¹ b without a factor to keep; NaN where A is not numerically positive definite."""
     with jax.default_matmul_precision("highest"):
-        lower = linalg.cholesky(matrix, symmetrize_input=False)
-        half = linalg.triangular_solve(lower, right, left_side=True, lower=True)
-        return linalg.triangular_solve(lower, half, left_side=True, lower=True, transpose_a=True)
+        lower = _lower(matrix)
+        return _solve_transposed(lower, _solve_triangular(lower, right))
