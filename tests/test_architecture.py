@@ -19,6 +19,7 @@ LAYERS = [
     {"losses"},
     {"methods"},
     {"train", "bundle"},
+    {"release"},
     {"photo", "upsample", "colorize", "batch"},
     {"metrics", "baselines", "evaluate", "report"},
     {"apps"},

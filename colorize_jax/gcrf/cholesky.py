@@ -59,6 +59,8 @@ def one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
 
     @single.def_vmap
     def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
+        if not any(batched):  # jax asks so for tangents that alone are batched
+            return function(*arrays), False
         stacked = tuple(
             array if has else jnp.broadcast_to(array, (size, *array.shape))
             for array, has in zip(arrays, batched, strict=True)

@@ -80,18 +80,18 @@ def _poisoned(weights: Array) -> Array:
     return jnp.where(allowed, weights, jnp.nan)
 
 
-class _Adjoint(NamedTuple):
+class Adjoint(NamedTuple):
     left: Float[Array, "P K"]  # U = [Λb̄, Λx], K = 2C
     right: Float[Array, "P K"]  # V = [x, b̄]; S̄ = U Vᵀ
     targets: Float[Array, "P C"]
     weights: Float[Array, " P"]
 
 
-def _adjoint(solved: _Solved, similarity: Array, field_bar: Array) -> _Adjoint:
+def adjoint(solved: _Solved, similarity: Array, field_bar: Array) -> Adjoint:
     """Eq. (10) with the kept factor, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
     right_bar = cholesky.solve(solved.factor, field_bar)
     left = disagreement(similarity, jnp.concatenate([right_bar, solved.field], axis=1))
-    return _Adjoint(
+    return Adjoint(
         left=left,
         right=jnp.concatenate([solved.field, right_bar], axis=1),
         targets=solved.weights[:, None] * right_bar,
@@ -112,9 +112,9 @@ def _similarity_forward(similarity: Array, targets: Array, weights: Array) -> tu
 
 def _similarity_backward(residuals: tuple, field_bar: Array) -> tuple[Array, Array, Array]:
     solved, similarity = residuals
-    adjoint = _adjoint(solved, similarity, field_bar)
+    bars = adjoint(solved, similarity, field_bar)
     with jax.default_matmul_precision("highest"):
-        return adjoint.left @ adjoint.right.T, adjoint.targets, adjoint.weights
+        return bars.left @ bars.right.T, bars.targets, bars.weights
 
 
 minimiser_of_similarity.defvjp(_similarity_forward, _similarity_backward)
@@ -151,16 +151,16 @@ def _backward(
 ) -> tuple[Array, Array, Array, Array]:
     del exclude_diagonal  # Z carries it: Sᵢᵢ = exp(-inf) = 0 stops the gradient of the excluded logits
     similarity = jnp.exp(residuals.logits - residuals.normaliser[:, None])
-    adjoint = _adjoint(residuals.solved, similarity, field_bar)
-    embeddings_bar = _through_softmax(residuals, similarity, adjoint)
+    bars = adjoint(residuals.solved, similarity, field_bar)
+    embeddings_bar = _through_softmax(residuals, similarity, bars)
     temperature_bar = -jnp.sum(embeddings_bar * residuals.embeddings) / (2 * residuals.temperature)
-    return embeddings_bar, adjoint.targets, adjoint.weights, temperature_bar
+    return embeddings_bar, bars.targets, bars.weights, temperature_bar
 
 
-def _through_softmax(residuals: _Residuals, similarity: Array, adjoint: _Adjoint) -> Array:
+def _through_softmax(residuals: _Residuals, similarity: Array, bars: Adjoint) -> Array:
     """Ē = (Z̄ + Z̄ᵀ) E / τ from S̄ = U Vᵀ."""
     transposed = jnp.exp(residuals.logits - residuals.normaliser[None, :])
-    left, right = adjoint.left, adjoint.right
+    left, right = bars.left, bars.right
     with jax.default_matmul_precision("highest"):
         row_mean = jnp.sum(left * (similarity @ right), axis=1)
         logits_bar = similarity * (left @ right.T - row_mean[:, None])
