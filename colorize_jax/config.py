@@ -44,6 +44,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mdn.sigma": (_POSITIVE, "a positive number; the paper's is 0.1"),
     "mdn.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
     "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
+    "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
     "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
     "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
     "optim.clip_norm": (_POSITIVE, "a positive number"),

@@ -46,6 +46,7 @@ def get_config() -> ConfigDict:
     config.mdn.sigma = 0.1
     config.mdn.width = 0.0  # 0 is config.width
     config.mdn.relaxation = 0.05
+    config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
 
     config.loss = ConfigDict()
     config.loss.reconstruction = "absolute"  # or 'squared'

@@ -340,11 +340,24 @@ def structure_loss(
 
 
 def mdn_loss(
-    parts: Parts, variables: Variables, batch: Batch, rng: Array, step: Array, *, relaxation: float
+    parts: Parts,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    relaxation: float,
+    sampled_code: bool,
 ) -> Learned:
-    """Eq. (9), with z ~ q(z | x, g) of the frozen encoder."""
+    """Eq. (9) for the code of the true colours under the frozen encoder.
+
+    The paper draws z ~ q(z | x, g), here `sampled_code`. The dimensions that the KL term switched off are then pure
+    noise of unit variance, as large as the others: the components part along them and not along the colours. The
+    mean of q is nearly 0 there.
+    """
     noise, drop = jax.random.split(rng)
-    code = losses.sample_normal(noise, *encode(parts, variables, batch))
+    mean, log_variance = encode(parts, variables, batch)
+    code = losses.sample_normal(noise, mean, log_variance) if sampled_code else mean
     (log_weights, means), stats = mixture(parts, variables, batch, train=True, rng=drop)
     value, assignment = losses.mixture_hard_assignment(
         code, log_weights, means, sigma=parts.sigma, relaxation=relaxation
@@ -478,7 +491,11 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
             structure_loss,
             {"reconstruction": reconstruction, "schedule": schedule, "steps_per_epoch": structure_steps},
         ),
-        "mdn": (("mdn",), mdn_loss, {"relaxation": config.mdn.relaxation}),
+        "mdn": (
+            ("mdn",),
+            mdn_loss,
+            {"relaxation": config.mdn.relaxation, "sampled_code": config.mdn.code == "sample"},
+        ),
     }
     if config.features.network != "small":
         del plan["features"]
