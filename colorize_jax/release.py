@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict, FrozenConfigDict
+
 from colorize_jax import bundle, methods
 from colorize_jax import config as configs
 from colorize_jax.train import workdir as files
@@ -38,7 +40,14 @@ def export(workdir: Path, out: Path, licences: dict[str, str]) -> None:
     needed = methods.build(config).abstract_variables()
     variables = selected(restore_variables(workdir), needed)
     bundle.check(bundle.flatten(variables), needed, name=f"the newest finished stage in {workdir}")
-    bundle.save_bundle(out, config, variables, provenance(workdir, config.seed, licences))
+    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, config.seed, licences))
+
+
+def _portable(config: FrozenConfigDict) -> FrozenConfigDict:
+    """The config without the trainer's own paths."""
+    released = ConfigDict(config.to_dict())
+    released.data.dir = "data"
+    return FrozenConfigDict(released)
 
 
 def selected(variables: dict[str, Any], needed: dict[str, Any]) -> dict[str, Any]:

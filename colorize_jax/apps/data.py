@@ -9,13 +9,13 @@ from typing import NoReturn
 
 from absl import flags, logging
 
+from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "lfw_deepfunneled, lsun_church, imagenet_val, tiny_imagenet or folder."
 )
 _SOURCE = flags.DEFINE_string("source", None, "The downloaded archive or folder.")
-_DIR = flags.DEFINE_string("dir", "data", "Where prepared data sets go.")
 _NAME = flags.DEFINE_string(
     "name", "", "What to call it; by default as the data set. --dataset=folder needs one."
 )
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     summary, written = prepare(
         _DATASET.value,
-        directory=_DIR.value,
+        directory=DIR.value,
         source=_SOURCE.value,
         name=_NAME.value,
         test_images=_TEST_IMAGES.value,

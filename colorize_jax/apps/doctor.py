@@ -11,11 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from absl import flags, logging
+from absl import logging
 
+from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
-
-_DIR = flags.DEFINE_string("dir", "data", "Where prepared data sets lie.")
 
 _PACKAGE = "colorize_jax"
 _BASE = ("jax", "jaxlib", "flax", "numpy", "scipy", "pillow", "ml_collections", "absl-py", "jaxtyping")
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         "devices": device_lines(),
         "models": model_lines(),
         "extras": extra_lines(),
-        f"data sets prepared in {_DIR.value}": data_lines(Path(_DIR.value)),
+        f"data sets prepared in {DIR.value}": data_lines(Path(DIR.value)),
     }
     for title, lines in sections.items():
         print("\n".join([f"{title}:", *(f"  {line}" for line in lines)]))

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, NoReturn
 from absl import flags, logging
 from ml_collections import config_flags
 
+from colorize_jax.apps.data_dir import DIR
+
 _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 'default' without --workdir.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")
 _CONFIG = config_flags.DEFINE_config_file("config", None, "For --workdir: by default the run's own.")
-_DIR = flags.DEFINE_string("dir", None, "Where colorize-data put the data sets; by default config.data.dir.")
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared data set; by default the config's.")
 _SPLIT = flags.DEFINE_string("split", None, "Its split; by default the config's, or test.")
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Colour versions of each image.", lower_bound=1)
@@ -132,7 +133,8 @@ def _dataset(config: Any) -> tuple[str, str, str]:
     dataset, split = config.data.test
     if _DATASET.value and _DATASET.value != dataset:
         split = "test"
-    return _DIR.value or config.data.dir, _DATASET.value or dataset, _SPLIT.value or split
+    directory = DIR.value if DIR.present else config.data.dir
+    return directory, _DATASET.value or dataset, _SPLIT.value or split
 
 
 def _batches(
