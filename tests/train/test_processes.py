@@ -131,7 +131,7 @@ def test_sigterm_saves_at_once_and_exits_with_75(tmp_path, straight):
 
 def test_two_devices_train_like_one(tmp_path, straight):
     """The batch is split, the statistics are those of the whole; only the order of the sums differs."""
-    process = start(tmp_path, 20, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    process = start(tmp_path, 20, NPROC="64", XLA_FLAGS="--xla_force_host_platform_device_count=2")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     devices = json.loads((tmp_path / "versions.json").read_text())[0]["devices"]
