@@ -1,11 +1,10 @@
 """The Cholesky solver: factor A once, then solve A x = b for any number of right-hand sides.
 
 `factor` and `solve` are for systems that are solved again, as every backward pass does: left-looking and blocked,
-with the inverses of the diagonal blocks kept, so that nearly all of the work is matrix products. LAPACK, which
-`jax.lax.linalg` calls on a CPU, works on one core: at P = 1024 on two cores it takes 1.3 times as long for the
-factor and 5 times for a solve (C = 2). Batched or one image after another makes no difference there.
+with the inverses of the diagonal blocks kept, so that nearly all of the work is matrix products, which use all cores.
+LAPACK, which `jax.lax.linalg` calls on a CPU, works on one.
 
-`solve_once` is LAPACK's: as fast for a single solve, and compiled in a fifth of the time.
+`solve_once` is LAPACK's: for a single solve there is nothing to keep, and it compiles much faster.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from jax.lax import linalg
 
 from colorize_jax.shapes import Array, Float
 
-BLOCK = 128  # 64 is as fast and compiles for three times as long
+BLOCK = 128  # smaller blocks compile for longer
 
 
 class Factor(NamedTuple):
@@ -51,9 +50,8 @@ def one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
     """`function` of arrays, whose batches on a CPU are done one after another; elsewhere at once.
 
     jaxlib 0.10.2 spreads a batched LAPACK call over XLA's threads, and waits for them on one of those threads: with
-    as many independent batches in one program as there are cores, all threads wait, for ever (two solves on two
-    cores suffice). Several CPU devices, which only tests force, keep the batched call: a loop over a sharded axis
-    would gather it.
+    as many independent batches in one program as there are threads, all of them wait, for ever. Several CPU
+    devices, which only tests force, keep the batched call: a loop over a sharded axis would gather it.
     """
     single = jax.custom_batching.custom_vmap(function)
 

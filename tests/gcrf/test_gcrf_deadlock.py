@@ -9,7 +9,7 @@ PROGRAM = Path(__file__).with_name("independent_solves.py")
 
 
 def test_independent_solves_do_not_wait_for_each_other_for_ever():
-    # NPROC sets the size of XLA's thread pool; without the fix this hung in every run with 2.
+    # NPROC sets the size of XLA's thread pool; without the fix this hung on two cores.
     done = subprocess.run(
         [sys.executable, str(PROGRAM)],
         env={**os.environ, "NPROC": "2"},

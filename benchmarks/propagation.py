@@ -1,0 +1,62 @@
+"""Does S spread colour: `python benchmarks/propagation.py runs/scc_photos [images]`.
+
+Reveals a few pixels of the unary and reconstructs the rest, on test images, mean absolute error in network units:
+with the floor pulling hidden pixels towards their own unary, as training does it, which leaks the answer (S = I
+would return the unary); with the floor pulling them to gray, so that all colour comes through S; and the same
+reveals without S: their mean colour everywhere.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax import config as configs
+from colorize_jax import gcrf
+from colorize_jax.data import pipeline
+from colorize_jax.methods import scc
+from colorize_jax.models.layers import resize_field
+from colorize_jax.train.checkpoints import restore_variables
+
+BATCH = 64
+
+
+def errors(parts, variables, batch, rng, share):
+    """{way: mean absolute error} for one batch with `share` of the unary revealed."""
+    unary, _ = scc.reconstruct(parts, variables, batch)
+    (embeddings, temperature), _ = scc.embed(parts, variables, batch)
+    columns = unary.reshape(len(unary), -1, 2)
+    true = resize_field(batch["ab"], parts.field).reshape(columns.shape)
+    kept = (jax.random.uniform(rng, columns.shape[:2]) < share).astype(jnp.float32)
+    weights = parts.beta_test * kept + parts.floor
+    seen = columns * kept[..., None]
+    # w ∘ α with gray (0) as the target of every hidden pixel.
+    solve = lambda targets: gcrf.solve(  # noqa: E731
+        embeddings, targets, weights, temperature=temperature, exclude_diagonal=parts.exclude_diagonal
+    )
+    mean = seen.sum(axis=1, keepdims=True) / jnp.maximum(kept.sum(axis=1), 1)[:, None, None]
+    answers = {
+        "leaky floor": solve(columns),
+        "gray floor": solve(seen),
+        "mean of reveals": mean,
+        "gray": 0 * mean,
+    }
+    return {way: jnp.abs(answer - true).mean() for way, answer in answers.items()}
+
+
+def main(workdir: Path, images: int = 256) -> None:
+    config = configs.from_json((workdir / "config.json").read_text())
+    parts, variables = scc.build_parts(config), restore_variables(workdir)
+    run = jax.jit(lambda batch, rng, share: errors(parts, variables, batch, rng, share))
+    for share in (1.0, 0.1, 0.01):
+        rows = []
+        for number, batch in enumerate(pipeline.evaluation(config.data, batch_size=BATCH, images=images)):
+            batch.pop("mask")
+            rows.append(run(batch, jax.random.fold_in(jax.random.key(0), number), share))
+        told = {way: sum(float(row[way]) for row in rows) / len(rows) for way in rows[0]}
+        print(f"{share:6.0%} revealed  " + "  ".join(f"{way} {value:.4f}" for way, value in told.items()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
