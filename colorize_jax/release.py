@@ -40,13 +40,14 @@ def export(workdir: Path, out: Path, licences: dict[str, str]) -> None:
     needed = methods.build(config).abstract_variables()
     variables = selected(restore_variables(workdir), needed)
     bundle.check(bundle.flatten(variables), needed, name=f"the newest finished stage in {workdir}")
-    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, config.seed, licences))
+    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, licences))
 
 
 def _portable(config: FrozenConfigDict) -> FrozenConfigDict:
     """The config without the trainer's own paths."""
     released = ConfigDict(config.to_dict())
     released.data.dir = "data"
+    released.init_from = Path(config.init_from).name
     return FrozenConfigDict(released)
 
 
@@ -58,16 +59,20 @@ def selected(variables: dict[str, Any], needed: dict[str, Any]) -> dict[str, Any
     }
 
 
-def provenance(workdir: Path, seed: int, licences: dict[str, str]) -> dict[str, Any]:
-    """How the model in `workdir` came to be, as JSON."""
+def provenance(workdir: Path, licences: dict[str, str]) -> dict[str, Any]:
+    """How the model in `workdir` came to be, as JSON; and the run that it began with, and so on."""
+    config = json.loads((workdir / "config.json").read_text())
     known = LICENCES | licences
     data = json.loads((workdir / "data.json").read_text())
+    before = config.get("init_from")
     return {
-        "seed": seed,
+        "run": workdir.name,
+        "seed": config["seed"],
         "data": [{**row, "licence": known.get(row["dataset"], "not recorded")} for row in data],
         "stages": stages_told(workdir / "metrics.jsonl"),
         "starts": json.loads((workdir / "versions.json").read_text()),
         "exported_at_commit": files.commit(),
+        "began_with": provenance(Path(before), licences) if before else None,
     }
 
 

@@ -12,6 +12,7 @@ def get_config() -> ConfigDict:
     config.method = "scc"
     config.seed = 0
     config.width = 1.0  # of every network; 1 is the paper's size
+    config.init_from = ""  # folder of another training run, whose newest networks this one begins with
     config.compute_dtype = "float32"  # or 'bfloat16'; the G-CRF, the code and the losses stay float32
 
     config.data = ConfigDict()
@@ -39,7 +40,7 @@ def get_config() -> ConfigDict:
     config.gcrf.exclude_diagonal = True
     config.gcrf.beta_train = 1.0
     config.gcrf.beta_test = 5.0
-    config.gcrf.floor = 1e-3  # weight of the unary on every pixel
+    config.gcrf.floor = 1e-3  # weight of gray on every pixel
 
     config.mdn = ConfigDict()
     config.mdn.components = 8

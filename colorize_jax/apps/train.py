@@ -34,12 +34,14 @@ def main(arguments: Sequence[str]) -> int:
         )
     from colorize_jax import methods
     from colorize_jax.data import pipeline
-    from colorize_jax.train import loop
+    from colorize_jax.train import handover, loop
 
     logging.set_verbosity(logging.WARNING)
     config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
+    method, data = methods.build(config), training_data(config)
     try:
-        loop.train(config, methods.build(config), training_data(config), _WORKDIR.value)
+        initial = handover.networks(config.init_from, method, data) if config.init_from else None
+        loop.train(config, method, data, _WORKDIR.value, initial=initial)
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -48,7 +48,7 @@ class Parts(NamedTuple):
       sigma: σ of Eq. (8), the deviation of every mixture component.
       beta_train: β of Eq. (6) in training.
       beta_test: β at test time.
-      floor: weight of the unary on every pixel, also where H is 0; it bounds the overshoot.
+      floor: weight of gray on every pixel; it bounds the overshoot where H is 0.
       exclude_diagonal: a pixel must not explain itself.
     """
 
@@ -177,8 +177,10 @@ def make_consistent(
 ) -> Float[Array, "B N F F 2"]:
     """Eq. (6): the G-CRF's colours for N versions of each image, which share one factorisation.
 
+    The floor pulls towards gray and not towards the unary: a hidden pixel's own unary would give its answer away.
+
     Args:
-      parts: its `floor` is added to every weight.
+      parts: its `floor` is gray's weight on every pixel.
       structure: embeddings and temperature, of `embed`.
       unary: α, network units.
       kept: diag(H), 1 where the unary colour counts; all of them by default.
@@ -187,11 +189,12 @@ def make_consistent(
     embeddings, temperature = structure
     batch, samples, side, _, channels = unary.shape
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
-    kept = jnp.ones(columns.shape[:2]) if kept is None else kept
+    known = beta * (jnp.ones(columns.shape[:2]) if kept is None else kept)
+    weights = known + parts.floor
     solved = gcrf.solve(
         embeddings,
-        columns,
-        beta * kept + parts.floor,
+        (known / weights)[:, :, None] * columns,
+        weights,
         temperature=temperature,
         exclude_diagonal=parts.exclude_diagonal,
     )
@@ -349,7 +352,7 @@ def mdn_loss(
     relaxation: float,
     sampled_code: bool,
 ) -> Learned:
-    """Eq. (9) for the code of the true colours under the frozen encoder.
+    """Eq. (9) for the code of the true colours under the frozen encoder, and the colours that it decodes to.
 
     The paper draws z ~ q(z | x, g), here `sampled_code`. The dimensions that the KL term switched off are then pure
     noise of unit variance, as large as the others: the components part along them and not along the colours. The

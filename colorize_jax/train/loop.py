@@ -151,6 +151,7 @@ def train(
     data: Data,
     workdir: str | Path,
     *,
+    initial: Variables | None = None,
     mesh: Mesh | None = None,
     out: TextIO | None = None,
 ) -> Variables:
@@ -161,6 +162,7 @@ def train(
       method: its stages are trained in their order, each handing its variables to the next.
       data: see `Data`.
       workdir: made where it does not exist; see `workdir` for what lies in it.
+      initial: networks to begin with, of another run; those that are not among them are drawn.
       mesh: of the devices to use; by default all local ones.
       out: where the progress goes; by default standard output.
 
@@ -177,7 +179,7 @@ def train(
         files.check_config(folder, json.loads(to_json(config)))
         files.check_data(folder, data.provenance)
         files.record_start(folder)
-        variables = None
+        variables = jax.device_put(initial, parallel.replicated(mesh)) if initial else None
         for index, stage in enumerate(method.stages):
             run = _plan(config, folder, index, stage, data, mesh, stop, out or sys.stdout)
             if not _finished(run, [later.name for later in method.stages[index + 1 :]]):

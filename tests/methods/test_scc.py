@@ -126,6 +126,18 @@ def test_samples_of_one_image_solved_together_equal_separate_solves(variables, b
         np.testing.assert_allclose(alone[:, 0], together[:, n], atol=2e-4)
 
 
+def test_a_hidden_unary_colour_does_not_leak_and_hidden_pixels_lean_to_gray(variables, batch):
+    parts = scc.build_parts(tiny())
+    structure, _ = scc.embed(parts, variables, batch)
+    unary = 0.2 + 0.1 * jax.random.normal(rng(), (2, 1, 32, 32, 2))
+    kept = jnp.zeros((2, 1024)).at[:, :10].set(1.0)
+    solve = jax.jit(partial(scc.make_consistent, parts, structure, beta=1.0))
+    solved = solve(unary, kept)
+    hidden = unary.at[:, :, 1:].set(-0.9)  # all rows but the first, which holds the ten kept pixels
+    np.testing.assert_allclose(solve(hidden, kept), solved, atol=1e-6)
+    assert np.all(np.abs(solve(unary, 0 * kept)) < 1e-6)
+
+
 def test_similarity_rows_sum_to_one_and_leave_the_pixel_itself_out(method, variables, batch):
     rows = method.similarity(variables, batch)
     assert rows.shape == (2, 1024, 1024)

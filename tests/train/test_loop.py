@@ -9,12 +9,13 @@ import os
 import signal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
 from PIL import Image
 
-from colorize_jax.train import checkpoints, loop, parallel, sheet, telemetry
+from colorize_jax.train import checkpoints, handover, loop, parallel, sheet, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -95,6 +96,30 @@ def test_a_stage_hands_over_what_it_trained(straight):
     assert set(first["params"]) == {"first"}
     assert same_bits(first["params"]["first"], variables["params"]["first"])
     assert same_bits(checkpoints.restore_variables(workdir), variables)
+
+
+def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
+    workdir, variables = straight
+    config = toy.config()
+    initial = handover.networks(str(workdir), toy.method(config), toy.data())
+    assert same_bits(initial, variables)
+    assert "begins with first, second" in capsys.readouterr().out
+    loop.train(config, toy.method(config), toy.data(), tmp_path, initial=initial, out=io.StringIO())
+    assert lines(tmp_path)[0]["loss"] < 0.1 * lines(workdir)[0]["loss"]
+
+
+def test_networks_of_other_sizes_are_refused(tmp_path, straight):
+    workdir, _ = straight
+    config = toy.config()
+    first, *others = toy.method(config).stages
+
+    def wider(*arguments):
+        state = first.init(*arguments)
+        return state._replace(params={**state.params, "first": {"slope": jnp.zeros((1, 3))}})
+
+    method = toy.method(config)._replace(stages=(first._replace(init=wider), *others))
+    with pytest.raises(ValueError, match=r"1 extra: params/first/offset .*; 1 misshapen: params/first/slope"):
+        handover.networks(str(workdir), method, toy.data())
 
 
 def test_nothing_is_compiled_twice(straight):

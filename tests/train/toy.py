@@ -45,11 +45,9 @@ def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
 
     def init(rng: Any, batch: Any, variables: Any) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
-        params = {
-            **before["params"],
-            name: {"slope": jax.random.normal(rng, (1, 2)), "offset": jnp.zeros((1, 1, 1, 2))},
-        }
-        stats = {**before["batch_stats"], name: {"mean": jnp.zeros(1)}}
+        drawn = {"slope": jax.random.normal(rng, (1, 2)), "offset": jnp.zeros((1, 1, 1, 2))}
+        params = {name: drawn, **before["params"]}
+        stats = {name: {"mean": jnp.zeros(1)}, **before["batch_stats"]}
         momentum = jax.tree.map(jnp.zeros_like, params[name])
         return TrainState(jnp.zeros((), jnp.int32), params, stats, (momentum, ()))
 
