@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from colorize_jax.colour_statistics import Bins, bin_of
 from colorize_jax.shapes import Array, Float
 
 
@@ -59,3 +60,90 @@ def mixture_hard_assignment(
     assignment = jax.nn.one_hot(distances.argmin(axis=-1), distances.shape[-1])
     share = (1 - relaxation) * assignment + relaxation / distances.shape[-1]
     return -(assignment * log_weights).sum(-1) + (share * distances).sum(-1) / (2 * sigma**2), assignment
+
+
+def squared_norm(difference: Float[Array, "B H W C"]) -> Float[Array, "B"]:
+    """Sum over pixels and channels of difference²: ‖·‖₂² of a colour field, as Deshpande et al. 2017 print it."""
+    return jnp.square(difference).sum(axis=(1, 2, 3))
+
+
+def specificity(
+    predicted: Float[Array, "B H W C"],
+    true: Float[Array, "B H W C"],
+    components: Float[Array, "K H W C"],
+    deviations: Float[Array, "K"],
+) -> Float[Array, "B"]:
+    """L_mah of Deshpande et al. 2017, Sec. 3.1: every principal direction of colour fields counts alike.
+
+    Σ_k ‖(C - f)ᵀP_k‖² / σ_k² + ‖residue‖² / σ_K², where the residue is what the K directions leave of C - f.
+
+    Args:
+      predicted: f, network units.
+      true: C, network units.
+      components: P_k, orthonormal, by falling deviation.
+      deviations: σ_k, of the training set's fields along P_k, network units.
+    """
+    difference = true - predicted
+    along = jnp.einsum("bhwc,khwc->bk", difference, components)
+    # The directions are orthonormal, so the residue's length needs no residue; rounding may leave it below 0.
+    residue = jnp.maximum(squared_norm(difference) - jnp.square(along).sum(axis=1), 0)
+    return jnp.square(along / deviations[None]).sum(axis=1) + residue / deviations[-1] ** 2
+
+
+def colourfulness(
+    predicted: Float[Array, "B H W C"], true: Float[Array, "B H W C"], weights: Float[Array, "B H W"]
+) -> Float[Array, "B"]:
+    """L_hist of Deshpande et al. 2017, Eq. (2): the squared error, weighted by how rare the true colour is.
+
+    The text weighs the squared difference by 1/H, and so does this; the printed norm would square the weight.
+
+    Args:
+      predicted: f, network units.
+      true: C, network units.
+      weights: 1/H of the true colour's bin, see `colour_statistics.bin_weights`.
+    """
+    return squared_norm(jnp.sqrt(weights)[..., None] * (true - predicted))
+
+
+def gradient_difference(
+    predicted: Float[Array, "B H W C"], true: Float[Array, "B H W C"]
+) -> Float[Array, "B"]:
+    """L_grad of Deshpande et al. 2017, Eq. (3): ‖∇_h C - ∇_h f‖² + ‖∇_v C - ∇_v f‖², differences of neighbours."""
+    difference = true - predicted
+    return squared_norm(jnp.diff(difference, axis=2)) + squared_norm(jnp.diff(difference, axis=1))
+
+
+FIELD_TERMS = ("l2", "hist", "mah", "grad")
+
+
+def field_terms(
+    predicted: Float[Array, "B H W 2"],
+    true: Float[Array, "B H W 2"],
+    statistics: dict[str, Array],
+    *,
+    terms: tuple[str, ...],
+    bins: Bins,
+) -> dict[str, Float[Array, "B"]]:
+    """Those of Deshpande et al.'s decoder losses that `terms` names, of `FIELD_TERMS`.
+
+    Args:
+      predicted: f, network units.
+      true: C, network units.
+      statistics: of `colour_statistics.collect`.
+      terms: 'l2' is ‖C - f‖², the others are L_hist, L_mah and L_grad.
+      bins: those that `statistics` were collected with.
+    """
+
+    def weighted() -> Array:
+        return colourfulness(predicted, true, statistics["bin_weights"][bin_of(true, bins)])
+
+    def mahalanobis() -> Array:
+        return specificity(predicted, true, statistics["components"], statistics["deviations"])
+
+    known = {
+        "l2": lambda: squared_norm(true - predicted),
+        "hist": weighted,
+        "mah": mahalanobis,
+        "grad": lambda: gradient_difference(predicted, true),
+    }
+    return {name: known[name]() for name in terms}

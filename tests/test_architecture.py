@@ -16,6 +16,7 @@ LAYERS = [
     {"shapes", "color", "config"},
     {"data", "gcrf"},
     {"models"},
+    {"colour_statistics"},
     {"losses"},
     {"methods"},
     {"train", "bundle"},
