@@ -93,6 +93,16 @@ def solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
     return _solve_upper(factor, _solve_lower(factor, right))
 
 
+def half_solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
+    """R⁻¹ b, of which `solve` makes A⁻¹ b; its squared length, column by column, is bᵀ A⁻¹ b."""
+    return jnp.concatenate(_solve_lower(factor, right))
+
+
+def log_determinant(factor: Factor) -> Float[Array, ""]:
+    """log det A = −2 Σ log (R⁻¹)ᵢᵢ, from the diagonals of the kept inverses."""
+    return -2 * sum(jnp.sum(jnp.log(jnp.diag(inverse))) for inverse in factor.inverses)
+
+
 def _solve_lower(factor: Factor, right: Array) -> list[Array]:
     """R⁻¹ b, in blocks."""
     half = []
