@@ -21,7 +21,7 @@ LAYERS = [
     {"methods"},
     {"train", "bundle"},
     {"release"},
-    {"photo", "upsample", "colorize", "batch"},
+    {"photo", "upsample", "edits", "raster", "propagate", "colorize", "edit", "explain", "batch"},
     {"metrics", "baselines", "evaluate", "report"},
     {"apps"},
 ]

@@ -1,0 +1,322 @@
+"""Colour edits as data: the JSON format, version 1, and what is wrong with a document that does not follow it.
+
+    {"version": 1,
+     "edits": [{"kind": "stroke", "path": [[120, 80], [180, 95]], "radius": 6, "color": "#b03a2e"}]}
+
+| kind | fields | effect |
+|---|---|---|
+| `point` | `at`, `color`; `radius`, `weight`, `exact` | a disc of this colour; without a radius, one pixel |
+| `stroke` | `path`, `radius`, `color`; `weight`, `exact` | a round brush along the path, which may be one point |
+| `region` | `polygon`, `color`; `weight`, `exact` | the inside of a polygon, by the even-odd rule |
+| `link` | `regions`; `weight` | two polygons share one colour, whichever it is |
+| `eraser` | `path` and `radius`, or `polygon` | takes away what the edits before it put there; links stay |
+
+The pixel in column i and row j is the square [i, i + 1] x [j, j + 1]: its centre is at (i + 1/2, j + 1/2), the photo
+spans [0, width] x [0, height], x to the right and y down. The integers (i, j) themselves name that pixel, too. A shape
+covers the pixels whose centres it holds, and a point or a path also the pixels of its own vertices.
+
+With `"units": "fraction"` x counts in widths, y in heights and radii in shorter sides, so that one file serves photos
+of all sizes. `"size": [width, height]` pins a file to the photo that it was drawn on.
+
+A `color` is `"#rrggbb"`, `"#rgb"`, `{"rgb": [r, g, b]}` from 0 to 255, or `{"lab": [L, a, b]}`. Only its a* and b*
+count: the lightness stays the photo's. Later edits paint over earlier ones. An exact edit wins over any other, and
+its pixels come out as given, with the chroma that the photo's lightness leaves; the others are evidence: `weight`
+times as much as an edit of weight 1.
+
+`edits.schema.json` beside this file says the same as a JSON Schema. Nothing here needs more than NumPy.
+"""
+
+import json
+import math
+import numbers
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from colorize_jax import color
+
+VERSION = 1
+UNITS = ("pixels", "fraction")
+MAX_EDITS = 1000
+MAX_POINTS = 20_000
+"""Of all paths and polygons together."""
+MAX_WEIGHT = 100.0
+MAX_BYTES = 4_000_000
+SCHEMA = Path(__file__).with_name("edits.schema.json")
+
+_HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # kind: (required, optional)
+    "point": (("at", "color"), ("radius", "weight", "exact")),
+    "stroke": (("path", "radius", "color"), ("weight", "exact")),
+    "region": (("polygon", "color"), ("weight", "exact")),
+    "link": (("regions",), ("weight",)),
+    "eraser": ((), ("path", "radius", "polygon")),
+}
+KINDS = tuple(_FIELDS)
+
+
+class EditError(ValueError):
+    """An edit, or a file of edits, that cannot be used; the message is one line and names it."""
+
+
+class Shape(NamedTuple):
+    """A brush along a path, or, where `radius` is None, the inside of a polygon; in the units of its `Edits`."""
+
+    points: Float64[np.ndarray, "K 2"]
+    radius: float | None
+
+
+class Edit(NamedTuple):
+    """One edit.
+
+    Attributes:
+      kind: one of `KINDS`.
+      shapes: two of a link, one of all others.
+      ab: CIE a* and b*; None for a link and an eraser.
+      weight: > 0; of a link at most 1.
+      exact: its pixels come out in this colour.
+    """
+
+    kind: str
+    shapes: tuple[Shape, ...]
+    ab: tuple[float, float] | None = None
+    weight: float = 1.0
+    exact: bool = False
+
+
+class Edits(NamedTuple):
+    """A document: its edits, the units of their coordinates, and the (width, height) they belong to, if any."""
+
+    edits: tuple[Edit, ...]
+    units: str = "pixels"
+    size: tuple[int, int] | None = None
+
+
+def as_edits(source: Edits | Mapping | Sequence[Mapping] | str | os.PathLike) -> Edits:
+    """Edits from a file's path, a whole document, or a list of edits in pixels.
+
+    Raises:
+      EditError: see `parse_edits` and `read_edits`.
+    """
+    if isinstance(source, Edits):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return read_edits(source)
+    if isinstance(source, Mapping):
+        return parse_edits(source)
+    return parse_edits({"version": VERSION, "edits": source})
+
+
+def read_edits(path: str | os.PathLike) -> Edits:
+    """Reads a JSON file of edits.
+
+    Raises:
+      EditError: a file that is missing, larger than `MAX_BYTES` or no JSON, or whose content `parse_edits` refuses.
+    """
+    name = os.fspath(path)
+    try:
+        if os.path.getsize(name) > MAX_BYTES:
+            raise EditError(f"{name}: {os.path.getsize(name):,} bytes; allowed are {MAX_BYTES:,}")
+        document = json.loads(Path(name).read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        return parse_edits(document)
+    except OSError as error:
+        raise EditError(f"{name}: cannot be read ({error.strerror})") from error
+    except EditError as error:
+        raise error if str(error).startswith(f"{name}:") else EditError(f"{name}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise EditError(f"{name}: not a JSON file ({error})") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise EditError(f"{_listed(repeated)} given twice in one object; keep one")
+    return dict(pairs)
+
+
+def parse_edits(document: Any) -> Edits:
+    """A document, as JSON gives it, to edits; strict.
+
+    Raises:
+      EditError: naming the edit by index and kind, the field, its value and what is allowed.
+    """
+    _check_fields(document, "the document", ("version", "edits"), ("units", "size"))
+    version = document["version"]
+    if isinstance(version, bool) or version != VERSION:
+        raise EditError(f"version is {version!r}; this program reads version {VERSION}")
+    units = document.get("units", "pixels")
+    if units not in UNITS:
+        raise EditError(f"units is {units!r}; allowed are {_listed(UNITS)}")
+    listed = _list(document["edits"], "edits")
+    if len(listed) > MAX_EDITS:
+        raise EditError(f"edits has {len(listed):,} entries, too many; allowed are {MAX_EDITS:,}")
+    edits = tuple(_edit(entry, index) for index, entry in enumerate(listed))
+    points = sum(len(shape.points) for edit in edits for shape in edit.shapes)
+    if points > MAX_POINTS:
+        raise EditError(f"edits has {points:,} points in all, too many; allowed are {MAX_POINTS:,}")
+    return Edits(edits, units, _size(document["size"]) if "size" in document else None)
+
+
+def name_of(index: int, edit: Edit) -> str:
+    """What errors call an edit."""
+    return f"edits[{index}] ({edit.kind})"
+
+
+def _size(value: Any) -> tuple[int, int]:
+    numbers_ = [_number(side, f"size[{i}]") for i, side in enumerate(_list(value, "size"))]
+    if len(numbers_) != 2 or any(side < 1 or side != int(side) for side in numbers_):
+        raise EditError(f"size is {value!r}; allowed is [width, height] in whole pixels")
+    return int(numbers_[0]), int(numbers_[1])
+
+
+def _edit(entry: Any, index: int) -> Edit:
+    kind = entry.get("kind") if isinstance(entry, Mapping) else None
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise EditError(f"edits[{index}]: its kind is {kind!r}; allowed are {_listed(KINDS)}")
+    where = f"edits[{index}] ({kind})"
+    required, optional = _FIELDS[kind]
+    _check_fields(entry, where, ("kind", *required), optional)
+    if kind == "link":
+        return Edit(kind, _regions(entry["regions"], where), weight=_weight(entry, where, 1.0))
+    shape = _shape(entry, where)
+    if kind == "eraser":
+        return Edit(kind, (shape,))
+    exact = entry.get("exact", False)
+    if not isinstance(exact, bool):
+        raise EditError(f"{where}: exact is {exact!r}; allowed are true and false")
+    if exact and "weight" in entry:
+        raise EditError(
+            f"{where}: an exact edit has no weight, it contradicts itself; leave out one of the two"
+        )
+    ab = _ab(entry["color"], where)
+    return Edit(kind, (shape,), ab, _weight(entry, where, MAX_WEIGHT), exact)
+
+
+def _check_fields(entry: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    if not isinstance(entry, Mapping):
+        raise EditError(f"{where} is {_shown(entry)}; allowed is an object with {_listed(required)}")
+    unknown = [str(name) for name in entry if name not in (*required, *optional)]
+    if unknown:
+        raise EditError(
+            f"{where}: unknown field {_listed(unknown)}; allowed are {_listed((*required, *optional))}"
+        )
+    missing = [name for name in required if name not in entry]
+    if missing:
+        raise EditError(f"{where}: the field {_listed(missing)} is missing")
+
+
+def _shape(entry: Mapping, where: str) -> Shape:
+    given = [name for name in ("at", "path", "polygon") if name in entry]
+    if len(given) != 1:
+        raise EditError(f"{where}: it has {_listed(given) or 'no shape'}; allowed is a path or a polygon")
+    if given == ["polygon"]:
+        if "radius" in entry:
+            raise EditError(f"{where}: a polygon has no radius; leave it out, or draw a path")
+        return _polygon(entry["polygon"], f"{where}: polygon")
+    if given == ["at"]:
+        points = np.array([_position(entry["at"], f"{where}: at")])
+        return Shape(points, _radius(entry.get("radius", 0), where))
+    if "radius" not in entry:
+        raise EditError(f"{where}: the field radius is missing; a path has one")
+    return Shape(_positions(entry["path"], f"{where}: path", least=1), _radius(entry["radius"], where))
+
+
+def _regions(value: Any, where: str) -> tuple[Shape, ...]:
+    pair = _list(value, f"{where}: regions")
+    if len(pair) != 2:
+        raise EditError(f"{where}: regions has {len(pair)} polygons; allowed are two")
+    return tuple(_polygon(polygon, f"{where}: regions[{i}]") for i, polygon in enumerate(pair))
+
+
+def _polygon(value: Any, where: str) -> Shape:
+    return Shape(_positions(value, where, least=3), None)
+
+
+def _positions(value: Any, where: str, *, least: int) -> np.ndarray:
+    listed = _list(value, where)
+    if len(listed) < least:
+        raise EditError(f"{where} has {len(listed)} points; allowed are at least {least}")
+    if len(listed) > MAX_POINTS:
+        raise EditError(f"{where} has {len(listed):,} points, too many; allowed are {MAX_POINTS:,}")
+    return np.array([_position(point, f"{where}[{i}]") for i, point in enumerate(listed)])
+
+
+def _position(value: Any, where: str) -> tuple[float, float]:
+    pair = _list(value, where)
+    if len(pair) != 2:
+        raise EditError(f"{where} is {_shown(value)}; allowed is [x, y]")
+    return _number(pair[0], f"{where}[0]"), _number(pair[1], f"{where}[1]")
+
+
+def _radius(value: Any, where: str) -> float:
+    radius = _number(value, f"{where}: radius")
+    if radius < 0:
+        raise EditError(f"{where}: radius is {radius:g}; allowed are numbers from 0")
+    return radius
+
+
+def _weight(entry: Mapping, where: str, most: float) -> float:
+    weight = _number(entry.get("weight", 1.0), f"{where}: weight")
+    if not 0 < weight <= most:
+        raise EditError(f"{where}: weight is {weight:g}; allowed are numbers above 0 up to {most:g}")
+    return weight
+
+
+def _ab(value: Any, where: str) -> tuple[float, float]:
+    """CIE a* and b* of a colour of the format."""
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        digits = value[1:] if len(value) == 7 else "".join(2 * digit for digit in value[1:])
+        return _ab_of_rgb([int(digits[i : i + 2], 16) for i in (0, 2, 4)])
+    if isinstance(value, Mapping) and list(value) == ["rgb"]:
+        return _ab_of_rgb(_triple(value["rgb"], f"{where}: color.rgb", ((0, 255),) * 3))
+    if isinstance(value, Mapping) and list(value) == ["lab"]:
+        _, a, b = _triple(value["lab"], f"{where}: color.lab", ((0, 100), (-128, 128), (-128, 128)))
+        return a, b
+    raise EditError(
+        f"{where}: color is {_shown(value)}; allowed are #rrggbb, #rgb, {{'rgb': [r, g, b]}} and "
+        "{'lab': [L, a, b]}"
+    )
+
+
+def _ab_of_rgb(rgb: Sequence[float]) -> tuple[float, float]:
+    _, a, b = color.srgb_to_lab(np.array(rgb, np.float64) / 255).tolist()
+    return a, b
+
+
+def _triple(value: Any, where: str, ranges: tuple[tuple[int, int], ...]) -> list[float]:
+    values = [_number(each, f"{where}[{i}]") for i, each in enumerate(_list(value, where))]
+    if len(values) != 3 or not all(
+        low <= each <= high for each, (low, high) in zip(values, ranges, strict=True)
+    ):
+        allowed = ", ".join(f"{low} to {high}" for low, high in ranges)
+        raise EditError(f"{where} is {_shown(value)}; allowed are three numbers, {allowed}")
+    return values
+
+
+def _list(value: Any, where: str) -> Sequence:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        raise EditError(f"{where} is {_shown(value)}; allowed is a list")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise EditError(f"{where} is {_shown(value)}; allowed are finite numbers")
+    return float(value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
