@@ -73,9 +73,9 @@ def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
     lines = [("row", "N", *(title for _, title, _ in _COLUMNS))]
     for row in evaluation.rows:
         values = {**row.scores, **ratios(evaluation, row)}
-        cells = (_cell(values.get(name), form) for name, _, form in _COLUMNS)
+        cells = (cell(values.get(name), form) for name, _, form in _COLUMNS)
         lines.append((row.name, str(row.samples), *cells))
-    return _aligned(lines, markdown)
+    return aligned(lines, markdown)
 
 
 def published_table(evaluation: Evaluation, *, markdown: bool = False) -> str:
@@ -84,14 +84,14 @@ def published_table(evaluation: Evaluation, *, markdown: bool = False) -> str:
     ours = f"{p.images} images, N = {p.samples} {p.rule}, {p.resolution}², {p.model}"
     lines = [("method", "eob", "variance", "SSIM", "source")]
     for published in PUBLISHED_LFW:
-        cells = (f"{published.eob:.3g}", f"{published.variance:.3g}", _cell(published.ssim, "{:.2f}"))
+        cells = (f"{published.eob:.3g}", f"{published.variance:.3g}", cell(published.ssim, "{:.2f}"))
         lines.append((published.name, *cells, published.source))
     for row in evaluation.rows:
         if row.name in ("templates", "unary", "field"):
             scores = row.scores
             cells = (f"{scores['eob_mae']:.4f}", f"{scores['variance']:.3g}", f"{scores['pair_ssim_ab']:.2f}")
             lines.append((f"ours: {row.name}", *cells, f"here, ab only; {ours}"))
-    return _aligned(lines, markdown)
+    return aligned(lines, markdown)
 
 
 def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
@@ -128,11 +128,13 @@ def diagnostics_text(evaluation: Evaluation) -> str:
     return f"G-CRF over the first {found.images} images: " + "; ".join(terms)
 
 
-def _cell(value: float | None, form: str) -> str:
+def cell(value: float | None, form: str) -> str:
+    """A number of a table, – where it does not exist."""
     return "–" if value is None or not np.isfinite(value) else form.format(value)
 
 
-def _aligned(lines: Sequence[Sequence[str]], markdown: bool) -> str:
+def aligned(lines: Sequence[Sequence[str]], markdown: bool) -> str:
+    """Rows of cells, the titles first, as plain text or as a Markdown table."""
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     # The last column is text in the published table and a number in ours: only a number is set to the right.
     left = [not any(character.isdigit() for character in cell) for cell in lines[-1]]
@@ -293,7 +295,7 @@ def pictures(
     """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, Figs. 7 and 8.
 
     Args:
-      predict: from `evaluate.predictor`.
+      predict: from `evaluate.predictor`; without a row `unary` Fig. 7 is left out.
       similarity: `batch -> S (B, P, P)`; None leaves Fig. 8 out.
       batches: opens the test set anew.
       per_image: from `evaluate.score_images`; best and worst are by `eob_mae` of `field`.
@@ -310,7 +312,7 @@ def pictures(
         labels = [f"image {i}\n{scores[i]:.4f}" for i in indices]
         lightness, truth = batch["lightness"], batch["ab"]
         found[f"contact_{name}"] = contact_sheet(lightness, truth, fields["field"], labels=labels)
-        if name == "first":
+        if name == "first" and "unary" in fields:
             found["fig7_unary_and_field"] = unary_and_field(
                 lightness, truth, fields["unary"][:, 0], fields["field"][:, 0]
             )

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "colorize_jax"
 # From the ground up. A module may import its own layer and those before it.
 LAYERS = [
-    {"shapes", "color", "config"},
+    {"shapes", "color", "config", "reveals"},
     {"data", "gcrf"},
     {"models"},
     {"colour_statistics"},
@@ -21,8 +21,9 @@ LAYERS = [
     {"methods"},
     {"train", "bundle"},
     {"release"},
-    {"photo", "upsample", "edits", "raster", "propagate", "colorize", "edit", "explain", "batch"},
-    {"metrics", "baselines", "evaluate", "report"},
+    {"photo", "upsample", "edits", "raster", "propagate", "colorize", "edit", "explain", "batch"}
+    | {"classical"},
+    {"metrics", "baselines", "evaluate", "report", "edit_scores", "edit_report"},
     {"apps"},
 ]
 HEAVY = ("tensorflow", "tensorflow_datasets", "grain", "orbax", "optax", "matplotlib", "skimage")
