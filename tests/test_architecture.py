@@ -21,8 +21,8 @@ LAYERS = [
     {"methods"},
     {"train", "bundle"},
     {"release"},
-    {"photo", "upsample", "edits", "raster", "propagate", "colorize", "edit", "explain", "batch"}
-    | {"classical"},
+    {"photo", "upsample", "classical"},
+    {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch"},
     {"metrics", "baselines", "evaluate", "report", "edit_scores", "edit_report"},
     {"apps"},
 ]

@@ -18,8 +18,8 @@ from scipy.sparse import linalg
 from colorize_jax.classical.given import Weights, confidences, mean_reveal
 from colorize_jax.shapes import Float, Int
 
-MAX_PIXELS = 1 << 25
-"""Largest photo: its grid and the splat take about 4 GB."""
+MAX_PIXELS = 1 << 24
+"""Largest photo: the cells of its pixels, sorted to find the occupied ones, take gigabytes beyond."""
 
 SIGMA_XY = 8.0
 SIGMA_L = 8.0

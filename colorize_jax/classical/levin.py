@@ -13,10 +13,10 @@ from scipy.sparse import linalg
 from colorize_jax.classical.given import Weights, confidences
 from colorize_jax.shapes import Float, Int
 
-MAX_PIXELS = 1 << 21
-"""Largest photo: the incomplete factor of two megapixels takes about 2 GB."""
+MAX_PIXELS = 1 << 20
+"""Largest photo: even the incomplete factor of a larger one takes gigabytes and minutes."""
 
-# Above, the exact factor would pass 1 GB (0.1 GB at 256×256, growing a little faster than the pixels).
+# The exact factor grows faster than the number of pixels; above this the incomplete one is the smaller.
 _DIRECT_PIXELS = 1 << 19
 _VARIANCE_SHARE = 0.6  # of the window's variance, in the exponent
 _LEAST_WEIGHT = 0.01  # of a pixel's most similar neighbour, before normalisation
@@ -99,7 +99,7 @@ def _shifted(plane: np.ndarray, outside: float) -> np.ndarray:
 def _dissection(places: Int[np.ndarray, "H W"]) -> Int[np.ndarray, "P"]:
     """George 1973's nested dissection of the pixel grid: halves first, then the line between them.
 
-    SuperLU's own orderings know no grid: the factor takes them six times as long at 256×256.
+    SuperLU's own orderings know no grid, and their factor takes several times as long.
     """
     height, width = places.shape
     if max(height, width) <= _LEAF:
