@@ -10,7 +10,10 @@ import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
 
 FIELD_SIDE = 32
-"""Side of the colour field; f1-f4 of the supplement fix it for 64x64 images."""
+"""Side of the field of `scc`; f1-f4 of the supplement fix it for 64x64 images."""
+
+FIELD_WEIGHTS = ("l2", "hist", "mah", "grad", "kl")
+"""Weights of `config.field_loss`."""
 
 _POSITIVE: Callable[[Any], bool] = lambda x: x > 0  # noqa: E731
 _NOT_NEGATIVE: Callable[[Any], bool] = lambda x: x >= 0  # noqa: E731
@@ -29,7 +32,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.epoch_images": (_NOT_NEGATIVE, "a number of images, or 0 for the size of the first data set"),
     "data.threads": (_POSITIVE, "a positive number"),
     "model.latent": (_POSITIVE, "a positive number; the paper's is 64"),
-    "model.field": (lambda x: x == FIELD_SIDE, f"{FIELD_SIDE}, the supplement's"),
+    "model.field": (lambda x: x in (FIELD_SIDE, 2 * FIELD_SIDE), f"{FIELD_SIDE} or {2 * FIELD_SIDE}"),
     "model.dropout": (_SHARE, "a share in [0, 1)"),
     "features.network": (lambda x: x in ("small", "vgg16"), "'small' or 'vgg16'"),
     "features.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
@@ -47,6 +50,16 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
     "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
     "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
+    **{f"field_loss.{name}": (_NOT_NEGATIVE, "a weight, at least 0") for name in FIELD_WEIGHTS},
+    "field_loss.components": (_POSITIVE, "a positive number; the papers' is 20"),
+    "field_loss.bins": (lambda x: x in ("gamut", "grid"), "'gamut' or 'grid'"),
+    "field_loss.bin_uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
+    "field_loss.bin_cap": (lambda x: x > 1, "a number above 1, the mean weight"),
+    "field_loss.images": (_POSITIVE, "a positive number of images"),
+    "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
+    "cvae.iterations": (_POSITIVE, "a positive number"),
+    "budget.steps": (_NOT_NEGATIVE, "a number of optimiser steps, or 0 for the stages' own epochs"),
+    "budget.images": (_NOT_NEGATIVE, "a number of images, or 0 for the stages' own epochs"),
     "optim.clip_norm": (_POSITIVE, "a positive number"),
     "checkpoint.every_steps": (_POSITIVE, "a positive number of steps"),
     "checkpoint.keep": (_POSITIVE, "a positive number of checkpoints"),
@@ -88,6 +101,12 @@ def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDic
         for field in _STAGE_FIELDS:
             _check(f"stages.{name}.{field}", stage[field], _POSITIVE, "a positive number")
     _check_schedule(config.stages.structure.schedule)
+    if config.method == "scc":
+        _check(
+            "model.field", config.model.field, lambda x: x == FIELD_SIDE, f"{FIELD_SIDE}, the supplement's"
+        )
+    if not any(config.field_loss[name] for name in FIELD_WEIGHTS if name != "kl"):
+        raise ValueError("config.field_loss has only weights of 0; give one of l2, hist, mah and grad")
     needs_large = config.features.network == "vgg16"
     if needs_large and config.data.lightness_large != 224:
         raise ValueError(

@@ -8,10 +8,10 @@ measured, so that batch size never changes a mean.
 |---|---|---|
 | `truth` | 1 | the image's own colours: what `bleed` of a real photo is |
 | `gray`, `mean_colour`, `mean_image`, `own_mean`, `templates` | 1, 5 | the blind ones of `baselines` |
-| `perfect_field` | 1 | the true colours, averaged to the field and lifted: the ceiling of its resolution |
+| `perfect_field` | 1 | the true colours, averaged to the field and lifted: the ceiling of a field below full size |
 | `regressor` | 1 | the method's deterministic answer, where it has one |
 | `reconstruction_unary`, `reconstruction` | 1 | from the true colours' code, where the encoder is at hand |
-| `unary`, `field` | N | the method's samples before and after the G-CRF |
+| `unary`, `field` | N | the method's samples before and after the G-CRF; without one there is no `unary` |
 """
 
 import json
@@ -150,13 +150,18 @@ def predictor(
     def predict(batch: Batch, rng: Any) -> dict[str, np.ndarray]:
         inputs = {name: value for name, value in batch.items() if name != "mask"}
         drawn = sample(variables, inputs, rng)
-        fields = {"perfect_field": _shrink(batch["ab"], drawn.field.shape[2])[:, None]}
+        side, solved = drawn.field.shape[2], method.similarity is not None
+        fields = {}
+        if side < batch["ab"].shape[1]:
+            fields["perfect_field"] = _shrink(batch["ab"], side)[:, None]
         if regress:
             fields["regressor"] = regress(variables, inputs)[:, None]
         if reconstruct:
             unary, field = reconstruct(variables, inputs)
-            fields |= {"reconstruction_unary": unary[:, None], "reconstruction": field[:, None]}
-        fields |= {"unary": drawn.unary, "field": drawn.field}
+            fields |= {"reconstruction_unary": unary[:, None]} if solved else {}
+            fields["reconstruction"] = field[:, None]
+        fields |= {"unary": drawn.unary} if solved else {}
+        fields["field"] = drawn.field
         on_host = {name: np.asarray(value, np.float32) for name, value in fields.items()}
         return lift_all(on_host, batch["lightness"], method=lift)
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The paper's model at full width on LFW."""
     config = ConfigDict()
-    config.method = "scc"
+    config.method = "scc"  # a file of colorize_jax/methods, or a dotted module path
     config.seed = 0
     config.width = 1.0  # of every network; 1 is the paper's size
     config.init_from = ""  # folder of another training run, whose newest networks this one begins with
@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.latent = 64
-    config.model.field = 32
+    config.model.field = 32  # side of the colour field; 64 for vae_mdn, vae_mdn_skip and cvae
     config.model.dropout = 0.0
 
     config.features = ConfigDict()
@@ -53,6 +53,23 @@ def get_config() -> ConfigDict:
     config.loss.reconstruction = "absolute"  # or 'squared'
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
+    # Decoder losses of vae_mdn, vae_mdn_skip and cvae: weights beside each other, of sums over the field.
+    config.field_loss = ConfigDict()
+    config.field_loss.l2 = 0.0
+    config.field_loss.hist = 1.0  # colourfulness
+    config.field_loss.mah = 0.1  # specificity
+    config.field_loss.grad = 1e-3
+    config.field_loss.kl = 1e-2  # per nat
+    config.field_loss.components = 20  # principal components of the training set's colour fields
+    config.field_loss.bins = "gamut"  # 313 of 10 units, or 'grid': 64x64
+    config.field_loss.bin_uniform = 0.5  # share of the uniform distribution in a bin's probability
+    config.field_loss.bin_cap = 30.0  # largest weight of a bin, where the mean pixel's is 1
+    config.field_loss.images = 10000  # training images that components and bins are estimated on
+
+    config.cvae = ConfigDict()
+    config.cvae.draws = 256  # codes that are decoded and clustered
+    config.cvae.iterations = 20  # of k-means
+
     config.optim = ConfigDict()
     config.optim.b1 = 0.9
     config.optim.b2 = 0.99
@@ -60,10 +77,15 @@ def get_config() -> ConfigDict:
     config.optim.clip_norm = 1.0
     config.optim.warmup_steps = 200
 
+    # Scales the epochs of all stages of a method by one factor, up or down, so that together they take no more than
+    # these and every method costs the same; 0 leaves the epochs below as they are. See methods/budget.py.
+    config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen
+
     config.stages = ConfigDict()
     config.stages.features = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.unary = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.vae = ConfigDict({"epochs": 10.0, "batch_size": 32, "lr": 1e-3})
     config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
     # (first epoch, share of the unary that the mask H keeps)
     config.stages.structure.schedule = (

@@ -40,6 +40,10 @@ def test_every_config_resolves_and_survives_json(name):
         ("mdn.relaxation", 1.0),
         ("loss.reconstruction", "huber"),
         ("checkpoint.every_steps", 0),
+        ("field_loss.bins", "zhang"),
+        ("field_loss.kl", -1e-2),
+        ("field_loss.bin_cap", 1.0),
+        ("budget.steps", -1),
         ("stages.unary.lr", 0.0),
         ("stages.mdn.batch_size", 0),
     ],
@@ -59,6 +63,13 @@ def test_a_schedule_must_start_at_once_rise_and_keep_something(schedule):
     with config.unlocked(), config.ignore_type():
         config.stages.structure.schedule = schedule
     with pytest.raises(ValueError, match="schedule"):
+        resolve(config)
+
+
+def test_a_decoder_without_any_loss_is_refused():
+    config = load()
+    config.field_loss.update({"hist": 0.0, "mah": 0.0, "grad": 0.0})
+    with pytest.raises(ValueError, match="only weights of 0"):
         resolve(config)
 
 

@@ -8,9 +8,10 @@ saved, so that a scheduler may start the same command again.
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
+import itertools
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,9 @@ from colorize_jax.config import resolve
 
 DIVERGED = 2
 EXIT_CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
+
+SURVEY, SURVEY_BATCH = 1000, 100
+"""The statistics of the training set come from batches of their own: no stage has this number."""
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
@@ -66,7 +70,12 @@ def training_data(config: Any) -> Any:
     def evaluation(batch_size: int, images: int) -> Any:
         return pipeline.evaluation(config.data, batch_size=batch_size, images=images)
 
-    return loop.Data(training, evaluation, pipeline.provenance(config.data))
+    def survey() -> Iterator[Any]:
+        seed = int(np.random.SeedSequence((config.seed, SURVEY)).generate_state(1)[0])
+        stream = pipeline.training(config.data, batch_size=SURVEY_BATCH, seed=seed)
+        return itertools.islice(stream.iterate(0), -(-config.field_loss.images // SURVEY_BATCH))
+
+    return loop.Data(training, evaluation, pipeline.provenance(config.data), survey)
 
 
 def cli() -> NoReturn:

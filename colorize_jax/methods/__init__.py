@@ -1,27 +1,59 @@
-"""One file a method: `build(config) -> Method`. `config.method = 'scc'` finds `methods/scc.py`."""
+"""One file a method: `build(config) -> Method`. `config.method = 'scc'` finds `methods/scc.py`.
+
+A method outside this package is named by its dotted module path, `config.method = 'my_package.my_method'`.
+"""
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from typing import Any
 
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, TrainState, Variables
+from colorize_jax.methods.budget import spend
 
-_SHARED = ("base", "pictures", "updates")
+_SHARED = (
+    *("base", "budget", "features", "field_vae", "mixture"),
+    *("networks", "pictures", "stages", "updates"),
+)
 
 __all__ = ["Batch", "Method", "Samples", "Stage", "TrainState", "Variables", "available", "build"]
 
 
 def available() -> list[str]:
-    """Names that `config.method` may have."""
+    """Names without a dot that `config.method` may have."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
 
 
 def build(config: Any) -> Method:
-    """The method that `config.method` names, built from the whole config.
+    """The method that `config.method` names, built from the whole config, its stages as long as the budget asks.
 
     Raises:
-      ValueError: there is no file of that name.
+      ValueError: there is no such module, or it has no `build`; or the budget is too small for the stages.
     """
-    if config.method not in available():
-        raise ValueError(f"config.method is {config.method!r}; the methods present are {available()}")
-    return importlib.import_module(f"{__name__}.{config.method}").build(config)
+    build_method = _builder(config.method)
+    method = build_method(config)
+    budget = config.get("budget")  # models that were released before there were budgets have none
+    if budget and (budget.steps or budget.images):
+        method = build_method(spend(config, method.stages))
+    return method
+
+
+def _builder(name: str) -> Callable[[Any], Method]:
+    if "." not in name and name not in available():
+        raise ValueError(
+            f"config.method is {name!r}; the methods present are {available()}, "
+            "and a dotted module path names one of your own"
+        )
+    path = name if "." in name else f"{__name__}.{name}"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if not path.startswith(str(error.name)):
+            raise  # the method is there, and something that it imports is not
+        raise ValueError(
+            f"config.method is {name!r}, but there is no module {error.name!r}; "
+            "run where Python finds it, or put its folder on PYTHONPATH"
+        ) from error
+    if not hasattr(module, "build"):
+        raise ValueError(f"config.method is {name!r}, but that module has no function build(config)")
+    return module.build

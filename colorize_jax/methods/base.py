@@ -1,6 +1,6 @@
 """What a method hands over: stages that train it, and functions that sample from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from colorize_jax.shapes import Array
@@ -10,6 +10,9 @@ Batch = dict[str, Array]
 
 Variables = dict[str, Any]
 """`{'params': {network: ...}, 'batch_stats': {network: ...}}`."""
+
+STATISTICS = "training_set"
+"""The name in `batch_stats` of what a method asked to know of its training set; see `Method.statistics`."""
 
 
 class TrainState(NamedTuple):
@@ -68,9 +71,11 @@ class Method(NamedTuple):
       stages: in the order of training.
       abstract_variables: `() -> tree of ShapeDtypeStruct`: the networks that `sample` needs.
       sample: `(variables, batch, rng, *, samples, rule) -> Samples`; rule is 'modes' or 'random'.
-      similarity: `(variables, batch) -> S (B, P, P)`.
-      reconstruct: `(variables, batch) -> (unary, field)`, both (B, F, F, 2), from the true colours' code.
+      similarity: `(variables, batch) -> S (B, P, P)`; None without a G-CRF, and then the unary is the field.
+      reconstruct: `(variables, batch) -> (unary, field)`, both (B, F, F, 2), from the true colours' code; or None.
       regress: `(variables, batch) -> (B, h, w, 2)`, one deterministic answer, or None where there is none.
+      statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
+        the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
     """
 
     stages: tuple[Stage, ...]
@@ -79,3 +84,4 @@ class Method(NamedTuple):
     similarity: Callable[..., Array] | None
     reconstruct: Callable[..., tuple[Array, Array]] | None
     regress: Callable[..., Array] | None
+    statistics: Callable[[Iterable[Any]], dict[str, Any]] | None = None

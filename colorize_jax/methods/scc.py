@@ -11,32 +11,36 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `mdn` | mixture density network | Eq. (9) |
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods.base import Batch, Method, Samples, Stage, TrainState, Variables
+from colorize_jax.methods import features, mixture
+from colorize_jax.methods.base import Batch, Method, Samples, Stage, Variables
+from colorize_jax.methods.networks import (
+    Inputs,
+    Learned,
+    Networks,
+    abstract,
+    apply,
+    example_batch,
+    mixture_inputs,
+    mixture_networks,
+    released,
+)
 from colorize_jax.methods.pictures import gray_and_truth, picture
-from colorize_jax.methods.updates import adam, init_state, loss_to_update
-from colorize_jax.models import features as feature_models
+from colorize_jax.methods.stages import build_stage
 from colorize_jax.models.layers import resize_field, scaled
-from colorize_jax.models.mdn import MixtureDensityNetwork
 from colorize_jax.models.structure import StructureEncoder
 from colorize_jax.models.vae import DecoderTop, DecoderTrunk, Encoder, GrayFeatures
-from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.shapes import Array, Float
 
 UNARY_NETWORKS = ("encoder", "gray", "trunk", "top")
 STRUCTURE_NETWORKS = ("structure", "top")
 SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "features", "mdn")
-
-Learned = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
-"""A loss, and (new batch statistics by network, metrics)."""
 
 
 class Parts(NamedTuple):
@@ -52,7 +56,7 @@ class Parts(NamedTuple):
       exclude_diagonal: a pixel must not explain itself.
     """
 
-    networks: dict[str, nn.Module]
+    networks: Networks
     field: int
     sigma: float
     beta_train: float
@@ -70,7 +74,7 @@ def build(config: Any) -> Method:
         sample=partial(sample, parts),
         similarity=partial(similarity, parts),
         reconstruct=partial(reconstruct, parts),
-        regress=partial(regress, parts) if config.features.network == "small" else None,
+        regress=features.regressor(config, parts.networks),
     )
 
 
@@ -88,28 +92,18 @@ def build_parts(config: Any) -> Parts:
     )
 
 
-def build_networks(config: Any) -> dict[str, nn.Module]:
+def build_networks(config: Any) -> Networks:
     """Every network of the method, by the name under which its parameters are kept."""
     model, dtype = config.model, jnp.dtype(config.compute_dtype)
     vae = {"width": config.width, "dtype": dtype}
-    networks = {
+    return {
         "encoder": Encoder(latent=model.latent, dropout=model.dropout, **vae),
         "gray": GrayFeatures(**vae),
         "trunk": DecoderTrunk(**vae),
         "top": DecoderTop(**vae),
         "structure": StructureEncoder(temperature=initial_temperature(config), **vae),
-        "features": feature_models.build(
-            config.features.network, config.features.width or config.width, dtype
-        ),
-        "mdn": MixtureDensityNetwork(
-            components=config.mdn.components,
-            latent=model.latent,
-            width=config.mdn.width or config.width,
-            dropout=model.dropout,
-            dtype=dtype,
-        ),
+        **mixture_networks(config),
     }
-    return networks
 
 
 def initial_temperature(config: Any) -> float:
@@ -117,37 +111,24 @@ def initial_temperature(config: Any) -> float:
     return config.gcrf.temperature or float((512 * config.width) ** 0.5)
 
 
-def apply(
-    parts: Parts, variables: Variables, name: str, *inputs: Any, train: bool = False, rng: Array | None = None
-) -> tuple[Any, dict[str, Any]]:
-    """Network `name` applied to `inputs`: (its output, {name: new batch statistics}; empty unless `train`)."""
-    network = parts.networks[name]
-    own = {"params": variables["params"][name], "batch_stats": variables["batch_stats"].get(name, {})}
-    if not train:
-        return network.apply(own, *inputs, train=False), {}
-    rngs = None if rng is None else {"dropout": rng}
-    output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-    return output, {name: new["batch_stats"]}
-
-
 def encode(
     parts: Parts, variables: Variables, batch: Batch
 ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
     """Mean and log-variance of q(z | x, g) for the true colours."""
-    return apply(parts, variables, "encoder", batch["ab"])[0]
+    return apply(parts.networks, variables, "encoder", batch["ab"])[0]
 
 
 def decode(
     parts: Parts, variables: Variables, code: Float[Array, "B Z"], gray: tuple[Array, ...]
 ) -> Float[Array, "B F F 2"]:
     """Unary colours α of a code, network units; `gray` are f1-f4."""
-    trunk, _ = apply(parts, variables, "trunk", code, gray)
-    return apply(parts, variables, "top", trunk)[0]
+    trunk, _ = apply(parts.networks, variables, "trunk", code, gray)
+    return apply(parts.networks, variables, "top", trunk)[0]
 
 
 def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
     """f1-f4 of the lightness."""
-    return apply(parts, variables, "gray", batch["lightness"])[0]
+    return apply(parts.networks, variables, "gray", batch["lightness"])[0]
 
 
 def embed(
@@ -155,16 +136,7 @@ def embed(
 ) -> tuple[tuple[Float[Array, "B P D"], Float[Array, ""]], dict[str, Any]]:
     """(Embeddings, temperature) of the lightness, shrunk to the field; and new batch statistics."""
     lightness = resize_field(batch["lightness"], parts.field)
-    return apply(parts, variables, "structure", lightness, train=train)
-
-
-def mixture(
-    parts: Parts, variables: Variables, batch: Batch, *, train: bool = False, rng: Array | None = None
-) -> tuple[tuple[Float[Array, "B M"], Float[Array, "B M Z"]], dict[str, Any]]:
-    """(Log weights, means) of p(z | g) of Eq. (8); and new batch statistics."""
-    source = feature_models.source(parts.networks["features"], batch)
-    (maps, _), _ = apply(parts, variables, "features", source)
-    return apply(parts, variables, "mdn", maps, train=train, rng=rng)
+    return apply(parts.networks, variables, "structure", lightness, train=train)
 
 
 def make_consistent(
@@ -217,35 +189,15 @@ def sample(
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
-    codes, weights = draw_codes(parts, variables, batch, rng, samples=samples, rule=rule)
+    (log_weights, means), _ = mixture.predict(parts.networks, variables, batch)
+    codes, weights = mixture.choose_codes(
+        log_weights, means, rng, sigma=parts.sigma, samples=samples, rule=rule
+    )
     repeated = jax.tree.map(lambda f: jnp.repeat(f, samples, axis=0), gray_features(parts, variables, batch))
     unary = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), repeated)
     unary = unary.reshape(*codes.shape[:2], *unary.shape[1:])
     structure, _ = embed(parts, variables, batch)
     return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
-
-
-def draw_codes(
-    parts: Parts, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
-) -> tuple[Float[Array, "B N Z"], Float[Array, "B N"]]:
-    """Eq. (8): codes from the mixture p(z | g), and the weights of the components that they come from."""
-    (log_weights, means), _ = mixture(parts, variables, batch)
-    count, components = log_weights.shape
-    spread: Array | float = 0.0
-    if rule == "modes":
-        if samples > components:
-            raise ValueError(
-                f"samples is {samples}, but rule 'modes' has {components} modes; use rule 'random'"
-            )
-        chosen = jax.lax.top_k(log_weights, samples)[1]
-    elif rule == "random":
-        choose, deviate = jax.random.split(rng)
-        chosen = jax.random.categorical(choose, log_weights[:, None, :], shape=(count, samples))
-        spread = parts.sigma * jax.random.normal(deviate, (*chosen.shape, means.shape[-1]))
-    else:
-        raise ValueError(f"rule is {rule!r}; allowed are 'modes' and 'random'")
-    codes = jnp.take_along_axis(means, chosen[..., None], axis=1) + spread
-    return codes, jnp.exp(jnp.take_along_axis(log_weights, chosen, axis=1))
 
 
 def similarity(parts: Parts, variables: Variables, batch: Batch) -> Float[Array, "B P P"]:
@@ -265,18 +217,6 @@ def reconstruct(
     return unary, make_consistent(parts, structure, unary[:, None], beta=parts.beta_test)[:, 0]
 
 
-def regress(parts: Parts, variables: Variables, batch: Batch) -> Float[Array, "B 28 28 2"]:
-    """The feature network's own single answer, network units: the deterministic regressor of the tables."""
-    return apply(parts, variables, "features", batch["lightness"])[0][1]
-
-
-def features_loss(parts: Parts, variables: Variables, batch: Batch, rng: Array, step: Array) -> Learned:
-    """Colour regression from the gray image, absolute error at 28x28."""
-    (_, colours), stats = apply(parts, variables, "features", batch["lightness"], train=True)
-    error = losses.absolute_error(colours, resize_field(batch["ab"], colours.shape[-2])).mean()
-    return error, (stats, {"absolute_error": error})
-
-
 def unary_loss(
     parts: Parts,
     variables: Variables,
@@ -288,7 +228,7 @@ def unary_loss(
     kl_weight: float,
 ) -> Learned:
     """Eq. (7) on the unary colours: reconstruction plus `kl_weight` times the KL divergence."""
-    train = partial(apply, parts, variables, train=True)
+    train = partial(apply, parts.networks, variables, train=True)
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
@@ -324,8 +264,8 @@ def structure_loss(
     """
     noise, mask = jax.random.split(rng)
     code = losses.sample_normal(noise, *encode(parts, variables, batch))
-    trunk, _ = apply(parts, variables, "trunk", code, gray_features(parts, variables, batch))
-    unary, stats_top = apply(parts, variables, "top", trunk, train=True)
+    trunk, _ = apply(parts.networks, variables, "trunk", code, gray_features(parts, variables, batch))
+    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=True)
     structure, stats = embed(parts, variables, batch, train=True)
     share = kept_share(step, steps_per_epoch, schedule)
     kept = (jax.random.uniform(mask, structure[0].shape[:2]) < share).astype(jnp.float32)
@@ -342,50 +282,9 @@ def structure_loss(
     return error, ({**stats, **stats_top}, metrics)
 
 
-def mdn_loss(
-    parts: Parts,
-    variables: Variables,
-    batch: Batch,
-    rng: Array,
-    step: Array,
-    *,
-    relaxation: float,
-    sampled_code: bool,
-) -> Learned:
-    """Eq. (9) for the code of the true colours under the frozen encoder, and the colours that it decodes to.
-
-    The paper draws z ~ q(z | x, g), here `sampled_code`. The dimensions that the KL term switched off are then pure
-    noise of unit variance, as large as the others: the components part along them and not along the colours. The
-    mean of q is nearly 0 there.
-    """
-    noise, drop = jax.random.split(rng)
-    mean, log_variance = encode(parts, variables, batch)
-    code = losses.sample_normal(noise, mean, log_variance) if sampled_code else mean
-    (log_weights, means), stats = mixture(parts, variables, batch, train=True, rng=drop)
-    value, assignment = losses.mixture_hard_assignment(
-        code, log_weights, means, sigma=parts.sigma, relaxation=relaxation
-    )
-    shares = assignment.mean(axis=0)
-    metrics = {
-        "assignment_entropy_nats": jax.scipy.special.entr(shares).sum(),
-        "squared_distance": jnp.square(code[:, None] - means).sum(axis=-1).min(axis=-1).mean(),
-    }
-    return value.mean(), (stats, metrics)
-
-
 def _absolute(difference: Array) -> Array:
     """Mean of |difference| over pixels and channels, the last three axes."""
     return jnp.abs(difference).mean(axis=(-3, -2, -1))
-
-
-def _evaluate_features(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    colours = regress(parts, variables, batch)
-    return {"absolute_error": _absolute(colours - resize_field(batch["ab"], colours.shape[-2]))}
-
-
-def _picture_features(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    answer = picture(batch["lightness"], regress(parts, variables, batch))
-    return {**gray_and_truth(batch), "regressed": answer}
 
 
 def _unary_of_truth(parts: Parts, variables: Variables, batch: Batch) -> Array:
@@ -438,116 +337,42 @@ def _picture_structure(parts: Parts, variables: Variables, batch: Batch, rng: Ar
     return gray_and_truth(batch) | {name: picture(batch["lightness"], x) for name, x in shown.items()}
 
 
-def _evaluate_mdn(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    drawn = sample(parts, variables, batch, rng, samples=min(5, _components(parts)), rule="modes")
-    true = resize_field(batch["ab"], parts.field)[:, None]
-    field = _absolute(drawn.field - true)
-    return {
-        "best_absolute_error": field.min(axis=1),
-        "best_absolute_error_unary": _absolute(drawn.unary - true).min(axis=1),
-        "first_absolute_error": field[:, 0],
-        "variance": drawn.field.var(axis=1).mean(axis=(1, 2, 3)),
-        "top5_weight": drawn.weights.sum(axis=1),
-    }
-
-
-def _picture_mdn(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    drawn = sample(parts, variables, batch, rng, samples=min(5, _components(parts)), rule="modes")
-    versions = {
-        f"version {n + 1}": picture(batch["lightness"], drawn.field[:, n])
-        for n in range(drawn.field.shape[1])
-    }
-    return gray_and_truth(batch) | versions
-
-
-def _components(parts: Parts) -> int:
-    return parts.networks["mdn"].components
-
-
-EVALUATE = {
-    "features": _evaluate_features,
-    "unary": _evaluate_unary,
-    "structure": _evaluate_structure,
-    "mdn": _evaluate_mdn,
-}
-PICTURES = {
-    "features": _picture_features,
-    "unary": _picture_unary,
-    "structure": _picture_structure,
-    "mdn": _picture_mdn,
-}
-
-
 def _stages(config: Any, parts: Parts) -> list[Stage]:
+    networks, inputs = parts.networks, partial(example_inputs, parts.networks, config)
     reconstruction = losses.RECONSTRUCTION[config.loss.reconstruction]
-    schedule = tuple(tuple(pair) for pair in config.stages.structure.schedule)
-    structure_steps = max(1, config.data.epoch_images // config.stages.structure.batch_size)
-    plan: dict[str, tuple[tuple[str, ...], Callable[..., Any], dict[str, Any]]] = {
-        "features": (("features",), features_loss, {}),
-        "unary": (
-            UNARY_NETWORKS,
-            unary_loss,
-            {"reconstruction": reconstruction, "kl_weight": config.loss.kl_weight},
-        ),
-        "structure": (
-            STRUCTURE_NETWORKS,
-            structure_loss,
-            {"reconstruction": reconstruction, "schedule": schedule, "steps_per_epoch": structure_steps},
-        ),
-        "mdn": (
-            ("mdn",),
-            mdn_loss,
-            {"relaxation": config.mdn.relaxation, "sampled_code": config.mdn.code == "sample"},
-        ),
-    }
-    if config.features.network != "small":
-        del plan["features"]
-    return [
-        _stage(config, parts, name, trained, partial(loss, parts, **settings))
-        for name, (trained, loss, settings) in plan.items()
-    ]
-
-
-def _stage(config: Any, parts: Parts, name: str, trained: tuple[str, ...], loss: Callable[..., Any]) -> Stage:
-    settings = config.stages[name]
-    total_steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
-    optimizer = adam(config.optim, settings.lr, total_steps)
-    pretrained = name == "mdn" and config.features.network == "vgg16"
-
-    def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
-        before = variables or {"params": {}, "batch_stats": {}}
-        fresh = tuple(network for network in trained if network not in before["params"])
-        new = init_networks(rng, parts.networks, batch, fresh, config)
-        if pretrained:
-            new["params"]["features"] = load_vgg16()
-        params = {**before["params"], **new["params"]}
-        return init_state(params, {**before["batch_stats"], **new["batch_stats"]}, trained, optimizer)
-
-    return Stage(
-        name=name,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        init=init,
-        update=loss_to_update(loss, trained, optimizer),
-        evaluate=partial(EVALUATE[name], parts),
-        pictures=partial(PICTURES[name], parts),
+    unary = build_stage(
+        config,
+        "unary",
+        networks,
+        inputs,
+        trained=UNARY_NETWORKS,
+        loss=partial(unary_loss, parts, reconstruction=reconstruction, kl_weight=config.loss.kl_weight),
+        evaluate=partial(_evaluate_unary, parts),
+        pictures=partial(_picture_unary, parts),
     )
+    structure = build_stage(
+        config,
+        "structure",
+        networks,
+        inputs,
+        trained=STRUCTURE_NETWORKS,
+        loss=partial(
+            structure_loss,
+            parts,
+            reconstruction=reconstruction,
+            schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
+            steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
+        ),
+        evaluate=partial(_evaluate_structure, parts),
+        pictures=partial(_picture_structure, parts),
+    )
+    mdn = mixture.stage(
+        config, networks, inputs, encode=partial(encode, parts), sample=partial(sample, parts)
+    )
+    return [*features.stages(config, networks, inputs), unary, structure, mdn]
 
 
-def init_networks(
-    rng: Array, networks: dict[str, nn.Module], batch: Batch, names: tuple[str, ...], config: Any
-) -> Variables:
-    """Fresh variables of the networks in `names`."""
-    inputs = example_inputs(networks, batch, config)
-    variables: Variables = {"params": {}, "batch_stats": {}}
-    for name, key in zip(names, jax.random.split(rng, len(names)), strict=True):
-        drawn = jax.jit(partial(networks[name].init, train=False))(key, *inputs[name])
-        variables["params"][name] = drawn["params"]
-        variables["batch_stats"][name] = drawn.get("batch_stats", {})
-    return variables
-
-
-def example_inputs(networks: dict[str, nn.Module], batch: Batch, config: Any) -> dict[str, tuple[Any, ...]]:
+def example_inputs(networks: Networks, config: Any, batch: Batch) -> Inputs:
     """Zeros of the shape that each network takes, for one image."""
     side, field, latent = batch["lightness"].shape[1], config.model.field, config.model.latent
     width = config.width
@@ -555,26 +380,16 @@ def example_inputs(networks: dict[str, nn.Module], batch: Batch, config: Any) ->
         jnp.zeros((1, side >> k, side >> k, scaled(c, width)))
         for k, c in ((4, 1024), (3, 512), (2, 256), (1, 128))
     )
-    trunk = jnp.zeros((1, field, field, 2 * scaled(128, width)))
     return {
         "encoder": (jnp.zeros((1, side, side, 2)),),
         "gray": (jnp.zeros((1, side, side, 1)),),
         "trunk": (jnp.zeros((1, latent)), gray),
-        "top": (trunk,),
+        "top": (jnp.zeros((1, field, field, 2 * scaled(128, width))),),
         "structure": (jnp.zeros((1, field, field, 1)),),
-        "features": (jnp.zeros_like(feature_models.source(networks["features"], batch)[:1]),),
-        "mdn": (jnp.zeros((1, 28, 28, feature_models.channels(networks["features"]))),),
+        **mixture_inputs(networks, batch),
     }
 
 
 def _abstract_variables(parts: Parts, config: Any) -> Variables:
-    side = config.data.image_size
-    batch = {
-        "lightness": jnp.zeros((1, side, side, 1)),
-        "lightness_large": jnp.zeros((1, *2 * (config.data.lightness_large,), 1)),
-    }
-    # VGG-16's weights are public: whoever samples with them loads them (models/vgg.py).
-    names = tuple(n for n in SAMPLING_NETWORKS if n != "features" or config.features.network == "small")
-    return jax.eval_shape(
-        lambda rng: init_networks(rng, parts.networks, batch, names, config), jax.random.key(0)
-    )
+    inputs = example_inputs(parts.networks, config, example_batch(config))
+    return abstract(parts.networks, inputs, released(SAMPLING_NETWORKS, config))

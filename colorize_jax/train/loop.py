@@ -21,7 +21,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from colorize_jax.config import to_json
-from colorize_jax.methods.base import Method, Stage, TrainState, Variables
+from colorize_jax.methods.base import STATISTICS, Method, Stage, TrainState, Variables
+from colorize_jax.methods.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
 from colorize_jax.train import checkpoints, parallel, sheet, telemetry
 from colorize_jax.train import workdir as files
@@ -53,11 +54,14 @@ class Data(NamedTuple):
       evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
         besides, False for padding.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
+      survey: training batches for `Method.statistics`, the same in every call and on every host; None where no
+        method asks for them.
     """
 
     training: Callable[[int, int], Stream]
     evaluation: Callable[[int, int], Iterator[HostBatch]]
     provenance: Any
+    survey: Callable[[], Iterator[HostBatch]] | None = None
 
 
 class NonFinite(ArithmeticError):
@@ -101,16 +105,6 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def epoch_steps(epoch_images: int, batch_size: int) -> int:
-    """Steps of an epoch: whole batches only, at least one."""
-    return max(1, epoch_images // batch_size)
-
-
-def stage_steps(epochs: float, epoch_images: int, batch_size: int) -> int:
-    """Steps of a stage."""
-    return round(epochs * epoch_steps(epoch_images, batch_size))
 
 
 class _Keys(NamedTuple):
@@ -179,7 +173,7 @@ def train(
         files.check_config(folder, json.loads(to_json(config)))
         files.check_data(folder, data.provenance)
         files.record_start(folder)
-        variables = jax.device_put(initial, parallel.replicated(mesh)) if initial else None
+        variables = jax.device_put(_begin(method, data, folder, initial), parallel.replicated(mesh))
         for index, stage in enumerate(method.stages):
             run = _plan(config, folder, index, stage, data, mesh, stop, out or sys.stdout)
             if not _finished(run, [later.name for later in method.stages[index + 1 :]]):
@@ -188,6 +182,23 @@ def train(
     if variables is None:
         raise ValueError("the method has no stages: nothing to train")
     return variables
+
+
+def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) -> Variables | None:
+    """The variables before the first stage: `initial`, and the training set's statistics where the method asks.
+
+    The statistics are kept in `statistics.npz`: a run that goes on has those that it began with.
+    """
+    if method.statistics is None:
+        return initial
+    if data.survey is None:
+        raise ValueError(
+            "data.survey is None, but the method needs statistics of the training set; give batches"
+        )
+    survey, collect = data.survey, method.statistics
+    found = files.arrays(folder / "statistics.npz", lambda: collect(survey()))
+    before = initial or {"params": {}, "batch_stats": {}}
+    return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: found}}
 
 
 def _plan(

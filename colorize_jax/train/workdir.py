@@ -5,6 +5,7 @@
 | `config.json` | the resolved config |
 | `data.json` | the data sets: name, split, number of images, split hash, licence |
 | `versions.json` | one entry per start: time, Python, packages, devices |
+| `statistics.npz` | what the method asked to know of the training set, where it asks |
 | `metrics.jsonl`, `tensorboard/`, `sheets/` | see `telemetry` |
 | `checkpoints/`, `stages/` | see `checkpoints` |
 """
@@ -17,12 +18,13 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 _FREE = ("log.", "checkpoint.", "data.dir", "data.threads")
 _EPOCHS = re.compile(r"stages\.\w+\.epochs")
@@ -47,6 +49,17 @@ def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
     os.replace(temporary, path)
+
+
+def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays in `path`; where there is no such file yet, those of `make`, which are kept there."""
+    if not path.exists():
+        temporary = path.with_name(path.name + ".part")
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **make())
+        os.replace(temporary, path)
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
-from colorize_jax.methods import scc
+from colorize_jax.methods import scc, stages
 from colorize_jax.models import vgg
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
@@ -185,7 +185,7 @@ def test_vgg_is_a_configuration_without_a_features_stage(monkeypatch, variables,
     large = {**batch, "lightness_large": jnp.zeros((2, 224, 224, 1)).at[:, 100:].set(0.5)}
     if vgg.weights_path() is None:
         drawn = vgg.Vgg16Features().init(rng(), large["lightness_large"])["params"]
-        monkeypatch.setattr(scc, "load_vgg16", lambda: drawn)
+        monkeypatch.setattr(stages, "load_vgg16", lambda: drawn)
     before = {
         k: {n: v for n, v in tree.items() if n not in ("features", "mdn")} for k, tree in variables.items()
     }

@@ -1,0 +1,161 @@
+"""`cvae`: the conditional auto-encoder that Deshpande et al. 2017, Sec. 5 and 6.3, compare with.
+
+The code, repeated on 4x4, is multiplied with the gray encoder's map; its finer maps join the decoder. One stage:
+
+| stage | trains | objective |
+|---|---|---|
+| `vae` | encoder, gray encoder, decoder | squared error and the KL divergence |
+
+Versions of an image are the cluster centres of what many codes of the prior decode to.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax.methods.base import Batch, Method, Samples, Variables
+from colorize_jax.methods.field_vae import (
+    FieldVae,
+    GrayMaps,
+    decode,
+    decode_versions,
+    example_inputs,
+    gray_maps,
+    reconstruct,
+    replicate,
+    training_statistics,
+    vae_networks,
+    vae_stage,
+)
+from colorize_jax.methods.networks import abstract, example_batch
+from colorize_jax.shapes import Array, Float
+
+CHUNK = 32
+"""Codes decoded at once while clustering; at width 1 their widest maps take 64 MB."""
+
+
+def build(config: Any) -> Method:
+    """The method of the paper's tables called 'CVAE'."""
+    vae = FieldVae(vae_networks(config, gray=True), start)
+    inputs = partial(example_inputs, vae, config)
+    return Method(
+        stages=(vae_stage(config, vae),),
+        abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), ("gray", "decoder")),
+        sample=partial(sample, vae, config.model.latent, config.cvae.draws, config.cvae.iterations),
+        similarity=None,
+        reconstruct=partial(reconstruct, vae),
+        regress=None,
+        statistics=partial(training_statistics, config),
+    )
+
+
+def start(code: Array, maps: GrayMaps) -> tuple[Array, tuple[Array, ...]]:
+    """The decoder starts from the product of the code and the 4x4 gray map."""
+    assert maps is not None
+    return replicate(code) * maps[0], maps[1]
+
+
+def sample(
+    vae: FieldVae,
+    latent: int,
+    draws: int,
+    iterations: int,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    *,
+    samples: int,
+    rule: str,
+) -> Samples:
+    """Several colour versions of each gray image (Sec. 6.3).
+
+    Args:
+      vae: the networks.
+      latent: Z.
+      draws: codes of the prior that are decoded and clustered under 'modes'; the paper's are 256.
+      iterations: of k-means.
+      variables: those of `Method.abstract_variables`.
+      batch: its `lightness` is read.
+      rng: of the codes under both rules, and of the clusters' start.
+      samples: N; under 'modes' at most `draws`.
+      rule: 'modes', the cluster centres by falling share of the draws; or 'random', single draws.
+
+    Raises:
+      ValueError: an unknown rule, or more clusters than draws.
+    """
+    count = len(batch["lightness"])
+    if rule == "random":
+        fields = decode_versions(vae, variables, jax.random.normal(rng, (count, samples, latent)), batch)
+        return Samples(fields, fields, jnp.full((count, samples), 1 / samples))
+    if rule != "modes":
+        raise ValueError(f"rule is {rule!r}; allowed are 'modes' and 'random'")
+    if samples > draws:
+        raise ValueError(f"samples is {samples}, but config.cvae.draws is {draws}; take fewer samples")
+    maps, _ = gray_maps(vae, variables, batch)
+
+    def one(arrays: tuple[Any, Array]) -> tuple[Array, Array]:
+        own, key = arrays
+        drawn, begin = jax.random.split(key)
+        codes = jax.random.normal(drawn, (draws, latent))
+        fields = jax.lax.map(partial(_decode_one, vae, variables, own), codes, batch_size=CHUNK)
+        centres, shares = kmeans(fields.reshape(draws, -1), begin, clusters=samples, iterations=iterations)
+        return centres.reshape(samples, *fields.shape[1:]), shares
+
+    fields, shares = jax.lax.map(one, (maps, jax.random.split(rng, count)))
+    return Samples(fields, fields, shares)
+
+
+def _decode_one(vae: FieldVae, variables: Variables, maps: Any, code: Array) -> Array:
+    """Colours (F, F, 2) of one code (Z,) of one image, whose maps have no batch axis."""
+    return decode(vae, variables, code[None], jax.tree.map(lambda m: m[None], maps))[0][0]
+
+
+def kmeans(
+    points: Float[Array, "N K"], rng: Array, *, clusters: int, iterations: int
+) -> tuple[Float[Array, "M K"], Float[Array, "M"]]:
+    """Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007); all shapes are static.
+
+    A cluster that loses all its points keeps its centre.
+
+    Args:
+      points: rows.
+      rng: of the starts.
+      clusters: M, at most N.
+      iterations: Lloyd steps.
+
+    Returns:
+      The centres by falling share of the points, and the shares, which sum to 1.
+    """
+    centres = _plus_plus(points, rng, clusters)
+
+    def nearest(centres: Array) -> Array:
+        return jax.nn.one_hot(_squared_distances(points, centres).argmin(axis=1), clusters)
+
+    def step(_: int, centres: Array) -> Array:
+        members = nearest(centres)
+        counts = members.sum(axis=0)[:, None]
+        means = jnp.matmul(members.T, points, precision="highest") / jnp.maximum(counts, 1)
+        return jnp.where(counts > 0, means, centres)
+
+    centres = jax.lax.fori_loop(0, iterations, step, centres)
+    shares, order = jax.lax.top_k(nearest(centres).mean(axis=0), clusters)
+    return centres[order], shares
+
+
+def _squared_distances(points: Array, centres: Array) -> Array:
+    product = jnp.matmul(points, centres.T, precision="highest")
+    return (points**2).sum(axis=1)[:, None] - 2 * product + (centres**2).sum(axis=1)[None, :]
+
+
+def _plus_plus(points: Array, rng: Array, clusters: int) -> Array:
+    """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
+    keys = jax.random.split(rng, clusters)
+    centres = points[jax.random.randint(keys[0], (), 0, len(points))][None]
+    for key in keys[1:]:
+        distance = jnp.maximum(_squared_distances(points, centres).min(axis=1), 0)
+        # The smallest float: where all points coincide any of them will do.
+        logits = jnp.log(distance + jnp.finfo(distance.dtype).tiny)
+        centres = jnp.concatenate([centres, points[jax.random.categorical(key, logits)][None]])
+    return centres

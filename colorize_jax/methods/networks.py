@@ -1,0 +1,95 @@
+"""Several networks as one set of variables, kept by name: applying one of them, drawing some of them."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from colorize_jax.methods.base import Batch, Variables
+from colorize_jax.models import features as feature_models
+from colorize_jax.models.mdn import MixtureDensityNetwork
+from colorize_jax.shapes import Array
+
+Networks = dict[str, nn.Module]
+"""By the name under which the parameters are kept."""
+
+Inputs = dict[str, tuple[Any, ...]]
+"""Zeros of the shape that each network takes, for one image."""
+
+Learned = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
+"""A loss, and (new batch statistics by network, metrics)."""
+
+
+def apply(
+    networks: Networks,
+    variables: Variables,
+    name: str,
+    *inputs: Any,
+    train: bool = False,
+    rng: Array | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Network `name` applied to `inputs`: (its output, {name: new batch statistics}; empty unless `train`)."""
+    network = networks[name]
+    own = {"params": variables["params"][name], "batch_stats": variables["batch_stats"].get(name, {})}
+    if not train:
+        return network.apply(own, *inputs, train=False), {}
+    rngs = None if rng is None else {"dropout": rng}
+    output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+    return output, {name: new["batch_stats"]}
+
+
+def init_networks(rng: Array, networks: Networks, inputs: Inputs, names: tuple[str, ...]) -> Variables:
+    """Fresh variables of the networks in `names`."""
+    variables: Variables = {"params": {}, "batch_stats": {}}
+    for name, key in zip(names, jax.random.split(rng, len(names)), strict=True):
+        drawn = jax.jit(partial(networks[name].init, train=False))(key, *inputs[name])
+        variables["params"][name] = drawn["params"]
+        variables["batch_stats"][name] = drawn.get("batch_stats", {})
+    return variables
+
+
+def example_batch(config: Any) -> Batch:
+    """Zeros in the shape of one image of the config's batches."""
+    side, large = config.data.image_size, config.data.lightness_large
+    batch = {"lightness": jnp.zeros((1, side, side, 1)), "ab": jnp.zeros((1, side, side, 2))}
+    return batch | ({"lightness_large": jnp.zeros((1, large, large, 1))} if large else {})
+
+
+def abstract(networks: Networks, inputs: Inputs, names: tuple[str, ...]) -> Variables:
+    """Shapes and types of the variables of the networks in `names`."""
+    return jax.eval_shape(lambda rng: init_networks(rng, networks, inputs, names), jax.random.key(0))
+
+
+def mixture_networks(config: Any) -> Networks:
+    """The gray feature network and the mixture density network that reads it, at the config's sizes."""
+    dtype = jnp.dtype(config.compute_dtype)
+    return {
+        "features": feature_models.build(
+            config.features.network, config.features.width or config.width, dtype
+        ),
+        "mdn": MixtureDensityNetwork(
+            components=config.mdn.components,
+            latent=config.model.latent,
+            width=config.mdn.width or config.width,
+            dropout=config.model.dropout,
+            dtype=dtype,
+        ),
+    }
+
+
+def mixture_inputs(networks: Networks, batch: Batch) -> Inputs:
+    """What `mixture_networks` take."""
+    return {
+        "features": (jnp.zeros_like(feature_models.source(networks["features"], batch)[:1]),),
+        "mdn": (jnp.zeros((1, 28, 28, feature_models.channels(networks["features"]))),),
+    }
+
+
+def released(names: tuple[str, ...], config: Any) -> tuple[str, ...]:
+    """Of the networks that sampling needs those that a model carries.
+
+    VGG-16's weights are public: whoever samples with them loads them (`models/vgg.py`).
+    """
+    return tuple(name for name in names if name != "features" or config.features.network == "small")

@@ -1,0 +1,67 @@
+"""`vae_mdn`: Learning Diverse Image Colorization (Deshpande et al. 2017).
+
+An auto-encoder of 64x64 colour fields that never sees the gray image, and a mixture density network that proposes
+codes for one. Stages, in order:
+
+| stage | trains | objective |
+|---|---|---|
+| `features` | the gray feature network (none with VGG-16) | colour regression, absolute error |
+| `vae` | encoder, decoder | Eq. (4): colourfulness, specificity, gradient; and the KL divergence |
+| `mdn` | mixture density network | Eq. (6), which is Eq. (9) of Messaoud et al. 2018 |
+"""
+
+from functools import partial
+from typing import Any
+
+from colorize_jax.methods import features, mixture
+from colorize_jax.methods.base import Batch, Method, Samples, Variables
+from colorize_jax.methods.field_vae import (
+    FieldVae,
+    GrayMaps,
+    decode_versions,
+    encode,
+    example_inputs,
+    reconstruct,
+    replicate,
+    training_statistics,
+    vae_networks,
+    vae_stage,
+)
+from colorize_jax.methods.networks import abstract, example_batch, mixture_networks, released
+from colorize_jax.shapes import Array
+
+
+def build(config: Any) -> Method:
+    """The method of the paper's tables called 'Ours'."""
+    return with_mixture(config, FieldVae(vae_networks(config, gray=False) | mixture_networks(config), start))
+
+
+def start(code: Array, maps: GrayMaps) -> tuple[Array, tuple[Array, ...]]:
+    """The decoder starts from the code alone."""
+    return replicate(code), ()
+
+
+def with_mixture(config: Any, vae: FieldVae) -> Method:
+    """A method whose codes come from a mixture density network."""
+    inputs, draw = partial(example_inputs, vae, config), partial(sample, vae, config.mdn.sigma)
+    names = released((*(n for n in vae.trained if n != "encoder"), "features", "mdn"), config)
+    mdn = mixture.stage(config, vae.networks, inputs, encode=partial(encode, vae), sample=draw)
+    return Method(
+        stages=(*features.stages(config, vae.networks, inputs), vae_stage(config, vae), mdn),
+        abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), names),
+        sample=draw,
+        similarity=None,
+        reconstruct=partial(reconstruct, vae),
+        regress=features.regressor(config, vae.networks),
+        statistics=partial(training_statistics, config),
+    )
+
+
+def sample(
+    vae: FieldVae, sigma: float, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
+) -> Samples:
+    """Several colour versions of each gray image (Sec. 6.2); rules and errors as in `mixture.choose_codes`."""
+    (log_weights, means), _ = mixture.predict(vae.networks, variables, batch)
+    codes, weights = mixture.choose_codes(log_weights, means, rng, sigma=sigma, samples=samples, rule=rule)
+    fields = decode_versions(vae, variables, codes, batch)
+    return Samples(fields, fields, weights)

@@ -1,0 +1,17 @@
+"""Deshpande et al. 2017, CVAE, on LSUN's outdoor churches: trained with the squared error (their Sec. 5 and 6.3).
+
+    colorize-train --config=configs/cvae_church.py --workdir=runs/cvae_church
+
+Not trained yet.
+"""
+
+from ml_collections import ConfigDict
+
+from colorize_jax.config import beside
+
+
+def get_config() -> ConfigDict:
+    config = beside(__file__, "vae_mdn_church")
+    config.method = "cvae"
+    config.field_loss.update({"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0})
+    return config.lock()

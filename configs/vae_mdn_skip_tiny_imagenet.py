@@ -1,0 +1,16 @@
+"""Deshpande et al. 2017, 'Ours+skip', on Tiny ImageNet.
+
+    colorize-train --config=configs/vae_mdn_skip_tiny_imagenet.py --workdir=runs/vae_mdn_skip_tiny_imagenet
+
+Not trained yet.
+"""
+
+from ml_collections import ConfigDict
+
+from colorize_jax.config import beside
+
+
+def get_config() -> ConfigDict:
+    config = beside(__file__, "vae_mdn_tiny_imagenet")
+    config.method = "vae_mdn_skip"
+    return config.lock()

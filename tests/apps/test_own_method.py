@@ -1,0 +1,128 @@
+"""Adding a method takes one file and one config: here outside the package, trained and scored by the programs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorize_jax import evaluate
+from colorize_jax.data.prepare import prepare
+from colorize_jax.train import telemetry
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
+
+METHOD = '''
+"""Every image gets the training set's mean colour, learned by gradient descent; versions differ in strength."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax import losses
+from colorize_jax.methods.base import Method, Samples, Stage
+from colorize_jax.methods.pictures import gray_and_truth, picture
+from colorize_jax.methods.updates import adam, init_state, loss_to_update
+
+SIDE = 16
+
+
+def build(config):
+    settings = config.stages.tint
+    optimizer = adam(config.optim, settings.lr, 100)
+    stage = Stage(
+        "tint", settings.epochs, settings.batch_size, partial(init, optimizer),
+        loss_to_update(loss, ("tint",), optimizer), measure, pictures,
+    )
+    abstract = lambda: {"params": {"tint": {"ab": jax.ShapeDtypeStruct((2,), "float32")}}, "batch_stats": {}}
+    return Method((stage,), abstract, sample, similarity=None, reconstruct=None, regress=None)
+
+
+def init(optimizer, rng, batch, variables):
+    return init_state({"tint": {"ab": jnp.zeros(2)}}, {}, ("tint",), optimizer)
+
+
+def field(variables, count, side=SIDE):
+    return jnp.broadcast_to(variables["params"]["tint"]["ab"], (count, side, side, 2))
+
+
+def loss(variables, batch, rng, step):
+    error = losses.squared_error(field(variables, *batch["ab"].shape[:2]), batch["ab"]).mean()
+    return error, ({}, {})
+
+
+def measure(variables, batch, rng):
+    return {"squared_error": losses.squared_error(field(variables, *batch["ab"].shape[:2]), batch["ab"])}
+
+
+def pictures(variables, batch, rng):
+    return gray_and_truth(batch) | {"tint": picture(batch["lightness"], field(variables, len(batch["ab"])))}
+
+
+def sample(variables, batch, rng, *, samples, rule):
+    strength = jnp.arange(1, samples + 1).reshape(1, samples, 1, 1, 1) / samples
+    fields = strength * field(variables, len(batch["lightness"]))[:, None]
+    return Samples(fields, fields, jnp.ones(fields.shape[:2]) / samples)
+'''
+
+CONFIG = f"""
+from ml_collections import ConfigDict
+from colorize_jax.config import beside
+
+
+def get_config():
+    config = beside({str(CONFIGS)!r}, "base")
+    config.method = "own.tint"
+    config.stages.tint = ConfigDict({{"epochs": 8.0, "batch_size": 4, "lr": 0.05}})
+    config.data.mixture = (("orange", "train", 1.0),)
+    config.data.test = ("orange", "test")
+    config.model.field = 64
+    return config.lock()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A prepared data set of 16 orange images of different lightness, the method and its config."""
+    root = tmp_path_factory.mktemp("own")
+    (root / "photos").mkdir()
+    for number in range(16):
+        shade = np.clip(np.array([200, 120, 40]) + 3 * number, 0, 255).astype(np.uint8)
+        Image.fromarray(np.tile(shade, (64, 64, 1))).save(root / "photos" / f"{number:02}.png")
+    prepare(
+        "folder", directory=root / "data", source=root / "photos", name="orange", test_images=0.25, seed=0
+    )
+    (root / "own").mkdir()
+    (root / "own" / "tint.py").write_text(METHOD)
+    (root / "tint_config.py").write_text(CONFIG)
+    return root
+
+
+def run(folder, program, *arguments):
+    command = [sys.executable, "-m", f"colorize_jax.apps.{program}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_method_of_ones_own_is_trained_scored_and_drawn(folder):
+    run(folder, "train", "--config=tint_config.py", "--workdir=run", "--config.data.dir=data")
+    lines = telemetry.read_metrics(folder / "run" / "metrics.jsonl").lines
+    errors = [line["squared_error"] for line in lines if line["kind"] == "evaluation"]
+    assert errors[-1] < 0.2 * errors[0]
+    printed = run(folder, "eval", "--workdir=run", "--out=scores", "--samples=2", "--batch_size=4",
+                  "--fit_images=12")  # fmt: skip
+    evaluation = evaluate.from_json((folder / "scores" / "scores.json").read_text())
+    names = [row.name for row in evaluation.rows]
+    assert "field" in names and not {"unary", "reconstruction", "regressor"} & set(names)
+    assert evaluation.row("field").scores["eob_mae"] < 0.5 * evaluation.row("gray").scores["eob_mae"]
+    assert evaluation.diagnostics is None and "field" in printed
+    sheets = {path.name for path in (folder / "scores").glob("*.png")}
+    assert sheets == {"contact_first.png", "contact_best.png", "contact_worst.png"}

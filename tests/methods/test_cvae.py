@@ -1,0 +1,96 @@
+"""The clusters of the conditional auto-encoder, and how each method of the family puts code and gray together."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from colorize_jax import methods
+from colorize_jax.config import beside, resolve
+from colorize_jax.methods import cvae, vae_mdn, vae_mdn_skip
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
+
+
+def tiny(name):
+    config = beside(str(CONFIGS), f"{name}_lfw")
+    config.width = 1 / 64
+    config.model.latent = 6
+    return resolve(config, images=64)
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    """40, 25 and 15 points around three far places, shuffled; and their clusters."""
+    draw = np.random.default_rng(0)
+    places = 10 * np.eye(3, 5, dtype=np.float32)
+    points = np.repeat(places, [25, 40, 15], axis=0) + draw.normal(0, 0.1, (80, 5)).astype(np.float32)
+    points = draw.permutation(points)
+    run = jax.jit(cvae.kmeans, static_argnames=("clusters", "iterations"))
+    return places, points, lambda seed: run(points, jax.random.key(seed), clusters=3, iterations=5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clusters_are_found_from_any_start_the_largest_first(clustered, seed):
+    places, points, run = clustered
+    centres, shares = run(seed)
+    np.testing.assert_allclose(shares, np.array([40, 25, 15]) / 80)
+    np.testing.assert_allclose(centres, places[[1, 0, 2]], atol=0.1)
+    nearest = np.square(points[:, None] - np.asarray(centres)).sum(axis=-1).argmin(axis=1)
+    np.testing.assert_allclose(centres[0], points[nearest == 0].mean(axis=0), atol=1e-5)
+
+
+def test_points_that_coincide_are_no_trouble():
+    run = jax.jit(cvae.kmeans, static_argnames=("clusters", "iterations"))
+    centres, shares = run(jnp.ones((6, 4)), jax.random.key(0), clusters=2, iterations=2)
+    np.testing.assert_array_equal(centres, jnp.ones((2, 4)))
+    assert shares.sum() == 1
+
+
+def test_a_code_of_zero_hides_the_gray_map_from_the_product_but_not_from_the_pair():
+    code, skips = jnp.zeros((1, 3)), (jnp.ones((1, 8, 8, 2)),)
+    maps = (jnp.arange(48.0).reshape(1, 4, 4, 3), skips)
+    start, passed = cvae.start(code, maps)
+    assert not start.any() and passed is skips
+    start, passed = vae_mdn_skip.start(code + 2, maps)
+    np.testing.assert_array_equal(start[..., :3], jnp.full((1, 4, 4, 3), 2.0))
+    np.testing.assert_array_equal(start[..., 3:], maps[0])
+    assert passed is skips
+    start, passed = vae_mdn.start(code + 2, None)
+    assert start.shape == (1, 4, 4, 3) and passed == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "sampling"),
+    [
+        ("vae_mdn", ["features", "vae", "mdn"], {"decoder", "features", "mdn"}),
+        ("vae_mdn_skip", ["features", "vae", "mdn"], {"gray", "decoder", "features", "mdn"}),
+        ("cvae", ["vae"], {"gray", "decoder"}),
+    ],
+)
+def test_stages_and_the_networks_that_sampling_needs(name, stages, sampling):
+    method = methods.build(tiny(name))
+    assert [stage.name for stage in method.stages] == stages
+    variables = method.abstract_variables()
+    assert set(variables["params"]) == sampling
+    batch = {"lightness": jnp.zeros((2, 64, 64, 1))}
+    for rule in ("modes", "random"):
+        drawn = jax.eval_shape(
+            lambda v, key, rule=rule: method.sample(v, batch, key, samples=3, rule=rule),
+            variables,
+            jax.random.key(0),
+        )
+        assert drawn.field.shape == (2, 3, 64, 64, 2) and drawn.weights.shape == (2, 3)
+    with pytest.raises(ValueError, match="allowed are 'modes' and 'random'"):
+        jax.eval_shape(
+            lambda v, key: method.sample(v, batch, key, samples=1, rule="best"), variables, jax.random.key(0)
+        )
+
+
+def test_a_field_of_another_side_is_refused():
+    config = beside(str(CONFIGS), "vae_mdn_lfw")
+    config.model.field = 32
+    with pytest.raises(ValueError, match=r"config.model.field is 32.*makes fields of 64"):
+        methods.build(resolve(config, images=64))
