@@ -32,9 +32,10 @@ def predict(
     return apply(networks, variables, "mdn", maps, train=train, rng=rng)
 
 
-def choose_codes(
-    log_weights: Float[Array, "B M"],
-    means: Float[Array, "B M Z"],
+def draw_codes(
+    networks: Networks,
+    variables: Variables,
+    batch: Batch,
     rng: Array,
     *,
     sigma: float,
@@ -44,7 +45,7 @@ def choose_codes(
     """Eq. (8): codes from the mixture p(z | g), and the weights of the components that they come from.
 
     Args:
-      log_weights, means: of `predict`.
+      networks, variables, batch: as for `predict`.
       rng: used by rule 'random' only.
       sigma: σ, the deviation of every component.
       samples: N. Under 'modes' at most the number of mixture components.
@@ -53,6 +54,7 @@ def choose_codes(
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
+    (log_weights, means), _ = predict(networks, variables, batch)
     count, components = log_weights.shape
     spread: Array | float = 0.0
     if rule == "modes":

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from colorize_jax import gcrf, losses
 from colorize_jax.methods import features, mixture
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Variables
+from colorize_jax.methods.mixture import draw_codes
 from colorize_jax.methods.networks import (
     Inputs,
     Learned,
@@ -189,9 +190,8 @@ def sample(
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
-    (log_weights, means), _ = mixture.predict(parts.networks, variables, batch)
-    codes, weights = mixture.choose_codes(
-        log_weights, means, rng, sigma=parts.sigma, samples=samples, rule=rule
+    codes, weights = draw_codes(
+        parts.networks, variables, batch, rng, sigma=parts.sigma, samples=samples, rule=rule
     )
     repeated = jax.tree.map(lambda f: jnp.repeat(f, samples, axis=0), gray_features(parts, variables, batch))
     unary = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), repeated)

@@ -60,8 +60,9 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
 def sample(
     vae: FieldVae, sigma: float, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
 ) -> Samples:
-    """Several colour versions of each gray image (Sec. 6.2); rules and errors as in `mixture.choose_codes`."""
-    (log_weights, means), _ = mixture.predict(vae.networks, variables, batch)
-    codes, weights = mixture.choose_codes(log_weights, means, rng, sigma=sigma, samples=samples, rule=rule)
+    """Several colour versions of each gray image (Sec. 6.2); rules and errors as in `mixture.draw_codes`."""
+    codes, weights = mixture.draw_codes(
+        vae.networks, variables, batch, rng, sigma=sigma, samples=samples, rule=rule
+    )
     fields = decode_versions(vae, variables, codes, batch)
     return Samples(fields, fields, weights)
