@@ -49,7 +49,7 @@ def get_config() -> ConfigDict:
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
 
-    config.loss = ConfigDict()
+    config.loss = ConfigDict()  # of scc
     config.loss.reconstruction = "absolute"  # or 'squared'
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
@@ -81,7 +81,7 @@ def get_config() -> ConfigDict:
     # these and every method costs the same; 0 leaves the epochs below as they are. See methods/budget.py.
     config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen
 
-    config.stages = ConfigDict()
+    config.stages = ConfigDict()  # a method trains those that it has, in its own order
     config.stages.features = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.unary = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
