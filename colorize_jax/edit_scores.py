@@ -118,9 +118,15 @@ def evaluate_edits(
       seed: of the draws.
 
     Raises:
-      ValueError: no photo, no method, a photo of another size, or an answer of the wrong shape or not finite.
+      ValueError: no photo, no method, a photo of another size or without colour, or an answer of the wrong shape or
+        not finite.
     """
     _check(photos, methods, protocol, draws)
+    gray = np.array([psnr(photo, np.zeros_like(photo.ab)) for photo in photos])
+    if not np.isfinite(gray).all():
+        raise ValueError(
+            f"photos: {photos[int(gray.argmax())].name} is gray, its PSNR infinite; leave it out"
+        )
     shape = (len(photos), draws, len(counts))
     found = {name: {score: np.empty(shape) for score in SCORES} for name in methods}
     for i, photo in enumerate(photos):
@@ -129,7 +135,6 @@ def evaluate_edits(
             for name, method in methods.items():
                 for score, value in _score(photo, name, method, given).items():
                     found[name][score][i, draw, k] = value
-    gray = np.array([psnr(photo, np.zeros_like(photo.ab)) for photo in photos])
     return EditScores(protocol, tuple(counts), draws, seed, tuple(p.name for p in photos), gray, found)
 
 
@@ -241,6 +246,7 @@ def summary(found: EditScores) -> dict[str, Any]:
         name: {
             **{score: _listed(*mean_and_error(by_photo(found, name, score))) for score in SCORES},
             "worst": [worst(found, name, k) for k in range(len(found.counts))],
+            "psnr_by_photo": [_rounded(row) for row in by_photo(found, name, "psnr")],
         }
         for name in names
     }
@@ -261,10 +267,11 @@ def summary(found: EditScores) -> dict[str, Any]:
 
 
 def _listed(mean: np.ndarray, error: np.ndarray) -> dict[str, list[float | None]]:
-    def rounded(values: np.ndarray) -> list[float | None]:
-        return [round(float(v), 6) if np.isfinite(v) else None for v in values]
+    return {"mean": _rounded(mean), "standard_error": _rounded(error)}
 
-    return {"mean": rounded(mean), "standard_error": rounded(error)}
+
+def _rounded(values: np.ndarray) -> list[float | None]:
+    return [round(float(value), 6) if np.isfinite(value) else None for value in values]
 
 
 def to_json(found: EditScores) -> str:

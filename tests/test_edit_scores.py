@@ -103,7 +103,7 @@ def test_edge_leak_is_the_share_of_colour_steps_lost():
 
 
 def _oracle(photos):
-    """Answers with the photo's own colours, moved by the share that is still hidden."""
+    """Answers with the photo's own colours, scaled by the share that is revealed."""
     truth = {photo.lightness.tobytes(): photo.ab for photo in photos}
     return lambda lightness, targets, weights: truth[lightness.tobytes()] * weights.mean()
 
@@ -143,6 +143,9 @@ def test_the_summary_is_json_and_names_the_worst_photos(found):
     values = edit_scores.by_photo(found, "constant", "psnr")[:, 2]
     assert worst["photo"] == f"photo {values.argmin()}"
     assert worst["psnr_over_gray"] == pytest.approx((values - found.gray).min())
+    np.testing.assert_allclose(
+        np.array(told["methods"]["constant"]["psnr_by_photo"])[:, 2], values, atol=1e-5
+    )
     assert told["psnr_differences"]["oracle"]["gray"]["mean"][1] > 0
     assert told["protocol"]["name"] == "tiny" and told["counts"] == [0, 1, 10]
 
@@ -153,6 +156,9 @@ def test_wrong_photos_and_wrong_answers_are_refused():
         edit_scores.evaluate_edits([photo], classical.METHODS, protocol=reveals.protocol("paper"))
     with pytest.raises(ValueError, match=r"methods: half answered photo 0 .* finite colours"):
         edit_scores.evaluate_edits([photo], {"half": lambda *_: photo.ab[:12]}, protocol=TINY)
+    colourless = photo._replace(ab=0 * photo.ab)
+    with pytest.raises(ValueError, match="photo 0 is gray"):
+        edit_scores.evaluate_edits([colourless], classical.METHODS, protocol=TINY)
     with pytest.raises(ValueError, match="photos: there are 0"):
         edit_scores.evaluate_edits([], classical.METHODS, protocol=TINY)
 
