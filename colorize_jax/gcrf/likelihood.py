@@ -14,8 +14,7 @@ and therefore, with ℓ's own incoming gradient 1,
     ᾱ = w ∘ b̄         w̄ᵢ = Āᵢᵢ + Σ_c b̄ᵢ αᵢ         σ̄² = Q / 2σ⁴ − PC / 2σ²
     S̄ = −2 Λ Ā = (Λx* x*ᵀ − Λx xᵀ) / σ² − C Λ A⁻¹
 
-Nothing is solved in the backward pass but A⁻¹ itself, from the kept factor. Autodiff through the factorisation would
-cost several times as much, and its batched triangular solves can lock up on a CPU (see `cholesky`).
+Nothing is solved in the backward pass but A⁻¹ itself, from the kept factor, and nothing differentiates the factor.
 """
 
 from typing import NamedTuple

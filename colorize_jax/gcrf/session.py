@@ -17,7 +17,7 @@ stroke of m pixels would cost 2m triangular solves of P² each (`benchmarks/sess
 
 **Refactoring** absorbs the soft edits of now into the base, so that K is empty again but for exact pixels; δ < 0 then
 stands for an absorbed edit that was taken back. It happens when the small systems since the last time have cost as much
-as it does, so never more than twice the work of the best schedule; and when measured drift exceeds the tolerance.
+as it does, so that it at most doubles the work of a session; and when measured drift exceeds the tolerance.
 """
 
 from collections.abc import Mapping
@@ -280,7 +280,7 @@ class Session:
         field = base.field + base.covariance[only].T @ beta[only]
         at = change.pixels
         wanted = np.where(total.exact[at, None], total.values[at], beta[at] / _nonzero(delta[at])[:, None])
-        field += change.rows.T @ change.solve(wanted - field[at])
+        field += (change.solve(wanted - field[at]).T @ change.rows).T  # rowsᵀ y would read across the rows
         field[total.exact] = total.values[total.exact]
         self._work += len(at) ** 3 / 6 + len(at) * field.size
         return change, field
