@@ -1,9 +1,9 @@
 """Levin, Lischinski and Weiss 2004, *Colorization using optimization*: neighbours of like luminance share a colour.
 
 The paper minimises J(U) = Σ_r (U(r) − Σ_{s ∈ N(r)} w_rs U(s))² with the stroked pixels held at their colour. As in the
-authors' program, which all published comparisons run, r goes over the pixels without a stroke. J then reaches zero,
-so that every such pixel is the weighted mean of its neighbours: one sparse, square, non-symmetric system, whose
-answer stays within the range of the given colours. Weights (Eq. 2) and their constants are the program's.
+authors' program, r goes over the pixels without a stroke. J then reaches zero, so that every such pixel is the
+weighted mean of its neighbours: one sparse, square, non-symmetric system, whose answer stays within the range of the
+given colours. The weights (Eq. 2) and their constants are the program's.
 """
 
 import numpy as np
