@@ -40,7 +40,10 @@ class Job(NamedTuple):
 
     @property
     def sheet(self) -> Path:
-        return self.target.with_name(f"{self.target.name}_sheet.png")
+        return self.extra("sheet")
+
+    def extra(self, name: str) -> Path:
+        return self.target.with_name(f"{self.target.name}_{name}.png")
 
 
 class Found(NamedTuple):
@@ -97,6 +100,11 @@ def _free(target: Path, taken: set[str]) -> Path:
     return candidate
 
 
+Colorize = Callable[[Photo], Versions]
+Explain = Callable[[Photo], dict[str, UInt8[np.ndarray, "h w 3"]]]
+"""Further pictures of a photo, by the names in `Options.explained`."""
+
+
 class Options(NamedTuple):
     """How the versions are written; see the flags of the program."""
 
@@ -104,26 +112,28 @@ class Options(NamedTuple):
     suffix: str = "png"
     overwrite: bool = False
     contact_sheet: bool = True
+    explained: tuple[str, ...] = ()
 
 
 def outputs(job: Job, options: Options) -> list[Path]:
-    """Every file that a job writes, the contact sheet last."""
+    """Every file that a job writes: its versions, the contact sheet, and the further pictures."""
     versions = [job.version(n + 1, options.suffix) for n in range(options.samples)]
-    return [*versions, job.sheet] if options.contact_sheet else versions
+    sheet = [job.sheet] if options.contact_sheet else []
+    return [*versions, *sheet, *map(job.extra, options.explained)]
 
 
-def run(jobs: Sequence[Job], colorize: Callable[[Photo], Versions], options: Options) -> int:
+def run(jobs: Sequence[Job], colorize: Colorize, options: Options, explain: Explain | None = None) -> int:
     """Colours every photo, tells what was written, and returns how many failed, each told in one line on stderr.
 
-    `colorize` may raise ValueError or OSError for a photo; anything else is a bug and stops the batch.
+    `colorize` and `explain` may raise ValueError or OSError for a photo; anything else is a bug and stops the batch.
     """
-    return sum(not _tried(job, colorize, options) for job in jobs)
+    return sum(not _tried(job, colorize, options, explain) for job in jobs)
 
 
-def _tried(job: Job, colorize: Callable[[Photo], Versions], options: Options) -> bool:
+def _tried(job: Job, colorize: Colorize, options: Options, explain: Explain | None) -> bool:
     start = time.perf_counter()
     try:
-        written = colorize_file(job, colorize, options)
+        written = colorize_file(job, colorize, options, explain)
     except PhotoError as error:
         report(str(error))
     except (ValueError, OSError, MemoryError) as error:
@@ -140,7 +150,9 @@ def report(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
-def colorize_file(job: Job, colorize: Callable[[Photo], Versions], options: Options) -> list[Path]:
+def colorize_file(
+    job: Job, colorize: Colorize, options: Options, explain: Explain | None = None
+) -> list[Path]:
     """Colours one photo and writes its files, all of them or none."""
     paths = outputs(job, options)
     for path in paths:
@@ -153,6 +165,9 @@ def colorize_file(job: Job, colorize: Callable[[Photo], Versions], options: Opti
     pictures = list(versions.rgb)
     if options.contact_sheet:
         pictures.append(contact_sheet(photo, versions))
+    if explain is not None:
+        further = explain(photo)
+        pictures += [further[name] for name in options.explained]
     write_pictures(dict(zip(paths, pictures, strict=True)), overwrite=options.overwrite)
     return paths
 

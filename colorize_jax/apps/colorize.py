@@ -1,4 +1,4 @@
-"""Colours photos: `colorize photo.jpg more.png folder/ --out=colorized`."""
+"""Colours photos: `colorize photo.jpg more.png folder/ --out=colorized [--edits=edits.json] [--explain]`."""
 
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
@@ -9,12 +9,15 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import numpy as np
 from absl import flags, logging
 
-from colorize_jax import batch
-from colorize_jax.photo import check_writable
+from colorize_jax import batch, explain
+from colorize_jax.colorize import Colorizer
+from colorize_jax.edits import Edits, as_edits
+from colorize_jax.photo import Photo, check_writable
 
 _OUT = flags.DEFINE_string("out", "colorized", "Folder for the versions; made where it is missing.")
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
@@ -25,6 +28,23 @@ _MODEL = flags.DEFINE_string(
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
+_EDITS = flags.DEFINE_string(
+    "edits", None, "A JSON file of colour edits for every photo; see colorize_jax/edits.py."
+)
+_EDITS_MODE = flags.DEFINE_enum(
+    "edits_mode",
+    "over",
+    ["over", "alone"],
+    "Edits over each version, or alone on the gray photo: one version.",
+)
+_EXPLAIN = flags.DEFINE_bool(
+    "explain",
+    False,
+    "Also write what pixels lean on, unary beside final, the variance, and where to edit next.",
+)
+_EXPLAIN_AT = flags.DEFINE_multi_string(
+    "explain_at", [], "x,y of a pixel to explain, in pixels of the photo; may be repeated. Implies --explain."
+)
 _FORMAT = flags.DEFINE_enum("format", "png", list(batch.FORMATS), "Of the versions.")
 
 
@@ -39,21 +59,65 @@ def main(arguments: Sequence[str]) -> int:
     found = batch.find_jobs(arguments, out)
     for error in found.errors:
         batch.report(error)
-    options = batch.Options(_SAMPLES.value, _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value)
+    edits = None if _EDITS.value is None else as_edits(_EDITS.value)
+    positions = [_position(text) for text in _EXPLAIN_AT.value]
+    explained = explain.NAMES if _EXPLAIN.value or positions else ()
+    options = batch.Options(_samples(), _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value, explained)
     failed = len(found.errors)
     if found.jobs:
         check_writable(out)
-        failed += batch.run(found.jobs, _colorizer(), options)
+        failed += batch.run(found.jobs, *_workers(edits, positions, options))
     done = len(found.jobs) + len(found.errors) - failed
     print(f"{done} of {done + failed} photos coloured in {time.perf_counter() - start:.1f} s")
     return 1 if failed else 0
 
 
-def _colorizer():
-    from colorize_jax.colorize import Colorizer
+def _alone() -> bool:
+    return _EDITS.value is not None and _EDITS_MODE.value == "alone"
 
+
+def _samples() -> int:
+    """Mode 'alone' has one version; more are refused where they were asked for."""
+    if not _alone():
+        return _SAMPLES.value
+    if flags.FLAGS["samples"].present and _SAMPLES.value != 1:
+        raise ValueError(
+            f"--samples is {_SAMPLES.value}, but --edits_mode=alone has one version; leave it out"
+        )
+    return 1
+
+
+def _position(text: str) -> tuple[float, float]:
+    try:
+        x, y = map(float, text.split(","))
+        return x, y
+    except ValueError:
+        raise ValueError(f"--explain_at is {text!r}; allowed is x,y in pixels, such as 120,80") from None
+
+
+def _workers(
+    edits: Edits | None, positions: list[tuple[float, float]], options: batch.Options
+) -> tuple[batch.Colorize, batch.Options, batch.Explain | None]:
+    """The rest of `batch.run`'s arguments."""
     colorizer = Colorizer.load(_MODEL.value)
-    return partial(colorizer.colorize, samples=_SAMPLES.value, seed=_SEED.value, rule=_RULE.value)
+    how: dict[str, Any] = {"samples": options.samples, "seed": _SEED.value, "rule": _RULE.value}
+    colorize: batch.Colorize = partial(colorizer.colorize, **how)
+    if edits is not None:
+        colorize = partial(colorizer.edit, edits=edits, mode=_EDITS_MODE.value, **how)
+    if not options.explained:
+        return colorize, options, None
+    known = Edits(()) if edits is None else edits
+    return colorize, options, partial(_explained, colorizer, known, positions or None)
+
+
+def _explained(
+    colorizer: Colorizer, edits: Edits, positions: list[tuple[float, float]] | None, photo: Photo
+) -> dict[str, np.ndarray]:
+    mode = "alone" if _alone() else "over"
+    explained = explain.explain(colorizer, photo, edits, at=positions, mode=mode)
+    places = " ".join(f"({x:.0f}, {y:.0f})" for x, y in explained.suggested)
+    print(f"edit next at {places}")
+    return explain.show(explained)
 
 
 def cli() -> NoReturn:
