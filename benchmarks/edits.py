@@ -17,7 +17,8 @@ def main(archive: str, out: str, photos: int = 50, draws: int = 5, protocol: str
     rule = reveals.protocol(protocol)
     every = max(1, 50 // photos)
     read = edit_scores.load_photos(archive, rule.side, every=every, limit=photos)
-    methods = dict(reversed(classical.METHODS.items()))
+    # The first is the one that the others are compared with.
+    methods = {"bilateral_solver": classical.METHODS["bilateral_solver"], **classical.METHODS}
     classical.METHODS["deepprop"](
         read[0].lightness, *edit_scores.revealed(read[0], rule, WARM_UP, draw=0, seed=0)
     )
