@@ -12,6 +12,7 @@ Orbax's `CheckpointManager`, not its v1 interface: v1 renamed its functions and 
 checkpoint between 0.11 and 0.12, and a checkpoint must outlive an upgrade.
 """
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -20,6 +21,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from colorize_jax.methods.base import TrainState, Variables
+from colorize_jax.train import hosts
 from colorize_jax.train import workdir as files
 
 
@@ -88,9 +90,13 @@ class StageCheckpoints:
         if not failures:
             return
         self._manager.close()
-        for step, error in failures.items():
-            logging.warning("checkpoint %s/%d is unreadable (%s)", self.folder, step, _first_line(error))
-            (self.folder / str(step)).rename(self.folder / f"{step}.unreadable")
+
+        def rename() -> None:
+            for step, error in failures.items():
+                logging.warning("checkpoint %s/%d is unreadable (%s)", self.folder, step, _first_line(error))
+                (self.folder / str(step)).rename(self.folder / f"{step}.unreadable")
+
+        hosts.first_decides(rename)
         self._manager = self._open(self._keep)
 
 
@@ -102,11 +108,12 @@ def _first_line(error: Exception) -> str:
 def save_stage(workdir: Path, stage: str, index: int, step: int, variables: Variables) -> None:
     """Keeps what a finished stage hands over; returns when all is written."""
     marker = _marker(workdir, stage)
-    marker.unlink(missing_ok=True)
+    hosts.first_decides(functools.partial(marker.unlink, missing_ok=True))
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(_stage_folder(workdir, stage), variables, force=True)
         checkpointer.wait_until_finished()
-    files.write_json(marker, {"stage": stage, "index": index, "step": step})
+    about = {"stage": stage, "index": index, "step": step}
+    hosts.first_decides(functools.partial(files.write_json, marker, about))
 
 
 def finished_step(workdir: Path, stage: str) -> int | None:
@@ -128,9 +135,9 @@ def load_stage(workdir: Path, stage: str, sharding: jax.sharding.Sharding | None
     Args:
       workdir: of the training run.
       stage: its name.
-      sharding: of every leaf; by default all on the first device.
+      sharding: of every leaf; by default all on the first device of this process.
     """
-    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     folder = _stage_folder(workdir, stage)
     with ocp.StandardCheckpointer() as checkpointer:
         saved = checkpointer.metadata(folder).item_metadata.tree

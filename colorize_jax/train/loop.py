@@ -3,9 +3,14 @@
 A step is a pure function of the state, of the batch that `(seed, stage, step)` determine, and of a key folded
 from the same three. So the state, which counts its steps, is all that a checkpoint holds, and a run that was
 killed and resumed ends with the same bits as one that was not.
+
+Several processes run the same loop side by side, each with its rows of every batch. What decides the way it goes
+is the same on all of them: it is computed from the whole batch, or the first process decides (see `hosts`). That
+one alone writes files and tells, but for checkpoints, which all write together.
 """
 
 import contextlib
+import functools
 import json
 import signal
 import sys
@@ -21,10 +26,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from colorize_jax.config import to_json
-from colorize_jax.methods.base import STATISTICS, Method, Stage, TrainState, Variables
+from colorize_jax.methods.base import STATISTICS, Batch, Method, Stage, TrainState, Variables
 from colorize_jax.methods.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
-from colorize_jax.train import checkpoints, parallel, sheet, telemetry
+from colorize_jax.train import checkpoints, hosts, parallel, sheet, telemetry
 from colorize_jax.train import workdir as files
 
 SHEET_ROWS = 8
@@ -34,7 +39,10 @@ HostBatch = dict[str, np.ndarray]
 
 
 class Stream(Protocol):
-    """Training batches, each a pure function of its step; `data.pipeline.Training` is one."""
+    """Training batches, each a pure function of its step; `data.pipeline.Training` is one.
+
+    With several processes each has its own stream, of its rows of the same batches.
+    """
 
     def batch_at(self, step: int) -> HostBatch:
         """The batch of a step, counted from 0."""
@@ -50,9 +58,10 @@ class Data(NamedTuple):
     """What the loop asks of the data.
 
     Attributes:
-      training: `(stage index, batch_size) -> Stream`; each stage has its own order.
+      training: `(stage index, batch_size) -> Stream`; each stage has its own order. `batch_size` counts the rows
+        of all processes, here and below.
       evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
-        besides, False for padding.
+        besides, False for padding; this process's rows of them.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
       survey: training batches for `Method.statistics`, the same in every call and on every host; None where no
         method asks for them.
@@ -83,8 +92,15 @@ class Interrupted(Exception):
 class StopRequest:
     """Remembers SIGTERM or the first Ctrl-C, so that the loop can save and stop between two steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, preemption: hosts.Preemption | None = None) -> None:
         self.signal: int | None = None
+        self._preemption = preemption
+
+    def came(self) -> bool:
+        """Whether to stop; with several processes, at the same call on all of them."""
+        if self.signal is None and self._preemption is not None and self._preemption.reached():
+            self.signal = signal.SIGTERM
+        return self.signal is not None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.signal is not None:
@@ -94,7 +110,13 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turns SIGTERM and SIGINT into a request while the context lasts; only the main thread can."""
+    """Turns SIGTERM and SIGINT into a request while the context lasts; only the main thread can.
+
+    With several processes JAX listens for SIGTERM, and Ctrl-C ends the process at once: it cannot be agreed upon.
+    """
+    if jax.process_count() > 1:
+        yield StopRequest(hosts.Preemption())
+        return
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -157,7 +179,7 @@ def train(
       data: see `Data`.
       workdir: made where it does not exist; see `workdir` for what lies in it.
       initial: networks to begin with, of another run; those that are not among them are drawn.
-      mesh: of the devices to use; by default all local ones.
+      mesh: of the devices to use; by default all, of all processes.
       out: where the progress goes; by default standard output.
 
     Returns:
@@ -169,19 +191,32 @@ def train(
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
     folder, mesh = Path(workdir), mesh or parallel.data_mesh()
-    with files.locked(folder), stop_requests() as stop:
-        files.check_config(folder, json.loads(to_json(config)))
-        files.check_data(folder, data.provenance)
-        files.record_start(folder)
-        variables = jax.device_put(_begin(method, data, folder, initial), parallel.replicated(mesh))
+    with _claimed(folder, config, data), stop_requests() as stop:
+        variables = parallel.replicate(_begin(method, data, folder, initial), mesh)
         for index, stage in enumerate(method.stages):
             run = _plan(config, folder, index, stage, data, mesh, stop, out or sys.stdout)
-            if not _finished(run, [later.name for later in method.stages[index + 1 :]]):
+            later = [stage.name for stage in method.stages[index + 1 :]]
+            if not hosts.first_decides(functools.partial(_finished, run, later)):
                 _train_stage(run, [earlier.name for earlier in method.stages[:index]], variables)
             variables = checkpoints.load_stage(folder, stage.name, parallel.replicated(mesh))
     if variables is None:
         raise ValueError("the method has no stages: nothing to train")
     return variables
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, config: Any, data: Data) -> Iterator[None]:
+    """The working directory is this run's while the context lasts; its files fit the run and tell of its start."""
+    with contextlib.ExitStack() as stack:
+
+        def claim() -> None:
+            stack.enter_context(files.locked(folder))
+            files.check_config(folder, json.loads(to_json(config)))
+            files.check_data(folder, data.provenance)
+            files.record_start(folder)
+
+        hosts.first_decides(claim)
+        yield
 
 
 def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) -> Variables | None:
@@ -222,7 +257,7 @@ def _plan(
         stream=data.training(index, stage.batch_size),
         mesh=mesh,
         programs=parallel.compile_stage(stage, mesh),
-        keys=jax.device_put(stage_keys(config.seed, index), parallel.replicated(mesh)),
+        keys=parallel.everywhere(functools.partial(stage_keys, config.seed, index), mesh),
         span=telemetry.Span(stage.name, stage.batch_size, per_epoch, total),
         save_every=config.checkpoint.every_steps,
         keep=config.checkpoint.keep,
@@ -254,14 +289,27 @@ def _finished(run: _Run, later: list[str]) -> bool:
 def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> None:
     with checkpoints.StageCheckpoints(run.workdir, run.stage.name, keep=run.keep) as saved:
         state, step = _start(run, saved, variables)
-        metrics = telemetry.rewind(run.workdir / "metrics.jsonl", [*earlier, run.stage.name], step)
-        with telemetry.Telemetry(run.workdir, run.span, metrics, step, run.out) as tell:
-            if _due(run, step) and not metrics.evaluated(run.stage.name, step):
+        evaluated = hosts.first_decides(functools.partial(_evaluated, run, step))
+        with _telemetry(run, [*earlier, run.stage.name], step) as tell:
+            if _due(run, step) and not evaluated:
                 _evaluate(run, tell, state, step)  # the kill came between this step's save and its evaluation
             state = _advance(run, saved, tell, state, step)
             checkpoints.save_stage(
                 run.workdir, run.stage.name, run.order, run.span.total_steps, state.variables
             )
+
+
+def _evaluated(run: _Run, step: int) -> bool:
+    """Whether the evaluation of this step is there."""
+    return telemetry.read_metrics(run.workdir / "metrics.jsonl").evaluated(run.stage.name, step)
+
+
+def _telemetry(run: _Run, stages: list[str], step: int) -> telemetry.Telemetry | telemetry.Silence:
+    """What tells of the stage from `step` on: on the first process only."""
+    if not hosts.is_first():
+        return telemetry.Silence()
+    metrics = telemetry.rewind(run.workdir / "metrics.jsonl", stages, step)
+    return telemetry.Telemetry(run.workdir, run.span, metrics, step, run.out)
 
 
 def _start(
@@ -288,7 +336,11 @@ def _due(run: _Run, step: int) -> bool:
 
 
 def _advance(
-    run: _Run, saved: checkpoints.StageCheckpoints, tell: telemetry.Telemetry, state: TrainState, step: int
+    run: _Run,
+    saved: checkpoints.StageCheckpoints,
+    tell: telemetry.Telemetry | telemetry.Silence,
+    state: TrainState,
+    step: int,
 ) -> TrainState:
     """Updates to the end of the stage; while one runs, the next batch is read and the last one reported."""
     total = run.span.total_steps
@@ -304,12 +356,13 @@ def _advance(
             batch = parallel.put_batch(next(batches), run.mesh)
         if before is not None:
             _report(run, saved, tell, step - 1, before)
-        evaluating, stopping = _due(run, step), run.stop.signal is not None
+        evaluating, stopping = _due(run, step), run.stop.came()
         if evaluating or stopping or step % run.save_every == 0:
             _report(run, saved, tell, step, running)
             running = None
             _save(run, saved, state, step, wait=evaluating or stopping)
-        _stop_if_asked(run, saved, state, step)
+        if stopping:
+            raise _interrupted(run, step)
         if evaluating:
             _evaluate(run, tell, state, step)
             _stop_if_asked(run, saved, state, step)
@@ -319,7 +372,7 @@ def _advance(
 def _report(
     run: _Run,
     saved: checkpoints.StageCheckpoints,
-    tell: telemetry.Telemetry,
+    tell: telemetry.Telemetry | telemetry.Silence,
     step: int,
     metrics: dict[str, Array],
 ) -> None:
@@ -363,30 +416,33 @@ def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: s
 
 
 def _stop_if_asked(run: _Run, saved: checkpoints.StageCheckpoints, state: TrainState, step: int) -> None:
-    if run.stop.signal is None:
-        return
-    _save(run, saved, state, step, wait=True)
-    name = signal.Signals(run.stop.signal).name
-    raise Interrupted(
-        run.stop.signal,
+    if run.stop.came():
+        _save(run, saved, state, step, wait=True)
+        raise _interrupted(run, step)
+
+
+def _interrupted(run: _Run, step: int) -> Interrupted:
+    number = run.stop.signal or signal.SIGTERM
+    name = signal.Signals(number).name
+    return Interrupted(
+        number,
         f"{name}: saved stage {run.stage.name!r} at step {step} in {run.workdir}; "
         "the same command goes on from there",
     )
 
 
-def _evaluate(run: _Run, tell: telemetry.Telemetry, state: TrainState, step: int) -> None:
+def _evaluate(run: _Run, tell: telemetry.Telemetry | telemetry.Silence, state: TrainState, step: int) -> None:
     """Means over the test images, padding left out exactly, and a contact sheet of the first of them."""
     began = time.monotonic()
     sums: dict[str, float] = {}
     images = 0
     for i, batch in enumerate(run.data.evaluation(run.stage.batch_size, run.evaluation_images)):
-        mask = batch.pop("mask")
+        put = parallel.put_batch(batch, run.mesh)
+        mask = parallel.whole(put.pop("mask"), run.mesh)
         if i == 0:
-            _write_sheet(run, state, step, batch, int(mask.sum()))
+            _write_sheet(run, state, step, put, int(mask.sum()))
         rng = jax.random.fold_in(run.keys.evaluate, i)
-        values = jax.device_get(
-            run.programs.evaluate(state.variables, parallel.put_batch(batch, run.mesh), rng)
-        )
+        values = jax.device_get(run.programs.evaluate(state.variables, put, rng))
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(np.sum(value, where=mask, dtype=np.float64))
         images += int(mask.sum())
@@ -396,11 +452,15 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry, state: TrainState, step: int
     tell.evaluation(step, images, means, time.monotonic() - began)
 
 
-def _write_sheet(run: _Run, state: TrainState, step: int, batch: HostBatch, images: int) -> None:
+def _write_sheet(run: _Run, state: TrainState, step: int, batch: Batch, images: int) -> None:
     rows = min(SHEET_ROWS, images)
-    few = jax.device_put({name: value[:rows] for name, value in batch.items()}, parallel.replicated(run.mesh))
+    few = parallel.replicate(
+        {name: parallel.whole(x, run.mesh)[:rows] for name, x in batch.items()}, run.mesh
+    )
     columns = jax.device_get(
         run.programs.pictures(state.variables, few, jax.random.fold_in(run.keys.evaluate, 0))
     )
+    if not hosts.is_first():
+        return
     path = run.workdir / "sheets" / f"{run.order}_{run.stage.name}_{step:07d}.png"
     sheet.write_sheet(path, columns)

@@ -1,9 +1,11 @@
-"""Data parallelism: the batch is split over the local devices, the state is the same on all of them.
+"""Data parallelism: the batch is split over the devices of all processes, the state is the same on all of them.
 
 Batch statistics and gradients are those of the whole batch: under `jit` with shardings, XLA inserts the
 reductions.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -32,8 +34,12 @@ class Programs(NamedTuple):
 
 
 def data_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """A mesh with the one axis 'data' over `devices`, by default all devices of this process."""
-    devices = jax.local_devices() if devices is None else devices
+    """A mesh with the one axis 'data' over `devices`, by default all, process by process.
+
+    In this order the rows of process i are the i-th part of a batch, as `data.pipeline.host_rows` hands them out.
+    """
+    if devices is None:
+        devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
 
 
@@ -57,8 +63,36 @@ def check_batch_size(batch_size: int, mesh: Mesh, stage: str) -> None:
 
 
 def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
-    """The batch on the devices, split along its first axis; returns before the copy is done."""
-    return jax.device_put(batch, over_data(mesh))
+    """The batch on the devices, split along its first axis; returns before the copy is done.
+
+    Args:
+      batch: this process's rows; together the processes' rows are the whole batch.
+      mesh: as `data_mesh` makes it.
+    """
+    return jax.make_array_from_process_local_data(over_data(mesh), batch)
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Values that are the same on every process (which is not checked), whole on each device."""
+    same = replicated(mesh)
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(same, np.asarray(leaf), np.shape(leaf)), tree
+    )
+
+
+def everywhere(compute: Callable[[], Any], mesh: Mesh) -> Any:
+    """What `compute` gives, computed on each device; typed keys cannot be sent otherwise."""
+    return jax.jit(compute, out_shardings=replicated(mesh))()
+
+
+def whole(array: Array, mesh: Mesh) -> np.ndarray:
+    """An array that is split over the devices of several processes, on the host of each of them."""
+    return jax.device_get(_copy(array, replicated(mesh)) if jax.process_count() > 1 else array)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _copy(array: Array, sharding: NamedSharding) -> Array:
+    return jax.lax.with_sharding_constraint(array, sharding)
 
 
 def compile_stage(stage: Stage, mesh: Mesh) -> Programs:

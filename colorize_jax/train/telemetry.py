@@ -56,6 +56,25 @@ def read_metrics(path: Path) -> Metrics:
     return Metrics([json.loads(line) for line in lines])
 
 
+class Silence:
+    """What a process other than the first tells: nothing."""
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self) -> None:
+        """See `Telemetry.advance`."""
+
+    def step(self, step: int, metrics: dict[str, float]) -> None:
+        """See `Telemetry.step`."""
+
+    def evaluation(self, step: int, images: int, metrics: dict[str, float], seconds: float) -> None:
+        """See `Telemetry.evaluation`."""
+
+
 def rewind(path: Path, stages: list[str], step: int) -> Metrics:
     """Drops the lines of work that was lost, so that no step is ever there twice.
 

@@ -54,7 +54,7 @@ def write_json(path: Path, value: Any) -> None:
 def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays in `path`; where there is no such file yet, those of `make`, which are kept there."""
     if not path.exists():
-        temporary = path.with_name(path.name + ".part")
+        temporary = path.with_name(f"{path.name}.{jax.process_index()}.part")  # each process may make them
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **make())
         os.replace(temporary, path)
@@ -150,7 +150,7 @@ def versions() -> dict[str, Any]:
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-    devices = [f"{device.platform} {device.device_kind}" for device in jax.local_devices()]
+    devices = [f"{device.platform} {device.device_kind}" for device in jax.devices()]
     return {"commit": commit(), "python": platform.python_version(), "packages": found, "devices": devices}
 
 

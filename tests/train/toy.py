@@ -1,6 +1,7 @@
 """A method of a few lines for the tests of the loop: linear regression with a running mean, in two stages.
 
-As a program, `toy.py WORKDIR [--sleep=SECONDS]` trains it, for tests that kill it.
+As a program, `toy.py WORKDIR SLEEP CHANGES [COORDINATOR PROCESSES PROCESS_ID]` trains it, for tests that kill it and
+for several processes.
 """
 
 import functools
@@ -18,7 +19,7 @@ import ml_collections
 import numpy as np
 
 from colorize_jax.methods.base import Method, Stage, TrainState
-from colorize_jax.train import loop
+from colorize_jax.train import hosts, loop
 
 SIDE = 4
 
@@ -91,6 +92,13 @@ def images(key: list[int], count: int) -> dict[str, np.ndarray]:
     return {"lightness": lightness, "ab": np.concatenate([lightness / 2, -lightness], axis=-1)}
 
 
+def own_rows(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """This process's part of a batch."""
+    return {
+        name: np.split(value, jax.process_count())[jax.process_index()] for name, value in batch.items()
+    }
+
+
 class Stream:
     """Synthetic batches; step `poison` gets a NaN, `constant` gives every step the same batch."""
 
@@ -102,7 +110,7 @@ class Stream:
         batch = images([self.order, 0 if self.constant else step], self.batch_size)
         if step == self.poison:
             batch["lightness"][0, 0, 0, 0] = np.nan
-        return batch
+        return own_rows(batch)
 
     def iterate(self, start_step: int) -> Iterator[dict[str, np.ndarray]]:
         for step in itertools.count(start_step):
@@ -118,7 +126,7 @@ def evaluation(batch_size: int, count: int) -> Iterator[dict[str, np.ndarray]]:
     full["lightness"][count:] = np.nan  # padding that must not reach a mean
     full["mask"] = np.arange(len(full["ab"])) < count
     for first in range(0, count, batch_size):
-        yield {name: value[first : first + batch_size] for name, value in full.items()}
+        yield own_rows({name: value[first : first + batch_size] for name, value in full.items()})
 
 
 def data(*, sleep: float = 0.0, poison: int | None = None, constant: bool = False) -> loop.Data:
@@ -133,6 +141,8 @@ def main() -> int:
     workdir, sleep = Path(sys.argv[1]), float(sys.argv[2])
     changes = json.loads(sys.argv[3])
     settings = config(**changes)
+    if sys.argv[4:]:
+        hosts.connect(sys.argv[4], int(sys.argv[5]), int(sys.argv[6]), leave_s=10)
     try:
         loop.train(settings, method(settings), data(sleep=sleep), workdir)
     except loop.Interrupted as interrupted:
