@@ -232,9 +232,23 @@ def test_a_method_without_its_optional_parts_has_no_such_rows(photos, blind):
     method = _toy_method()._replace(similarity=None, regress=None, reconstruct=None)
     predict = evaluate.predictor(method, VARIABLES, samples=1, rule="modes")
     _, counts = evaluate.score_images(predict, _batches(photos, 5), blind, seed=0)
-    assert list(counts)[6:] == ["perfect_field", "unary", "field"]
+    assert list(counts)[6:] == ["perfect_field", "field"]
     diagnose = partial(evaluate.diagnose, samples=1, rule="modes", seed=0, unary_weight=BETA)
     assert diagnose(method, VARIABLES, _batches(photos, 5)) is None
+
+
+def test_a_field_of_full_size_has_no_ceiling_and_is_not_lifted(photos, blind):
+    def sample(variables, batch, rng, *, samples, rule):
+        fields = jnp.repeat(batch["ab"][:, None] * 0.5, samples, axis=1)
+        return Samples(fields, fields, jnp.ones(fields.shape[:2]) / samples)
+
+    method = _toy_method()._replace(similarity=None, regress=None, sample=sample,
+                                    reconstruct=lambda variables, batch: (batch["ab"], batch["ab"]))  # fmt: skip
+    predict = evaluate.predictor(method, VARIABLES, samples=2, rule="modes")
+    scores, counts = evaluate.score_images(predict, _batches(photos, 5), blind, seed=0)
+    assert list(counts)[6:] == ["reconstruction", "field"]
+    np.testing.assert_allclose(scores["field"]["mae"], 0.5 * scores["gray"]["mae"], rtol=1e-5)
+    assert not scores["reconstruction"]["mae"].any()
 
 
 # DESIGN's numbers of the blind baselines: 600 random test images of LFW at 64 × 64, 3,000 for training.
