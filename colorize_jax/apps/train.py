@@ -2,7 +2,8 @@
 
 The same command goes on where a run stopped or was killed. Exit codes: 0 trained to the end; 1 a mistake in the
 command, the config or the data; 2 training diverged; 75 stopped by SIGTERM and 130 by Ctrl-C, both with everything
-saved, so that a scheduler may start the same command again.
+saved, so that a scheduler may start the same command again. `--multihost` trains in several processes, each with the
+same command; see `launch/README.md`.
 """
 
 from colorize_jax.apps import common  # first: it sets numpy's threads
@@ -18,6 +19,7 @@ import numpy as np
 from absl import flags, logging
 from ml_collections import config_flags
 
+from colorize_jax.apps import multihost
 from colorize_jax.config import resolve
 
 DIVERGED = 2
@@ -28,6 +30,7 @@ SURVEY, SURVEY_BATCH = 1000, 100
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
+flags.adopt_module_key_flags(multihost)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,9 +39,14 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(
             "usage: colorize-train --config=configs/NAME.py --workdir=runs/NAME; --help lists all flags"
         )
+    if "://" in _WORKDIR.value:
+        raise ValueError(
+            f"--workdir is {_WORKDIR.value!r}; it must be a folder, so mount the bucket (gcsfuse) and name the folder"
+        )
+    multihost.join()
     from colorize_jax import methods
     from colorize_jax.data import pipeline
-    from colorize_jax.train import handover, loop
+    from colorize_jax.train import handover, hosts, loop
 
     logging.set_verbosity(logging.WARNING)
     config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
@@ -50,25 +58,35 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED
     except loop.Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
+        if hosts.is_first():
+            print(interrupted, file=sys.stderr)
         return EXIT_CODES[signal.Signals(interrupted.signal)]
-    print(
-        f"trained to the end; colorize-export --workdir={_WORKDIR.value} --out=... makes a model for colorize of it"
-    )
+    if hosts.is_first():
+        print(
+            f"trained to the end; colorize-export --workdir={_WORKDIR.value} --out=... makes a model for colorize "
+            "of it"
+        )
     return 0
 
 
 def training_data(config: Any) -> Any:
-    """`config.data` as the loop reads it; each stage draws its batches with a seed of its own."""
+    """`config.data` as the loop reads it; each stage draws its batches with a seed of its own.
+
+    With several processes, each reads its part.
+    """
+    import jax
+
     from colorize_jax.data import pipeline
     from colorize_jax.train import loop
 
+    part = {"shard_index": jax.process_index(), "shard_count": jax.process_count()}
+
     def training(order: int, batch_size: int) -> pipeline.Training:
         seed = int(np.random.SeedSequence((config.seed, order)).generate_state(1)[0])
-        return pipeline.training(config.data, batch_size=batch_size, seed=seed)
+        return pipeline.training(config.data, batch_size=batch_size, seed=seed, **part)
 
     def evaluation(batch_size: int, images: int) -> Any:
-        return pipeline.evaluation(config.data, batch_size=batch_size, images=images)
+        return pipeline.evaluation(config.data, batch_size=batch_size, images=images, **part)
 
     def survey() -> Iterator[Any]:
         seed = int(np.random.SeedSequence((config.seed, SURVEY)).generate_state(1)[0])

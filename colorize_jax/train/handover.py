@@ -4,7 +4,7 @@ import jax
 
 from colorize_jax import bundle
 from colorize_jax.methods.base import Method, Variables
-from colorize_jax.train import checkpoints
+from colorize_jax.train import checkpoints, hosts
 from colorize_jax.train.loop import Data
 
 
@@ -26,10 +26,11 @@ def networks(run: str, method: Method, data: Data) -> Variables:
         {kind: {n: tree[kind][n] for n in sorted(shared)} for kind in tree} for tree in (there, here)
     )
     bundle.check(bundle.flatten(there), here, name=f"config.init_from {run}")
-    print(
-        f"begins with {_listed(shared)} of {run}; drawn anew: {_listed(names['here'] - shared)}; "
-        f"left there: {_listed(names['there'] - shared)}"
-    )
+    if hosts.is_first():
+        print(
+            f"begins with {_listed(shared)} of {run}; drawn anew: {_listed(names['here'] - shared)}; "
+            f"left there: {_listed(names['there'] - shared)}"
+        )
     return there
 
 

@@ -105,8 +105,8 @@ def check_counts(processes: int | None = None, devices: int | None = None) -> No
     for name, expected in (("processes", processes), ("devices", devices)):
         if expected is not None and found[name] != expected:
             raise ValueError(
-                f"{expected} {name} were expected and {found[name]} are there:\n{table()}\n"
-                "start the missing ones, or expect what is there"
+                f"{expected} {name} were expected, but there are {found[name]}; "
+                "start the missing ones or expect what is there"
             )
 
 

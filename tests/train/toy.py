@@ -94,9 +94,7 @@ def images(key: list[int], count: int) -> dict[str, np.ndarray]:
 
 def own_rows(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """This process's part of a batch."""
-    return {
-        name: np.split(value, jax.process_count())[jax.process_index()] for name, value in batch.items()
-    }
+    return {name: np.split(value, jax.process_count())[jax.process_index()] for name, value in batch.items()}
 
 
 class Stream:

@@ -1,0 +1,34 @@
+"""The flags of programs that several processes run together, and how these find each other."""
+
+from absl import flags
+
+_MULTIHOST = flags.DEFINE_bool(
+    "multihost",
+    False,
+    "This is one of several processes that run the same command. Cloud TPU, GKE, Slurm and Open MPI are detected; "
+    "elsewhere give --coordinator, --processes and --process_id.",
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, any free port.")
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many there are.", lower_bound=1)
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.", lower_bound=0)
+_EXPECT_PROCESSES = flags.DEFINE_integer("expect_processes", None, "Fail if there are not as many.")
+_EXPECT_DEVICES = flags.DEFINE_integer("expect_devices", None, "Fail if all have not as many together.")
+_TIMEOUT_S = flags.DEFINE_float("connect_timeout_s", 300.0, "Seconds in which all must come.", lower_bound=1)
+
+
+def join() -> None:
+    """Joins the processes that `--multihost` tells of; the first one prints their devices.
+
+    Raises:
+      ValueError: another number of processes or devices than expected, or flags that do not go together.
+    """
+    from colorize_jax.train import hosts
+
+    address = {flag.name: flag.value for flag in (_COORDINATOR, _PROCESSES, _PROCESS_ID)}
+    if _MULTIHOST.value:
+        hosts.connect(**address, timeout_s=_TIMEOUT_S.value)
+        if hosts.is_first():
+            print(hosts.table(), flush=True)
+    elif given := [f"--{name}" for name, value in address.items() if value is not None]:
+        raise ValueError(f"{' and '.join(given)} given without --multihost; add it")
+    hosts.check_counts(_EXPECT_PROCESSES.value, _EXPECT_DEVICES.value)
