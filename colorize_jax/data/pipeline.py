@@ -4,8 +4,9 @@ The batch of a step is a pure function of (seed, step), and photo i of it, with 
 (seed, step, i): the step is the only state, so a resumed run sees what an uninterrupted one would have seen. On
 several hosts each makes its own rows of the same global batches. Every epoch of a data set has its own order.
 
-Threads do the work: decoding, scaling and most of the colour conversion release the interpreter's lock, and two
-threads keep two cores busy. No process is started, so nothing has to be imported or pickled for one.
+Threads do the work: decoding and scaling release the interpreter's lock, and so does the conversion of colours,
+which takes a whole batch at once and so asks for the lock less often. No process is started, so nothing has to be
+imported or pickled for one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import numpy as np
 
 from colorize_jax.data import transforms
 from colorize_jax.data.prepared import PhotoSource, Record
-from colorize_jax.data.transforms import Example, View
+from colorize_jax.data.transforms import Example, Pixels, View
 
 Batch = Example
 """float32 network units: `lightness` (B, S, S, 1), `ab` (B, S, S, 2), perhaps `lightness_large` (B, L, L, 1);
@@ -61,11 +62,11 @@ class Training:
         self._rows = (batch_size, shard_index, shard_count)
         self._threads = threads
         self._records = mixture(parts, seed)
-        self._examples = self._records.seed(seed).random_map(_AsExample(view))
+        self._pixels = self._records.seed(seed).random_map(_AsPixels(view))
 
     def batch_at(self, step: int) -> Batch:
         """This host's rows of the batch of `step`, counted from 0."""
-        return _stacked([self._examples[index] for index in host_rows(step, *self._rows)])
+        return _batch([self._pixels[index] for index in host_rows(step, *self._rows)])
 
     def names_at(self, step: int) -> list[str]:
         """The file names of this host's rows of the batch of `step`, for messages."""
@@ -73,7 +74,7 @@ class Training:
 
     def iterate(self, start_step: int = 0) -> Iterator[Batch]:
         """`batch_at(start_step)`, `batch_at(start_step + 1)`, ... without end, decoded ahead by the threads."""
-        steps = len(self._examples) // self._rows[0] - start_step
+        steps = len(self._pixels) // self._rows[0] - start_step
         return _read_ahead(lambda number: self.batch_at(start_step + number), steps, self._threads)
 
 
@@ -96,14 +97,14 @@ def mixture(parts: Sequence[Part], seed: int) -> Any:
     return endless[0] if len(endless) == 1 else grain.MapDataset.mix(endless, weights=weights)
 
 
-class _AsExample(grain.transforms.RandomMap):
+class _AsPixels(grain.transforms.RandomMap):
     """Decoding as grain wants it: the generator that comes in depends on the seed and the index alone."""
 
     def __init__(self, view: View):
         self._view = view
 
-    def random_map(self, element: Record, rng: np.random.Generator) -> Example:
-        return _example(element, self._view, rng)
+    def random_map(self, element: Record, rng: np.random.Generator) -> Pixels:
+        return _pixels(element, self._view, rng)
 
 
 def evaluation_batches(
@@ -139,22 +140,22 @@ def evaluation_batches(
     def batch(number: int) -> Batch:
         rows = np.array(host_rows(number, batch_size, shard_index, shard_count))
         shown = np.minimum(rows, count - 1)
-        examples = [_example(photos[index], view, None) for index in shown]
-        return {**_stacked(examples), "mask": rows < count}
+        pixels = [_pixels(photos[index], view, None) for index in shown]
+        return {**_batch(pixels), "mask": rows < count}
 
     return _read_ahead(batch, -(-count // batch_size), threads)
 
 
-def _example(record: Record, view: View, rng: np.random.Generator | None) -> Example:
+def _pixels(record: Record, view: View, rng: np.random.Generator | None) -> Pixels:
     try:
-        return transforms.example(record.image, view, rng)
+        return transforms.pixels(record.image, view, rng)
     except Exception as error:
         error.add_note(f"while decoding {record.name}")
         raise
 
 
-def _stacked(examples: list[Example]) -> Batch:
-    return {key: np.stack([example[key] for example in examples]) for key in examples[0]}
+def _batch(pixels: list[Pixels]) -> Batch:
+    return transforms.to_network({key: np.stack([photo[key] for photo in pixels]) for key in pixels[0]})
 
 
 class _BatchSource:

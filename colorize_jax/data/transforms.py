@@ -5,6 +5,7 @@ Workers import this module: it must never import jax.
 
 import io
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ Example = dict[str, np.ndarray]
 `lightness_large` (..., L, L, 1)."""
 
 _LINEAR = color.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+_CHUNK = 16384  # pixels to convert at a time: more leave the cache, fewer cost more calls
 _GRAY_16_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -76,7 +78,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")  # of RGB to RGB, convert makes a copy
 
 
 def centre_box(width: int, height: int) -> Box:
@@ -91,11 +94,6 @@ def random_box(width: int, height: int, smallest: float, rng: np.random.Generato
         return centre_box(width, height)
     side = min(width, height) * rng.uniform(smallest, 1)
     return Box(rng.uniform(0, width - side), rng.uniform(0, height - side), side)
-
-
-def example(content: bytes, view: View, rng: np.random.Generator | None) -> Example:
-    """An encoded photo as what the networks see: `to_network(pixels(...))`."""
-    return to_network(pixels(content, view, rng))
 
 
 def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixels:
@@ -131,17 +129,39 @@ def to_network(photo: Pixels) -> Example:
     Returns:
       float32 `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, if `rgb_large` came, `lightness_large`.
     """
-    lab = color.linear_to_lab(linear_light(photo["rgb"]))
-    out = {
-        "lightness": color.lightness_to_network(lab[..., :1]),
-        "ab": color.ab_to_network(lab[..., 1:]),
-    }
+    lightness, ab = _lightness_and_ab(photo["rgb"])
+    out = {"lightness": lightness, "ab": ab}
     if "rgb_large" in photo:
-        lightness = color.linear_to_lightness(linear_light(photo["rgb_large"]))
-        out["lightness_large"] = color.lightness_to_network(lightness)
+        out["lightness_large"] = _lightness(photo["rgb_large"])
     return out
 
 
-def linear_light(rgb: UInt8[np.ndarray, "... 3"]) -> Float32[np.ndarray, "... 3"]:
-    """sRGB bytes to linear light in [0, 1], by a table of the 256 values."""
-    return np.take(_LINEAR, rgb)
+def _lightness_and_ab(
+    rgb: UInt8[np.ndarray, "*shape 3"],
+) -> tuple[Float32[np.ndarray, "*shape 1"], Float32[np.ndarray, "*shape 2"]]:
+    lightness = np.empty((*rgb.shape[:-1], 1), np.float32)
+    ab = np.empty((*rgb.shape[:-1], 2), np.float32)
+    lightness_row, ab_rows = lightness.reshape(-1), ab.reshape(-1, 2).T
+    for chunk, linear in _linear_planes(rgb):
+        l_star, a_star, b_star = color.linear_planes_to_lab(linear)
+        lightness_row[chunk] = color.lightness_to_network(l_star)
+        ab_rows[0, chunk] = color.ab_to_network(a_star)
+        ab_rows[1, chunk] = color.ab_to_network(b_star)
+    return lightness, ab
+
+
+def _lightness(rgb: UInt8[np.ndarray, "*shape 3"]) -> Float32[np.ndarray, "*shape 1"]:
+    lightness = np.empty((*rgb.shape[:-1], 1), np.float32)
+    row = lightness.reshape(-1)
+    for chunk, linear in _linear_planes(rgb):
+        row[chunk] = color.lightness_to_network(color.linear_planes_to_lightness(linear))
+    return lightness
+
+
+def _linear_planes(rgb: UInt8[np.ndarray, "*shape 3"]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Where each chunk of the pixels lies and its linear light in [0, 1], planes (3, N), by a table of 256."""
+    pixels = rgb.reshape(-1, 3)
+    for start in range(0, len(pixels), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        # Every byte is in the table; the mode "clip" is the one that checks least.
+        yield chunk, np.take(_LINEAR, pixels[chunk].T, mode="clip")

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import mini_archives as archives
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from ml_collections import ConfigDict
 
 from colorize_jax.data import pipeline
@@ -69,6 +72,23 @@ def test_iterate_is_batch_at_from_any_step(directory, threads):
     straight = list(islice(stream.iterate(), 5))
     assert all(equal(batch, stream.batch_at(step)) for step, batch in enumerate(straight))
     assert all(map(equal, straight[3:], islice(stream.iterate(3), 2)))
+
+
+def test_threads_open_the_records_once(directory, monkeypatch):
+    """Imports of tensorflow_datasets by two threads at a time have been seen to wait for each other for ever."""
+    opened, build = [], tfds.builder_from_directory
+
+    def slow(folder):
+        opened.append(folder)
+        time.sleep(0.1)
+        return build(folder)
+
+    monkeypatch.setattr(tfds, "builder_from_directory", slow)
+    photos = PhotoSource(directory, "many", "train")
+    with ThreadPoolExecutor(3) as pool:
+        names = [record.name for record in pool.map(photos.__getitem__, [0, 1, 0])]
+    assert len(opened) == 1
+    assert names[0] == names[2] != names[1]
 
 
 def test_seed_decides_and_neighbouring_seeds_share_no_epoch(directory):

@@ -31,6 +31,15 @@ def test_every_colour_is_that_of_the_reference():
     assert {value.dtype for value in out.values()} == {np.dtype(np.float32)}
 
 
+def test_pixels_are_converted_alike_wherever_they_stand():
+    """Photos of a batch, chunk borders, and hosts that make other slices of the batch."""
+    rgb = np.random.default_rng(1).integers(0, 256, (5, 77, 77, 3), dtype=np.uint8)
+    batch = transforms.to_network({"rgb": rgb, "rgb_large": rgb})
+    for number, photo in enumerate(rgb):
+        alone = transforms.to_network({"rgb": photo, "rgb_large": photo})
+        assert all((batch[key][number] == alone[key]).all() for key in batch)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F"])
 def test_any_mode_decodes(mode):
     picture = Image.fromarray(synthetic.draw(1))
@@ -60,8 +69,10 @@ def test_photo_is_turned_upright():
 def test_reduced_decoding_changes_little():
     picture = Image.fromarray(synthetic.draw(3, size=256))
     sizes = transforms.decode(saved(picture, "JPEG"), 64).size
-    quick = transforms.example(saved(picture, "JPEG", quality=95), View(), None)["ab"]
-    full = transforms.example(saved(picture, "PNG"), View(), None)["ab"]
+    contents = saved(picture, "JPEG", quality=95), saved(picture, "PNG")
+    quick, full = (
+        transforms.to_network(transforms.pixels(content, View(), None))["ab"] for content in contents
+    )
     assert sizes == (64, 64)
     assert np.abs(quick - full).mean() < 0.01
 
@@ -116,7 +127,7 @@ import sys
 from colorize_jax.data import prepare, prepared, transforms
 prepare.prepare("folder", directory={str(tmp_path)!r}, source={str(tmp_path / "photos")!r}, name="mine")
 photo = prepared.PhotoSource({str(tmp_path)!r}, "mine", "train")[0]
-transforms.example(photo.image, transforms.View(), None)
+transforms.to_network(transforms.pixels(photo.image, transforms.View(), None))
 assert not {{"jax", "tensorflow"}} & set(sys.modules), "imported"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
