@@ -222,7 +222,8 @@ def _claimed(folder: Path, config: Any, data: Data) -> Iterator[None]:
 def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) -> Variables | None:
     """The variables before the first stage: `initial`, and the training set's statistics where the method asks.
 
-    The statistics are kept in `statistics.npz`: a run that goes on has those that it began with.
+    The statistics are kept in `statistics.npz`: a run that goes on has those that it began with, and all processes
+    have those of the first.
     """
     if method.statistics is None:
         return initial
@@ -230,10 +231,10 @@ def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) 
         raise ValueError(
             "data.survey is None, but the method needs statistics of the training set; give batches"
         )
-    survey, collect = data.survey, method.statistics
-    found = files.arrays(folder / "statistics.npz", lambda: collect(survey()))
+    survey, collect, path = data.survey, method.statistics, folder / "statistics.npz"
+    hosts.first_decides(lambda: files.keep_arrays(path, lambda: collect(survey())))
     before = initial or {"params": {}, "batch_stats": {}}
-    return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: found}}
+    return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: files.read_arrays(path)}}
 
 
 def _plan(

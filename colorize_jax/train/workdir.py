@@ -51,13 +51,17 @@ def write_json(path: Path, value: Any) -> None:
     os.replace(temporary, path)
 
 
-def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays in `path`; where there is no such file yet, those of `make`, which are kept there."""
+def keep_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> None:
+    """Writes the arrays of `make` to `path`, whole or not at all, unless there is such a file already."""
     if not path.exists():
-        temporary = path.with_name(f"{path.name}.{jax.process_index()}.part")  # each process may make them
+        temporary = path.with_name(path.name + ".part")
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **make())
         os.replace(temporary, path)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays that `keep_arrays` wrote."""
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 
