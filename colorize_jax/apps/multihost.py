@@ -24,11 +24,10 @@ def join() -> None:
     """
     from colorize_jax.train import hosts
 
-    address = {flag.name: flag.value for flag in (_COORDINATOR, _PROCESSES, _PROCESS_ID)}
     if _MULTIHOST.value:
-        hosts.connect(**address, timeout_s=_TIMEOUT_S.value)
+        hosts.connect(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value, timeout_s=_TIMEOUT_S.value)
         if hosts.is_first():
             print(hosts.table(), flush=True)
-    elif given := [f"--{name}" for name, value in address.items() if value is not None]:
-        raise ValueError(f"{' and '.join(given)} given without --multihost; add it")
+    elif given := [f for f in (_COORDINATOR, _PROCESSES, _PROCESS_ID) if f.value is not None]:
+        raise ValueError(f"--{given[0].name} is given without --multihost; add it")
     hosts.check_counts(_EXPECT_PROCESSES.value, _EXPECT_DEVICES.value)

@@ -32,7 +32,7 @@ def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--processes=2"], "--processes given without --multihost"),
+        (["--processes=2"], "--processes is given without --multihost"),
         (["--multihost", "--processes=2"], "coordinator and process_id not given"),
         (["--multihost"], "JAX detected no cluster here"),
         (["--expect_devices=999"], "999 devices were expected, but there are "),

@@ -1,4 +1,4 @@
-"""Training in a process of its own: killed for real, again and again; stopped; on two devices."""
+"""Training in a process of its own: killed for real, again and again; stopped; on two devices; in two processes."""
 
 import functools
 import io
@@ -7,9 +7,11 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -23,18 +25,20 @@ CHANGES = {"stages.first.epochs": 4.0, "log.eval_every_epochs": 2.0}
 STEP_S = 0.03
 
 
-def start(workdir: Path, save_every: int = 1, **variables: str) -> subprocess.Popen[str]:
+def start(
+    workdir: Path, save_every: int = 1, address: Sequence[str] = (), **variables: str
+) -> subprocess.Popen[str]:
     changes = CHANGES | {"checkpoint.every_steps": save_every}
-    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(changes)]
+    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(changes), *address]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def wait_until(process: subprocess.Popen[str], true) -> bool:
+def wait_until(process: subprocess.Popen[str], true, seconds: float = 60) -> bool:
     """Whether it came true before the process ended."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while process.poll() is None:
         if true():
             return True
@@ -60,20 +64,30 @@ def is_saving(workdir: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
+def straight_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("straight")
+
+
+@pytest.fixture(scope="module")
+def straight(straight_folder):
     """The variables of a run that nothing interrupted."""
     config = toy.config(**CHANGES)
-    return loop.train(
-        config, toy.method(config), toy.data(), tmp_path_factory.mktemp("straight"), out=io.StringIO()
-    )
+    return loop.train(config, toy.method(config), toy.data(), straight_folder, out=io.StringIO())
 
 
 def assert_trained_like(expected, workdir: Path) -> None:
     actual = checkpoints.restore_variables(workdir)
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
     assert all(map(np.array_equal, jax.tree.leaves(actual), jax.tree.leaves(expected)))
-    lines = telemetry.read_metrics(workdir / "metrics.jsonl").lines
-    steps = [(line["stage"], line["step"]) for line in lines if line["kind"] == "train"]
+    assert_each_step_once(workdir)
+
+
+def lines(workdir: Path, kind: str) -> list:
+    return [line for line in telemetry.read_metrics(workdir / "metrics.jsonl").lines if line["kind"] == kind]
+
+
+def assert_each_step_once(workdir: Path) -> None:
+    steps = [(line["stage"], line["step"]) for line in lines(workdir, "train")]
     assert steps == [("first", n) for n in range(1, 21)] + [("second", n) for n in range(1, 11)]
 
 
@@ -138,3 +152,50 @@ def test_two_devices_train_like_one(tmp_path, straight):
     assert len(devices) == 2
     actual = checkpoints.restore_variables(tmp_path)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, straight)
+
+
+@pytest.fixture
+def start_two():
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(workdir: Path) -> list[subprocess.Popen[str]]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+        both = [start(workdir, 100, (coordinator, "2", str(i)), JAX_PLATFORMS="cpu") for i in range(2)]
+        started.extend(both)
+        return both
+
+    yield begin
+    for process in started:
+        process.kill()
+
+
+def test_two_processes_train_like_one_and_sigterm_to_one_stops_both(
+    tmp_path, start_two, straight_folder, straight
+):
+    """Each has half of every batch; only the order of the sums differs. The first one alone tells and writes."""
+    both = start_two(tmp_path)
+    assert wait_until(both[0], lambda: steps_done(tmp_path) >= 3, seconds=240)
+    both[1].send_signal(signal.SIGTERM)
+    (output, errors), (silence, more) = (process.communicate(timeout=240) for process in both)
+    assert [process.returncode for process in both] == [75, 75], errors + more
+    saved, other = (re.search(r"saved stage 'first' at step (\d+)", text) for text in (output, silence))
+    assert saved is not None and other is not None and saved[1] == other[1]
+    assert "loss" in output and "loss" not in silence
+    both = start_two(tmp_path)
+    (output, errors), (_, more) = (process.communicate(timeout=240) for process in both)
+    assert [process.returncode for process in both] == [0, 0], errors + more
+    assert f"resumed at step {saved[1]}" in output
+    actual = checkpoints.restore_variables(tmp_path)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, straight)
+    assert_each_step_once(tmp_path)
+    for kind, names in (("train", ("loss", "mean")), ("evaluation", ("images", "error", "lightness"))):
+        one, two = lines(straight_folder, kind), lines(tmp_path, kind)
+        for name in names:
+            np.testing.assert_allclose(
+                [line[name] for line in two], [line[name] for line in one], rtol=1e-3, atol=1e-6, err_msg=name
+            )
+    sheets = [sorted(path.name for path in (w / "sheets").iterdir()) for w in (tmp_path, straight_folder)]
+    assert sheets[0] == sheets[1]
+    assert len(json.loads((tmp_path / "versions.json").read_text())) == 2
