@@ -201,7 +201,7 @@ def _pictures(vae: FieldVae, variables: Variables, batch: Batch, rng: Array) -> 
     latent = vae.networks["encoder"].latent
     drawn = decode_versions(vae, variables, jax.random.normal(rng, (len(field), 4, latent)), batch)
     prior = {f"prior {n + 1}": picture(batch["lightness"], drawn[:, n]) for n in range(4)}
-    return gray_and_truth(batch) | {"reconstructed": picture(batch["lightness"], field)} | prior
+    return gray_and_truth(batch) | {"decoded": picture(batch["lightness"], field)} | prior
 
 
 def vae_stage(config: Any, vae: FieldVae) -> Stage:
