@@ -66,7 +66,7 @@ install() {
   local archive=${TMPDIR:-/tmp}/colorize_jax-$NAME.tar.gz mount="mkdir -p runs" copy="true"
   run git -C "$repository" archive --format=tar.gz --prefix=colorize_jax/ --output="$archive" HEAD || return
   tpu_vm scp "$archive" "$NAME:colorize_jax.tar.gz" --worker=all || return
-  run rm "$archive"
+  run rm -f "$archive"
   if [[ -n $BUCKET ]]; then mount=$(mount_bucket); fi
   if [[ -n $DATA ]]; then copy="mkdir -p data && gcloud storage rsync $(printf %q "$DATA") data --recursive"; fi
   on_all_workers "set -e

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, TypeVar
@@ -151,6 +152,23 @@ def first_decides(decide: Callable[[], T]) -> T:
     if "error" in answer:
         raise ValueError(answer["error"])
     return answer["value"]
+
+
+def check_same(what: str, text: str) -> None:
+    """Checks that all processes have the same `text`, by its checksum.
+
+    Raises:
+      ValueError: they have not, on all of them; `what` names it.
+    """
+    if jax.process_count() == 1:
+        return
+    sums = np.ravel(multihost_utils.process_allgather(np.uint32(zlib.crc32(text.encode()))))
+    differing = np.flatnonzero(sums != sums[0]).tolist()
+    if differing:
+        raise ValueError(
+            f"the {what} of processes {differing} differs from process 0's; "
+            "give all of them the same command, the same version and copies of the same data"
+        )
 
 
 class Preemption:

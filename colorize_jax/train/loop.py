@@ -215,6 +215,8 @@ def _claimed(folder: Path, config: Any, data: Data) -> Iterator[None]:
             files.check_data(folder, data.provenance)
             files.record_start(folder)
 
+        hosts.check_same("config", to_json(config))
+        hosts.check_same("data", json.dumps(data.provenance, sort_keys=True))
         hosts.first_decides(claim)
         yield
 

@@ -1,12 +1,15 @@
 """`--multihost`: processes that do not come, and wrong numbers of them, are told in time."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from colorize_jax.train import hosts
@@ -62,6 +65,19 @@ def test_counts_are_checked_one_by_one():
     hosts.check_counts(processes=1, devices=jax.device_count())
     with pytest.raises(ValueError, match="2 processes were expected, but there are 1"):
         hosts.check_counts(processes=2)
+
+
+def test_processes_with_other_data_are_named(monkeypatch):
+    mine = np.uint32(zlib.crc32(b"lfw"))
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    for sums, told in (
+        ([mine, mine, mine], None),
+        ([mine, mine, mine + 1], r"data of processes \[2\] differs"),
+    ):
+        gathered = np.array(sums, np.uint32)
+        monkeypatch.setattr(hosts.multihost_utils, "process_allgather", lambda x, g=gathered: g)
+        with pytest.raises(ValueError, match=told) if told else contextlib.nullcontext():
+            hosts.check_same("data", "lfw")
 
 
 def test_the_table_lists_every_device():

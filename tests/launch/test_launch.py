@@ -20,7 +20,7 @@ LAUNCH = Path(__file__).parents[2] / "launch"
 SCRIPTS = ("local.sh", "slurm.sbatch", "tpu_vm.sh", "gke_jobset.sh", "skypilot.sh")
 HOSTILE = "a b'c\"d$(touch pwned);e"
 ARGUMENTS = ["--config=configs/scc_lfw.py", f"--workdir=runs/{HOSTILE}"]
-PROGRAMS = ("colorize-train", "gcloud", "kubectl", "sbatch", "scontrol", "sky", "srun", "sleep")
+PROGRAMS = ("colorize-train", "gcloud", "git", "kubectl", "sbatch", "scontrol", "sky", "srun", "sleep")
 
 # Records its arguments and standard input, then prints and exits as the first answer says that fits its arguments.
 FAKE = """#!{python} -IS
@@ -79,8 +79,13 @@ class Faked:
 
     @property
     def calls(self) -> list[list[str]]:
+        """Of programs that reach out of this machine, each with its arguments."""
+        return [call for call in self.all_calls if call[0] not in ("git", "sleep")]
+
+    @property
+    def all_calls(self) -> list[list[str]]:
         lines = (self.folder / "calls").read_text().splitlines()
-        return [[name, *arguments] for name, arguments, _ in map(json.loads, lines) if name != "sleep"]
+        return [[name, *arguments] for name, arguments, _ in map(json.loads, lines)]
 
     @property
     def piped(self) -> str:
@@ -127,7 +132,7 @@ def test_a_dry_run_prints_and_changes_nothing(faked, script, first, told, way):
     variables = {"IMAGE": "image", "BUCKET": "bucket"} | ({"DRY_RUN": "1"} if way == "variable" else {})
     flag = ["--dry_run"] if way == "flag" else []
     code, output, errors = faked.run(script, *flag, *first, *ARGUMENTS, **variables)
-    assert (code, faked.calls) == (0, []), errors
+    assert (code, faked.all_calls) == (0, []), errors
     assert told in output and "configs/scc_lfw.py" in output
 
 
@@ -233,7 +238,9 @@ def test_tpu_makes_installs_and_trains(faked):
     assert all(call[:4] == ["gcloud", "compute", "tpus", "tpu-vm"] for call in faked.calls)
     for call in faked.calls:
         assert options(call)["--project"] == "my project" and options(call)["--zone"] == "us-central1-a"
+    (archive,) = (call for call in faked.all_calls if call[0] == "git")
     _, create, scp, install, train = faked.calls
+    assert archive[3] == "archive" and options(archive)["--output"] == scp[5]
     assert create[5] == "slice" and "--spot" in create
     assert options(create)["--accelerator-type"] == "v5litepod-16"
     assert scp[6] == "slice:colorize_jax.tar.gz" and "--worker=all" in scp
