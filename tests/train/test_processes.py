@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,8 +72,16 @@ def straight_folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def straight(straight_folder):
     """The variables of a run that nothing interrupted."""
+    return train_here(straight_folder)
+
+
+def train_here(workdir: Path):
     config = toy.config(**CHANGES)
-    return loop.train(config, toy.method(config), toy.data(), straight_folder, out=io.StringIO())
+    return loop.train(config, toy.method(config), toy.data(), workdir, out=io.StringIO())
+
+
+def assert_close(actual, expected) -> None:
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, expected)
 
 
 def assert_trained_like(expected, workdir: Path) -> None:
@@ -150,8 +159,7 @@ def test_two_devices_train_like_one(tmp_path, straight):
     assert process.returncode == 0, errors
     devices = json.loads((tmp_path / "versions.json").read_text())[0]["devices"]
     assert len(devices) == 2
-    actual = checkpoints.restore_variables(tmp_path)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, straight)
+    assert_close(checkpoints.restore_variables(tmp_path), straight)
 
 
 @pytest.fixture
@@ -183,12 +191,13 @@ def test_two_processes_train_like_one_and_sigterm_to_one_stops_both(
     saved, other = (re.search(r"saved stage 'first' at step (\d+)", text) for text in (output, silence))
     assert saved is not None and other is not None and saved[1] == other[1]
     assert "loss" in output and "loss" not in silence
+    alone = shutil.copytree(tmp_path, tmp_path.with_name("alone"))
+    assert_close(train_here(alone), straight)  # one process goes on where two stopped
     both = start_two(tmp_path)
     (output, errors), (_, more) = (process.communicate(timeout=240) for process in both)
     assert [process.returncode for process in both] == [0, 0], errors + more
     assert f"resumed at step {saved[1]}" in output
-    actual = checkpoints.restore_variables(tmp_path)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), actual, straight)
+    assert_close(checkpoints.restore_variables(tmp_path), straight)
     assert_each_step_once(tmp_path)
     for kind, names in (("train", ("loss", "mean")), ("evaluation", ("images", "error", "lightness"))):
         one, two = lines(straight_folder, kind), lines(tmp_path, kind)
