@@ -27,7 +27,7 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "timed rounds; the fastest counts")
 
 
 def implicit(embeddings, targets, weights, temperature):
-    return gcrf.solve(embeddings, targets, weights, temperature=temperature, exclude_diagonal=True)
+    return gcrf.solve(embeddings, targets, weights, temperature=temperature, exclude_diagonal=True).value
 
 
 @partial(jax.vmap, in_axes=(0, 0, 0, None))

@@ -1,14 +1,42 @@
 """A fully connected Gaussian CRF over the pixels of a field: plain JAX arrays, no network library.
 
+    import jax
     from colorize_jax import gcrf
-    field = gcrf.solve(embeddings, targets, weights, temperature=8.0)
 
-Its files: `energy` says what is minimised, `cholesky` how the linear system is solved, `rule` how the solution
-is differentiated (the derivation stands there), `layer` holds the public calls, `diagnostics` what to log.
+    solution = gcrf.solve(embeddings, targets, weights, temperature=8.0)  # (P, D), (P, C), (P,)
+    field = solution.value  # (P, C): each pixel near the mean of the pixels like it, and near its own target
+    print(float(solution.residual), int(solution.iterations), gcrf.Status(int(solution.status)).name)
+    print(gcrf.choose(pixels=len(field)).reason)
+
+    def loss(embeddings, temperature):
+        solved = gcrf.solve(embeddings, targets, weights, temperature=temperature, exclude_diagonal=True)
+        return ((solved.value - truth) ** 2).mean()
+
+    gradients = jax.jit(jax.grad(loss, argnums=(0, 1)))(embeddings, 8.0)
+
+Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile; `lu`, `cholesky`, `cg`
+and `cg_matrix_free` solve the linear system, behind the interface of `solver`; `choice` lists them and chooses;
+`solution` measures what they return; `rule` differentiates it (the derivation stands there); `layer` holds the
+public calls, `diagnostics` what to log.
 """
 
+from colorize_jax.gcrf.choice import SOLVERS, Choice, choose
 from colorize_jax.gcrf.diagnostics import diagnostics
 from colorize_jax.gcrf.energy import energy, similarity
 from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity
+from colorize_jax.gcrf.solution import MESSAGES, Solution, Status
 
-__all__ = ["check_solvable", "diagnostics", "energy", "similarity", "solve", "solve_similarity"]
+__all__ = [
+    "MESSAGES",
+    "SOLVERS",
+    "Choice",
+    "Solution",
+    "Status",
+    "check_solvable",
+    "choose",
+    "diagnostics",
+    "energy",
+    "similarity",
+    "solve",
+    "solve_similarity",
+]

@@ -4,17 +4,19 @@
 with the inverses of the diagonal blocks kept, so that nearly all of the work is matrix products, which use all cores.
 LAPACK, which `jax.lax.linalg` calls on a CPU, works on one.
 
-`solve_once` is LAPACK's: for a single solve there is nothing to keep, and it compiles much faster.
+`factor_once` and `solve_once` are LAPACK's: for a single solve there is nothing to keep, and they compile much
+faster.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.lax import linalg
 
+from colorize_jax.gcrf.solver import direct
 from colorize_jax.shapes import Array, Float
 
 BLOCK = 128  # smaller blocks compile for longer
@@ -46,7 +48,7 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> Factor:
     return Factor(tuple(inverses), tuple(below[:-1]))
 
 
-def one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
+def one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of arrays, whose batches on a CPU are done one after another; elsewhere at once.
 
     jaxlib 0.10.2 spreads a batched LAPACK call over XLA's threads, and waits for them on one of those threads: with
@@ -56,23 +58,27 @@ def one_by_one_on_cpu(function: Callable[..., Array]) -> Callable[..., Array]:
     single = jax.custom_batching.custom_vmap(function)
 
     @single.def_vmap
-    def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Array, bool]:
+    def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
         if not any(batched):  # jax asks so for tangents that alone are batched
-            return function(*arrays), False
+            return _all(function(*arrays), False)
         stacked = tuple(
             array if has else jnp.broadcast_to(array, (size, *array.shape))
             for array, has in zip(arrays, batched, strict=True)
         )
         at_once = jax.vmap(function)
         if len(jax.local_devices(backend="cpu")) > 1:
-            return at_once(*stacked), True
+            return _all(at_once(*stacked), True)
 
-        def in_turn(*stacked: Array) -> Array:
+        def in_turn(*stacked: Array) -> Any:
             return jax.lax.map(lambda each: single(*each), stacked)
 
-        return jax.lax.platform_dependent(*stacked, cpu=in_turn, default=at_once), True
+        return _all(jax.lax.platform_dependent(*stacked, cpu=in_turn, default=at_once), True)
 
     return single
+
+
+def _all(values: Any, batched: bool) -> tuple[Any, Any]:
+    return values, jax.tree.map(lambda _: batched, values)
 
 
 _lower = one_by_one_on_cpu(partial(linalg.cholesky, symmetrize_input=False))
@@ -100,7 +106,7 @@ def half_solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"
 
 def log_determinant(factor: Factor) -> Float[Array, ""]:
     """log det A = −2 Σ log (R⁻¹)ᵢᵢ, from the diagonals of the kept inverses."""
-    return -2 * sum(jnp.sum(jnp.log(jnp.diag(inverse))) for inverse in factor.inverses)
+    return -2 * jnp.sum(jnp.log(jnp.concatenate([jnp.diag(inverse) for inverse in factor.inverses])))
 
 
 def _solve_lower(factor: Factor, right: Array) -> list[Array]:
@@ -127,8 +133,22 @@ def _solve_upper(factor: Factor, half: list[Array]) -> Array:
     return field
 
 
-def solve_once(matrix: Float[Array, "P P"], right: Float[Array, "P C"]) -> Float[Array, "P C"]:
-    """A⁻¹ b without a factor to keep; NaN where A is not numerically positive definite."""
+def factor_once(matrix: Float[Array, "P P"]) -> Float[Array, "P P"]:
+    """R of A = R Rᵀ by LAPACK; NaN where A is not numerically positive definite."""
     with jax.default_matmul_precision("highest"):
-        lower = _lower(matrix)
+        return _lower(matrix)
+
+
+def solve_once(lower: Float[Array, "P P"], right: Float[Array, "P C"]) -> Float[Array, "P C"]:
+    """A⁻¹ b by LAPACK with R of `factor_once`."""
+    with jax.default_matmul_precision("highest"):
         return _solve_transposed(lower, _solve_triangular(lower, right))
+
+
+def divide_by_factor(matrix: Float[Array, "K K"], right: Float[Array, "K C"]) -> Float[Array, "K C"]:
+    """R⁻¹ b with matrix = R Rᵀ."""
+    with jax.default_matmul_precision("highest"):
+        return _solve_triangular(_lower(matrix), right)
+
+
+SOLVER = direct(factor, solve, once=direct(factor_once, solve_once))

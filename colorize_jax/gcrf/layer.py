@@ -9,6 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.gcrf import rule
+from colorize_jax.gcrf.choice import SOLVERS, choose
+from colorize_jax.gcrf.operators import Attention, Stored
+from colorize_jax.gcrf.solution import Solution, raise_unsolved
+from colorize_jax.gcrf.solver import Limits
 from colorize_jax.shapes import Array, Float
 
 
@@ -19,7 +23,11 @@ def solve(
     *,
     temperature: float | Float[Array, ""],
     exclude_diagonal: bool = False,
-) -> Float[Array, "*batch P C"]:
+    solver: str = "auto",
+    tolerance: float | None = None,
+    max_iterations: int = 1000,
+    throw: bool = True,
+) -> Solution:
     """Eq. (6): the colour field x of least G-CRF energy; A x = w ∘ α with A = (I−S)ᵀ(I−S) + diag(w).
 
     Differentiable in reverse mode with respect to all four of embeddings, targets, weights and temperature
@@ -36,15 +44,25 @@ def solve(
         targets where few pixels carry weight (see `diagnostics`): keep a small weight on every pixel.
       temperature: τ > 0.
       exclude_diagonal: a pixel must not explain itself: Sᵢᵢ = 0.
+      solver: 'lu', 'cholesky' or 'cg', which store S; 'cg_matrix_free', which does not; or 'auto', which is
+        what `choose` says. `vmap` hides the batch from 'auto', leading axes do not.
+      tolerance: of the relative residual ‖b − A x‖ / ‖b‖; CG stops there, and every solver is held to it, or
+        to rounding where that is larger. By default 1e-6, in float64 1e-12.
+      max_iterations: of CG, for the slowest column.
+      throw: what is not solved raises, or is NaN under a transformation. Otherwise it is returned as it is,
+        and `status` tells; a singular system is NaN all the same.
 
     Returns:
-      x, same unit as `targets`. float32, or float64 when an input is; bfloat16 and float16 are solved in
-      float32.
+      A Solution: `value`, x in the unit of `targets`, float32, or float64 when an input is (bfloat16 and float16
+      are solved in float32); and of each image the relative `residual` as measured afterwards, the
+      `iterations` and the `status`, an integer of `Status`, explained in `MESSAGES`. Gradients flow through
+      `value` alone.
 
     Raises:
       ValueError: shapes that do not agree; no positive weight, a negative or a non-finite one; a temperature
-        that is not positive. Values are only known outside of jit: under a transformation the same
-        inputs give NaN, in the field and in all gradients, never rounding noise.
+        that is not positive; an unknown solver. numpy.linalg.LinAlgError, which is one too: not solved. Values
+        are only known outside of jit: under a transformation the same inputs give NaN, in the field and in
+        all gradients, never rounding noise.
 
     Source: Messaoud et al. 2018, Eqs. (5), (6), (10), (11).
     """
@@ -53,16 +71,21 @@ def solve(
     _check_temperature(temperature)
     dtype = _solving_dtype(embeddings, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature)]
-    return _solve(*_varying_alike(arrays), exclude_diagonal=exclude_diagonal)
+    name = _chosen(solver, weights.shape, dtype)
+    how = rule.How(name, exclude_diagonal, _limits(tolerance, max_iterations, dtype), throw)
+    solution = _solve(*_varying_alike(arrays), how=how)
+    if throw:
+        raise_unsolved(solution, name)
+    return solution
 
 
 # Compiled, so that a call outside of jit is one program and not some hundred dispatched operations.
-@partial(jax.jit, static_argnames="exclude_diagonal")
+@partial(jax.jit, static_argnames="how")
 def _solve(
-    embeddings: Array, targets: Array, weights: Array, temperature: Array, *, exclude_diagonal: bool
-) -> Array:
-    def one(*arrays: Array) -> Array:
-        return rule.minimiser(*arrays, exclude_diagonal)
+    embeddings: Array, targets: Array, weights: Array, temperature: Array, *, how: rule.How
+) -> Solution:
+    def one(embeddings: Array, targets: Array, weights: Array, temperature: Array) -> Solution:
+        return rule.minimiser(Attention(embeddings, temperature), targets, weights, how)
 
     return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(embeddings, targets, weights, temperature)
 
@@ -71,25 +94,64 @@ def solve_similarity(
     similarity: Float[Array, "*batch P P"],
     targets: Float[Array, "*batch P C"],
     weights: Float[Array, "*batch P"],
-) -> Float[Array, "*batch P C"]:
+    *,
+    solver: str = "auto",
+    tolerance: float | None = None,
+    max_iterations: int = 1000,
+    throw: bool = True,
+) -> Solution:
     """Eq. (6) for a given S, such as a hand-made one; otherwise as `solve`, with gradients for S, α and w.
 
     Args:
       similarity: S; rows that sum to 1 keep constant fields constant. Not checked.
       targets: α, network units.
       weights: w ≥ 0, some positive.
+      solver: as in `solve`, without 'cg_matrix_free'.
+      tolerance: as in `solve`, like the rest.
+      max_iterations: of CG.
+      throw: whether what is not solved is an error.
     """
     _check_shapes("similarity", similarity.shape, targets.shape, weights.shape)
     check_solvable(weights)
     dtype = _solving_dtype(similarity, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
-    return _solve_similarity(*_varying_alike(arrays))
+    name = _chosen(solver, weights.shape, dtype, given=True)
+    how = rule.How(name, False, _limits(tolerance, max_iterations, dtype), throw)
+    solution = _solve_similarity(*_varying_alike(arrays), how=how)
+    if throw:
+        raise_unsolved(solution, name)
+    return solution
 
 
-@jax.jit
-def _solve_similarity(similarity: Array, targets: Array, weights: Array) -> Array:
-    one = rule.minimiser_of_similarity
+@partial(jax.jit, static_argnames="how")
+def _solve_similarity(similarity: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
+    def one(similarity: Array, targets: Array, weights: Array) -> Solution:
+        return rule.minimiser(Stored(similarity), targets, weights, how)
+
     return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
+
+
+def _chosen(solver: str, shape: tuple, dtype: Any, *, given: bool = False) -> str:
+    names = [name for name, each in SOLVERS.items() if each.stored or not given]
+    if solver == "auto":
+        batch = int(np.prod(shape[:-1], dtype=int))
+        name = choose(shape[-1], batch=batch, itemsize=jnp.dtype(dtype).itemsize).solver
+        return (
+            name if name in names else "cg"
+        )  # S is there already: what is left is to spare A and its factor
+    if solver not in names:
+        raise ValueError(f"solver is {solver!r}; allowed are 'auto', {', '.join(map(repr, names))}")
+    return solver
+
+
+def _limits(tolerance: float | None, max_iterations: int, dtype: Any) -> Limits:
+    if tolerance is None:
+        tolerance = 1e-12 if dtype == jnp.float64 else 1e-6
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance is {tolerance}; allowed are numbers in (0, 1), such as 1e-6")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations is {max_iterations}; allowed are whole numbers >= 1, such as 1000")
+    return Limits(float(tolerance), int(max_iterations))
 
 
 def check_solvable(weights: Float[Array, "*batch P"]) -> None:

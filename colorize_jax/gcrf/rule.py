@@ -10,7 +10,7 @@ Let ℓ be the loss and x̄ = ∂ℓ/∂x the incoming gradient, one column per 
 
     A b̄ = x̄                                                                                      Eq. (10)
 
-The same matrix, hence the same Cholesky factor: the backward pass factorises nothing.
+The same matrix, hence the same solver with the same factor or preconditioner: the backward pass prepares nothing.
 
 **The matrix.** From d(A⁻¹) = −A⁻¹ dA A⁻¹:  dℓ = ⟨x̄, −A⁻¹ dA x⟩ = −⟨b̄ xᵀ, dA⟩, so
 
@@ -27,8 +27,8 @@ The same matrix, hence the same Cholesky factor: the backward pass factorises no
 of rank 2C: S̄ = U Vᵀ with U = [Λb̄, Λx] and V = [x, b̄], each P × 2C.
 
 **The softmax.** With Z = E Eᵀ / τ and row-wise softmax, Z̄ = S ∘ (S̄ − r 1ᵀ), where rᵢ = Σⱼ Sᵢⱼ S̄ᵢⱼ. Because
-S̄ = U Vᵀ, r = rowsum(U ∘ S V): no P×P product is needed for it. An excluded diagonal has Sᵢᵢ = 0 and
-therefore Z̄ᵢᵢ = 0 by itself.
+S̄ = U Vᵀ, r = rowsum(U ∘ S V): no P×P product is needed for it, and S V is already known from ΛV. An excluded
+diagonal has Sᵢᵢ = 0 and therefore Z̄ᵢᵢ = 0 by itself.
 
 **Embeddings and temperature.** Z = E Eᵀ / τ holds E twice:
 
@@ -36,7 +36,10 @@ therefore Z̄ᵢᵢ = 0 by itself.
 
 Z is symmetric, so with l = logsumexp of its rows both S = exp(Z − l 1ᵀ) and Sᵀ = exp(Z − 1 lᵀ) are
 elementwise in Z, and Z̄ + Z̄ᵀ = S ∘ (U Vᵀ − r 1ᵀ) + Sᵀ ∘ (V Uᵀ − 1 rᵀ) comes without transposing a P×P array,
-which on a CPU costs more than a product with E. Hence Z is kept for the backward pass, and S is not.
+which on a CPU costs more than a product with E. Hence Z is kept for the backward pass, and S is not; where S is
+never stored, both are made tile by tile (`operators.Blockwise.pull`), and no gradient of P × P numbers exists.
+
+The rule is one for every solver and operator. It is a custom_vjp: there is no forward mode.
 
 Source: Messaoud et al. 2018, Sec. 3.3 and supplement; the letters above are the paper's.
 """
@@ -47,125 +50,109 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.gcrf import cholesky
-from colorize_jax.gcrf.energy import disagreement, system_matrix
-from colorize_jax.gcrf.energy import logits as logits_of
-from colorize_jax.gcrf.energy import similarity as similarity_of
+from colorize_jax.gcrf.choice import SOLVERS
+from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
+from colorize_jax.gcrf.solution import Solution, Status, allowed, solve_system
+from colorize_jax.gcrf.solver import Limits, Solver
 from colorize_jax.shapes import Array, Float
 
 
-class _Solved(NamedTuple):
-    """What the backward pass needs of the forward one, besides S."""
+class How(NamedTuple):
+    """What is fixed when a solve is compiled."""
 
-    factor: cholesky.Factor
+    solver: str  # a key of SOLVERS
+    exclude_diagonal: bool
+    limits: Limits
+    throw: bool  # what is not solved is NaN
+
+
+class _Kept(NamedTuple):
+    """What the backward pass needs of the forward one."""
+
+    source: Stored | StoredAttention | Blockwise
+    state: object  # the solver's factor or preconditioner
     field: Float[Array, "P C"]
     targets: Float[Array, "P C"]
     weights: Float[Array, " P"]
 
 
-def _minimise_once(similarity: Array, targets: Array, weights: Array) -> Array:
-    matrix = system_matrix(similarity, _poisoned(weights))
-    return cholesky.solve_once(matrix, weights[:, None] * targets)
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def minimiser(parameters: Stored | Attention, targets: Array, weights: Array, how: How) -> Solution:
+    """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S (P, P), or E (P, D) and τ ()."""
+    solver = SOLVERS[how.solver]
+    return _minimise(solver.without_gradient or solver, parameters, targets, weights, how)[0]
 
 
-def _minimise(similarity: Array, targets: Array, weights: Array) -> _Solved:
-    factor = cholesky.factor(system_matrix(similarity, _poisoned(weights)))
-    field = cholesky.solve(factor, weights[:, None] * targets)
-    return _Solved(factor, field, targets, weights)
+def _forward(
+    parameters: Stored | Attention, targets: Array, weights: Array, how: How
+) -> tuple[Solution, _Kept]:
+    return _minimise(SOLVERS[how.solver], parameters, targets, weights, how)
 
 
-def _poisoned(weights: Array) -> Array:
-    """NaN weights where A would be singular or indefinite: the factor of such an A is rounding noise."""
-    allowed = jnp.any(weights > 0) & jnp.all(jnp.isfinite(weights) & (weights >= 0))
-    return jnp.where(allowed, weights, jnp.nan)
+def _minimise(
+    solver: Solver, parameters: Stored | Attention, targets: Array, weights: Array, how: How
+) -> tuple[Solution, _Kept]:
+    source = _source(solver, parameters, how.exclude_diagonal)
+    operator = source.operator()
+    # A factor of a singular or indefinite A is rounding noise: it must be NaN.
+    weights = jnp.where(allowed(weights), weights, jnp.nan)
+    state = solver.prepare(operator, weights)
+    right = weights[:, None] * targets
+    solution = _poisoned(solve_system(solver, operator, weights, state, right, how.limits), how)
+    return solution, _Kept(source, state, solution.value, targets, weights)
+
+
+def _source(
+    solver: Solver, parameters: Stored | Attention, exclude_diagonal: bool
+) -> Stored | StoredAttention | Blockwise:
+    if isinstance(parameters, Stored):
+        return parameters
+    return (store if solver.stored else blockwise)(parameters, exclude_diagonal=exclude_diagonal)
+
+
+def _poisoned(solution: Solution, how: How) -> Solution:
+    """NaN instead of what is not a solution: under jit nothing can be raised."""
+    bad = (solution.status != Status.SOLVED) if how.throw else (solution.status == Status.SINGULAR)
+    return solution._replace(value=jnp.where(bad, jnp.nan, solution.value))
 
 
 class Adjoint(NamedTuple):
     left: Float[Array, "P K"]  # U = [Λb̄, Λx], K = 2C
     right: Float[Array, "P K"]  # V = [x, b̄]; S̄ = U Vᵀ
+    product: Float[Array, "P K"]  # S V
     targets: Float[Array, "P C"]
     weights: Float[Array, " P"]
 
 
-def adjoint(solved: _Solved, similarity: Array, field_bar: Array) -> Adjoint:
-    """Eq. (10) with the kept factor, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
-    right_bar = cholesky.solve(solved.factor, field_bar)
-    left = disagreement(similarity, jnp.concatenate([right_bar, solved.field], axis=1))
+def adjoint(kept: _Kept, operator: Stored | Blockwise, field_bar: Float[Array, "P C"], how: How) -> Adjoint:
+    """Eq. (10) by the forward solver with what it kept, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
+    field, targets, weights = kept.field, kept.targets, kept.weights
+    # A field that was not solved has no gradient, whatever its targets' would be.
+    field_bar = jnp.where(jnp.all(jnp.isfinite(field)), field_bar, jnp.nan)
+    right_bar = _solve_again(operator, kept, field_bar, how)
+    right = jnp.concatenate([field, right_bar], axis=1)
+    product = operator.times(right)
     return Adjoint(
-        left=left,
-        right=jnp.concatenate([solved.field, right_bar], axis=1),
-        targets=solved.weights[:, None] * right_bar,
-        weights=jnp.sum(right_bar * (solved.targets - solved.field), axis=1),
+        left=jnp.roll(right - product, field.shape[1], axis=1),
+        right=right,
+        product=product,
+        targets=weights[:, None] * right_bar,
+        weights=jnp.sum(right_bar * (targets - field), axis=1),
     )
 
 
-@jax.custom_vjp
-def minimiser_of_similarity(similarity: Array, targets: Array, weights: Array) -> Array:
-    """x of Eq. (6) for a given S (P, P), with gradients for S, α and w."""
-    return _minimise_once(similarity, targets, weights)
+def _solve_again(operator: Stored | Blockwise, kept: _Kept, right: Array, how: How) -> Array:
+    """A⁻¹ b. The forward solve has measured the factor: only iterations can still come to their limit."""
+    solver = SOLVERS[how.solver]
+    field, iterations = solver.solve(operator, kept.weights, kept.state, right, how.limits)
+    if not (solver.iterative and how.throw):
+        return field
+    return jnp.where((iterations < how.limits.max_iterations)[None, :], field, jnp.nan)
 
 
-def _similarity_forward(similarity: Array, targets: Array, weights: Array) -> tuple[Array, tuple]:
-    solved = _minimise(similarity, targets, weights)
-    return solved.field, (solved, similarity)
-
-
-def _similarity_backward(residuals: tuple, field_bar: Array) -> tuple[Array, Array, Array]:
-    solved, similarity = residuals
-    bars = adjoint(solved, similarity, field_bar)
-    with jax.default_matmul_precision("highest"):
-        return bars.left @ bars.right.T, bars.targets, bars.weights
-
-
-minimiser_of_similarity.defvjp(_similarity_forward, _similarity_backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def minimiser(
-    embeddings: Array, targets: Array, weights: Array, temperature: Array, exclude_diagonal: bool
-) -> Array:
-    """x of Eq. (6) for S = softmax(E Eᵀ/τ), with gradients for E (P, D), α (P, C), w (P,) and τ ()."""
-    similarity = similarity_of(embeddings, temperature, exclude_diagonal=exclude_diagonal)
-    return _minimise_once(similarity, targets, weights)
-
-
-class _Residuals(NamedTuple):
-    solved: _Solved
-    logits: Float[Array, "P P"]  # Z
-    normaliser: Float[Array, " P"]  # l
-    embeddings: Float[Array, "P D"]
-    temperature: Float[Array, ""]
-
-
-def _forward(
-    embeddings: Array, targets: Array, weights: Array, temperature: Array, exclude_diagonal: bool
-) -> tuple[Array, _Residuals]:
-    logits = logits_of(embeddings, temperature, exclude_diagonal=exclude_diagonal)
-    normaliser = jax.nn.logsumexp(logits, axis=1)
-    solved = _minimise(jnp.exp(logits - normaliser[:, None]), targets, weights)
-    return solved.field, _Residuals(solved, logits, normaliser, embeddings, temperature)
-
-
-def _backward(
-    exclude_diagonal: bool, residuals: _Residuals, field_bar: Array
-) -> tuple[Array, Array, Array, Array]:
-    del exclude_diagonal  # Z carries it: Sᵢᵢ = exp(-inf) = 0 stops the gradient of the excluded logits
-    similarity = jnp.exp(residuals.logits - residuals.normaliser[:, None])
-    bars = adjoint(residuals.solved, similarity, field_bar)
-    embeddings_bar = _through_softmax(residuals, similarity, bars)
-    temperature_bar = -jnp.sum(embeddings_bar * residuals.embeddings) / (2 * residuals.temperature)
-    return embeddings_bar, bars.targets, bars.weights, temperature_bar
-
-
-def _through_softmax(residuals: _Residuals, similarity: Array, bars: Adjoint) -> Array:
-    """Ē = (Z̄ + Z̄ᵀ) E / τ from S̄ = U Vᵀ."""
-    transposed = jnp.exp(residuals.logits - residuals.normaliser[None, :])
-    left, right = bars.left, bars.right
-    with jax.default_matmul_precision("highest"):
-        row_mean = jnp.sum(left * (similarity @ right), axis=1)
-        logits_bar = similarity * (left @ right.T - row_mean[:, None])
-        transposed_bar = transposed * (right @ left.T - row_mean[None, :])
-        return (logits_bar + transposed_bar) @ residuals.embeddings / residuals.temperature
+def _backward(how: How, kept: _Kept, bar: Solution) -> tuple[Stored | Attention, Array, Array]:
+    bars = adjoint(kept, kept.source.operator(), bar.value, how)
+    return kept.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
 
 
 minimiser.defvjp(_forward, _backward)

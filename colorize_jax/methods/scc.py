@@ -171,7 +171,7 @@ def make_consistent(
         temperature=temperature,
         exclude_diagonal=parts.exclude_diagonal,
     )
-    return jnp.moveaxis(solved.reshape(batch, side, side, samples, channels), 3, 1)
+    return jnp.moveaxis(solved.value.reshape(batch, side, side, samples, channels), 3, 1)
 
 
 def sample(

@@ -7,7 +7,7 @@ from colorize_jax import gcrf
 
 
 def four_solves(embeddings, targets, weights):
-    solve = lambda scale: gcrf.solve(embeddings, targets, scale * weights, temperature=4.0)  # noqa: E731
+    solve = lambda scale: gcrf.solve(embeddings, targets, scale * weights, temperature=4.0).value  # noqa: E731
     return sum(solve(scale).sum() for scale in (0.1, 1.0, 2.0, 5.0))
 
 

@@ -19,29 +19,39 @@ def main() -> None:
     batch = (rng.normal(size=(16, 150, 6)), rng.uniform(size=(16, 150, 2)), rng.uniform(size=(16, 150)) + 0.1)
     batch = tuple(jnp.asarray(array, jnp.float32) for array in batch)
     sharded = jax.device_put(batch, NamedSharding(mesh, Spec("data")))
-    specs = (Spec("data"), Spec("data"), Spec("data"), Spec())
-    mapped = jax.shard_map(solve, mesh=mesh, in_specs=specs, out_specs=Spec("data"))
-    temperature = jnp.float32(2.0)
-    alone = jax.jit(partial(gradients, solve))(*batch, temperature)
     report = {}
-    for name, function in {"jit": solve, "shard_map": mapped}.items():
-        compiled = jax.jit(partial(gradients, function)).lower(*sharded, temperature).compile()
-        got = compiled(*sharded, temperature)
-        errors = jax.tree.map(lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), got, alone)
-        text = compiled.as_text()
-        report[name] = {
-            "error": float(max(jax.tree.leaves(errors))),
-            "collectives": [word for word in COLLECTIVES if word in text],
-            "embeddings_shard": list(got[1][0].addressable_shards[0].data.shape),
-        }
+    for solver in gcrf.SOLVERS:
+        function = partial(solve, solver)
+        alone = jax.jit(partial(gradients, function))(*batch, TEMPERATURE)
+        specs = (Spec("data"), Spec("data"), Spec("data"), Spec())
+        mapped = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=Spec("data"))
+        report[f"shard_map {solver}"] = compare(mapped, sharded, alone)
+        if solver == "cholesky":
+            report["jit cholesky"] = compare(function, sharded, alone)
     print(json.dumps(report))
 
 
+TEMPERATURE = jnp.float32(2.0)
 COLLECTIVES = ("all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 
-def solve(embeddings, targets, weights, temperature):
-    return gcrf.solve(embeddings, targets, weights, temperature=temperature, exclude_diagonal=True)
+def compare(function, sharded, alone):
+    """Error against one device, and what the compiled program sends between devices."""
+    compiled = jax.jit(partial(gradients, function)).lower(*sharded, TEMPERATURE).compile()
+    got = compiled(*sharded, TEMPERATURE)
+    errors = jax.tree.map(lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), got, alone)
+    text = compiled.as_text()
+    return {
+        "error": float(max(jax.tree.leaves(errors))),
+        "collectives": [word for word in COLLECTIVES if word in text],
+        "embeddings_shard": list(got[1][0].addressable_shards[0].data.shape),
+    }
+
+
+def solve(solver, embeddings, targets, weights, temperature):
+    return gcrf.solve(
+        embeddings, targets, weights, temperature=temperature, exclude_diagonal=True, solver=solver
+    ).value
 
 
 def gradients(function, *arguments):

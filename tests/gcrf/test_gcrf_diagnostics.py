@@ -20,7 +20,7 @@ def test_the_identity_trap_is_reported():
 
     def measured(temperature, exclude_diagonal=False):
         similarity = gcrf.similarity(embeddings, temperature, exclude_diagonal=exclude_diagonal)
-        return report(similarity, gcrf.solve_similarity(similarity, targets, weights), targets, weights)
+        return report(similarity, gcrf.solve_similarity(similarity, targets, weights).value, targets, weights)
 
     healthy, trapped, saved = measured(8.0), measured(0.01), measured(0.01, exclude_diagonal=True)
     assert trapped["diagonal_mean"] > 0.99 and trapped["movement"] < 1e-3
@@ -54,7 +54,7 @@ def test_few_reveals_overshoot_and_a_weak_unary_weight_lowers_it():
     revealed = jnp.zeros(32).at[jnp.array([10, 14])].set(5.0)
 
     def overshoot(weights):
-        field = gcrf.solve_similarity(similarity, targets, weights)
+        field = gcrf.solve_similarity(similarity, targets, weights).value
         return float(report(similarity, field, targets, weights)["overshoot"])
 
     alone, floored = overshoot(revealed), overshoot(jnp.maximum(revealed, 1e-3))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from colorize_jax import gcrf
+
 
 @pytest.fixture(scope="module")
 def report():
@@ -26,7 +28,7 @@ def report():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("way", ["jit", "shard_map"])
+@pytest.mark.parametrize("way", ["jit cholesky", *(f"shard_map {solver}" for solver in gcrf.SOLVERS)])
 def test_sharded_gradients_agree_and_nothing_is_gathered(report, way):
     assert report[way]["error"] < 1e-6
     assert report[way]["collectives"] == []
