@@ -46,7 +46,7 @@ def connect(
       leave_s: see `LEAVE_S`.
 
     Raises:
-      ValueError: only some of the three are given, or none and no cluster is detected.
+      ValueError: only some of the three are given, they do not fit, or none is given and no cluster is detected.
     """
     given = {"coordinator": coordinator, "processes": processes, "process_id": process_id}
     missing = [name for name, value in given.items() if value is None]
@@ -66,6 +66,8 @@ def connect(
                 shutdown_timeout_seconds=leave_s,
             )
         except ValueError as error:
+            if coordinator is not None:
+                raise  # it tells which of the three is wrong
             raise ValueError(
                 f"JAX detected no cluster here ({error}); give coordinator, processes and process_id"
             ) from error
