@@ -49,6 +49,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
     "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
     "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
+    "loss.likelihood_noise": (
+        _NOT_NEGATIVE,
+        "a variance in network units², or 0 for the reconstruction error",
+    ),
     "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
     **{f"field_loss.{name}": (_NOT_NEGATIVE, "a weight, at least 0") for name in FIELD_WEIGHTS},
     "field_loss.components": (_POSITIVE, "a positive number; the papers' is 20"),

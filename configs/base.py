@@ -51,6 +51,8 @@ def get_config() -> ConfigDict:
 
     config.loss = ConfigDict()  # of scc
     config.loss.reconstruction = "absolute"  # or 'squared'
+    # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
+    config.loss.likelihood_noise = 0.0
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
     # Decoder losses of vae_mdn, vae_mdn_skip and cvae: weights beside each other, of sums over the field.

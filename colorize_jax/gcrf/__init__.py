@@ -17,26 +17,40 @@
 Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile; `lu`, `cholesky`, `cg`
 and `cg_matrix_free` solve the linear system, behind the interface of `solver`; `choice` lists them and chooses;
 `solution` measures what they return; `rule` differentiates it (the derivation stands there); `layer` holds the
-public calls, `diagnostics` what to log.
+public calls, `diagnostics` what to log. What a Gaussian gives besides its mean: `posterior`, `likelihood`, `suggest`;
+`session` edits a field without solving anew.
 """
 
 from colorize_jax.gcrf.choice import SOLVERS, Choice, choose
 from colorize_jax.gcrf.diagnostics import diagnostics
 from colorize_jax.gcrf.energy import energy, similarity
 from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity
+from colorize_jax.gcrf.likelihood import log_likelihood
+from colorize_jax.gcrf.posterior import Precision, condition, posterior_sample, posterior_variance
+from colorize_jax.gcrf.precision import matrix_free_precision
+from colorize_jax.gcrf.session import Session
 from colorize_jax.gcrf.solution import MESSAGES, Solution, Status
+from colorize_jax.gcrf.suggest import suggest
 
 __all__ = [
     "MESSAGES",
     "SOLVERS",
     "Choice",
+    "Precision",
+    "Session",
     "Solution",
     "Status",
     "check_solvable",
     "choose",
+    "condition",
     "diagnostics",
     "energy",
+    "log_likelihood",
+    "matrix_free_precision",
+    "posterior_sample",
+    "posterior_variance",
     "similarity",
     "solve",
     "solve_similarity",
+    "suggest",
 ]

@@ -129,8 +129,7 @@ class Blockwise(NamedTuple):
         embeddings, temperature = self.attention
         with jax.default_matmul_precision("highest"):
             logits = embeddings @ embeddings[chosen].T / temperature
-        same = np.arange(len(embeddings))[:, None] == chosen[None, :]
-        return jnp.exp(logits + jnp.where(same, self.own, 0) - self.normaliser[:, None])
+        return jnp.exp(logits.at[chosen, np.arange(len(chosen))].add(self.own) - self.normaliser[:, None])
 
     def operator(self) -> "Blockwise":
         return self

@@ -52,7 +52,7 @@ import jax.numpy as jnp
 
 from colorize_jax.gcrf.choice import SOLVERS
 from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
-from colorize_jax.gcrf.solution import Solution, Status, allowed, solve_system
+from colorize_jax.gcrf.solution import Solution, Status, solvable, solve_system
 from colorize_jax.gcrf.solver import Limits, Solver
 from colorize_jax.shapes import Array, Float
 
@@ -94,8 +94,7 @@ def _minimise(
 ) -> tuple[Solution, _Kept]:
     source = _source(solver, parameters, how.exclude_diagonal)
     operator = source.operator()
-    # A factor of a singular or indefinite A is rounding noise: it must be NaN.
-    weights = jnp.where(allowed(weights), weights, jnp.nan)
+    weights = solvable(weights)
     state = solver.prepare(operator, weights)
     right = weights[:, None] * targets
     solution = _poisoned(solve_system(solver, operator, weights, state, right, how.limits), how)

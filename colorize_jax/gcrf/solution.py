@@ -48,6 +48,15 @@ class Solution(NamedTuple):
     status: Int[Array, "*batch"]  # a Status
 
 
+def solvable(weights: Float[Array, " P"]) -> Float[Array, " P"]:
+    """w, or NaN for all of it where A = (I−S)ᵀ(I−S) + diag(w) is singular or indefinite.
+
+    (I−S)·1 = 0, so A needs a positive weight; a factor of such an A would be rounding noise instead of NaN.
+    """
+    allowed = jnp.any(weights > 0) & jnp.all(jnp.isfinite(weights) & (weights >= 0))
+    return jnp.where(allowed, weights, jnp.nan)
+
+
 def solve_system(
     solver: Solver,
     operator: Stored | Blockwise,
@@ -56,40 +65,26 @@ def solve_system(
     right: Float[Array, "P C"],
     limits: Limits,
 ) -> Solution:
-    """x of A x = b with its residual measured, whatever the solver believes of it; nothing is made NaN here."""
+    """x of A x = b for `solvable` weights, with its residual measured, whatever the solver believes of it."""
     field, iterations = solver.solve(operator, weights, state, right, limits)
-    residual, solved = _measure(operator, weights, field, right, limits.tolerance)
+    off = field - operator.times(field)
+    ones = jnp.ones_like(weights)[:, None]
+    transposed = operator.times_transposed(jnp.concatenate([off, ones], axis=1))
+    missing = jnp.linalg.norm(right - (off - transposed[:, :-1] + weights[:, None] * field), axis=0)
+    size = jnp.linalg.norm(right, axis=0)
+    relative = jnp.max(missing / jnp.where(size > 0, size, 1), initial=0)
+    # Rounding alone leaves ε ‖A‖ ‖x‖, more than a tolerance of ‖b‖ where few pixels carry weight.
+    largest = jnp.max(weights)
+    norm_of_a = (1 + jnp.sqrt(jnp.max(transposed[:, -1]))) ** 2 + largest  # ‖S‖² ≤ its largest column sum
+    rounding = ROUNDING * jnp.finfo(field.dtype).eps * norm_of_a * jnp.linalg.norm(field, axis=0)
+    solved = jnp.all(missing <= limits.tolerance * size + rounding)
     slowest = jnp.max(iterations, initial=0)
     stopped = (slowest >= limits.max_iterations) & solver.iterative
     status = jnp.where(stopped, int(Status.MAX_ITERATIONS), int(Status.INACCURATE))
     status = jnp.where(solved, int(Status.SOLVED), status)
-    status = jnp.where(jnp.all(jnp.isfinite(field)), status, int(Status.NOT_FINITE))
-    status = jnp.where(allowed(weights), status, int(Status.SINGULAR))
-    return Solution(field, residual, slowest, status)
-
-
-def allowed(weights: Float[Array, " P"]) -> Array:
-    """Whether A is positive definite: (I−S)·1 = 0 leaves it singular without a positive weight."""
-    return jnp.any(weights > 0) & jnp.all(jnp.isfinite(weights) & (weights >= 0))
-
-
-def _measure(
-    operator: Stored | Blockwise, weights: Array, field: Array, right: Array, tolerance: float
-) -> tuple[Array, Array]:
-    """‖b − A x‖ / ‖b‖, and whether that is within the tolerance or rounding, each of its worst column.
-
-    Rounding alone leaves ‖b − A x‖ ≈ ε ‖A‖ ‖x‖, more than a tolerance of ‖b‖ where few pixels carry weight. The
-    norm of A is bounded by (1 + ‖S‖)² + max w, with ‖S‖² ≤ the largest column sum of a row-stochastic S.
-    """
-    off = field - operator.times(field)
-    ones = jnp.ones_like(weights)[:, None]
-    transposed = operator.times_transposed(jnp.concatenate([off, ones], axis=1))
-    image = off - transposed[:, :-1] + weights[:, None] * field
-    norm_of_a = (1 + jnp.sqrt(jnp.max(jnp.abs(transposed[:, -1])))) ** 2 + jnp.max(weights)
-    missing, size = jnp.linalg.norm(right - image, axis=0), jnp.linalg.norm(right, axis=0)
-    rounding = ROUNDING * jnp.finfo(field.dtype).eps * norm_of_a * jnp.linalg.norm(field, axis=0)
-    relative = jnp.where(size > 0, missing / jnp.where(size > 0, size, 1), missing)
-    return jnp.max(relative, initial=0), jnp.all(missing <= tolerance * size + rounding)
+    status = jnp.where(jnp.isfinite(relative), status, int(Status.NOT_FINITE))
+    status = jnp.where(jnp.isnan(largest), int(Status.SINGULAR), status)
+    return Solution(field, relative, slowest, status)
 
 
 ROUNDING = 16  # ε each; the solvers leave about 1

@@ -150,8 +150,6 @@ def make_consistent(
 ) -> Float[Array, "B N F F 2"]:
     """Eq. (6): the G-CRF's colours for N versions of each image, which share one factorisation.
 
-    The floor pulls towards gray and not towards the unary: a hidden pixel's own unary would give its answer away.
-
     Args:
       parts: its `floor` is gray's weight on every pixel.
       structure: embeddings and temperature, of `embed`.
@@ -162,16 +160,23 @@ def make_consistent(
     embeddings, temperature = structure
     batch, samples, side, _, channels = unary.shape
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
-    known = beta * (jnp.ones(columns.shape[:2]) if kept is None else kept)
-    weights = known + parts.floor
+    targets, weights = believed(parts, columns, jnp.ones(columns.shape[:2]) if kept is None else kept, beta)
     solved = gcrf.solve(
-        embeddings,
-        (known / weights)[:, :, None] * columns,
-        weights,
-        temperature=temperature,
-        exclude_diagonal=parts.exclude_diagonal,
+        embeddings, targets, weights, temperature=temperature, exclude_diagonal=parts.exclude_diagonal
     )
     return jnp.moveaxis(solved.value.reshape(batch, side, side, samples, channels), 3, 1)
+
+
+def believed(
+    parts: Parts, unary: Float[Array, "B P C"], kept: Float[Array, "B P"], beta: float
+) -> tuple[Float[Array, "B P C"], Float[Array, "B P"]]:
+    """Targets and weights of Eq. (6): the unary with weight β where it is kept, and gray with the floor's everywhere.
+
+    The floor pulls towards gray and not towards the unary: a hidden pixel's own unary would give its answer away.
+    """
+    known = beta * kept
+    weights = known + parts.floor
+    return (known / weights)[:, :, None] * unary, weights
 
 
 def sample(
@@ -257,10 +262,13 @@ def structure_loss(
     reconstruction: losses.Reconstruction,
     schedule: tuple[tuple[float, float], ...],
     steps_per_epoch: int,
+    likelihood_noise: float | None,
 ) -> Learned:
     """Eq. (7) on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
 
-    The KL term is constant here: the encoder is frozen.
+    The KL term is constant here: the encoder is frozen. With a `likelihood_noise`, σ², the objective is instead the
+    negative log-likelihood of the true colours under N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its
+    own uncertainty besides.
     """
     noise, mask = jax.random.split(rng)
     code = losses.sample_normal(noise, *encode(parts, variables, batch))
@@ -279,7 +287,30 @@ def structure_loss(
         "temperature": structure[1],
         "movement": jnp.linalg.norm(solved - unary) / jnp.linalg.norm(unary),
     }
-    return error, ({**stats, **stats_top}, metrics)
+    loss = error
+    if likelihood_noise:
+        loss = -likelihood(parts, structure, unary, kept, true, noise=likelihood_noise).mean()
+    return loss, ({**stats, **stats_top}, metrics)
+
+
+def likelihood(
+    parts: Parts,
+    structure: tuple[Float[Array, "B P D"], Float[Array, ""]],
+    unary: Float[Array, "B F F 2"],
+    kept: Float[Array, "B P"],
+    true: Float[Array, "B F F 2"],
+    *,
+    noise: float,
+) -> Float[Array, " B"]:
+    """log N(true; x, σ² A⁻¹) per pixel and channel, nats, with σ² = `noise`; see `gcrf.log_likelihood`."""
+    rows = lambda field: field.reshape(len(field), -1, field.shape[-1])  # noqa: E731
+    targets, weights = believed(parts, rows(unary), kept, parts.beta_train)
+
+    def one(embeddings: Array, targets: Array, weights: Array, true: Array) -> Array:
+        similarity = gcrf.similarity(embeddings, structure[1], exclude_diagonal=parts.exclude_diagonal)
+        return gcrf.log_likelihood(similarity, targets, weights, true, noise=noise) / true.size
+
+    return jax.vmap(one)(structure[0], targets, weights, rows(true))
 
 
 def _absolute(difference: Array) -> Array:
@@ -362,6 +393,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
             reconstruction=reconstruction,
             schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
             steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
+            likelihood_noise=config.loss.likelihood_noise,
         ),
         evaluate=partial(_evaluate_structure, parts),
         pictures=partial(_picture_structure, parts),

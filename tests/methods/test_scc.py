@@ -138,6 +138,17 @@ def test_a_hidden_unary_colour_does_not_leak_and_hidden_pixels_lean_to_gray(vari
     assert np.all(np.abs(solve(unary, 0 * kept)) < 1e-6)
 
 
+def test_the_likelihood_falls_with_the_distance_from_the_truth(variables, batch):
+    parts = scc.build_parts(tiny())
+    structure, _ = scc.embed(parts, variables, batch)
+    true, kept = 0.2 * jax.random.normal(rng(), (2, 32, 32, 2)), jnp.ones((2, 1024))
+    value = jax.jit(lambda offset: scc.likelihood(parts, structure, true + offset, kept, true, noise=0.01))
+    at, near, far = value(0.0), value(0.05), value(0.1)
+    # A constant offset leaves Λd alone where S keeps constants, so Q grows by w·offset² a pixel: 0.01 / 2σ² = 0.5.
+    np.testing.assert_allclose(near - far, (0.01 - 0.0025) / 0.02, rtol=0.02)
+    assert np.all(at > near)
+
+
 def test_similarity_rows_sum_to_one_and_leave_the_pixel_itself_out(method, variables, batch):
     rows = method.similarity(variables, batch)
     assert rows.shape == (2, 1024, 1024)

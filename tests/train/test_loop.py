@@ -100,7 +100,8 @@ def test_a_stage_hands_over_what_it_trained(straight):
 
 def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
     workdir, variables = straight
-    config = toy.config()
+    changes = {f"stages.{stage}.lr": 0.05 for stage in ("first", "second")}
+    config = toy.config(**changes)  # programs of its own: they start from another state
     initial = handover.networks(str(workdir), toy.method(config), toy.data())
     assert same_bits(initial, variables)
     assert "begins with first, second" in capsys.readouterr().out
