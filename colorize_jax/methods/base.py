@@ -1,6 +1,7 @@
 """What a method hands over: stages that train it, and functions that sample from it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from colorize_jax.shapes import Array
@@ -50,6 +51,26 @@ class Stage(NamedTuple):
     pictures: Callable[..., dict[str, Array]]
 
 
+class Stages(Sequence[Stage]):
+    """The stages of a method, built when they are first asked for.
+
+    Sampling never asks. So a model that was released before some field of training existed can still be loaded.
+    """
+
+    def __init__(self, build: Callable[[], Iterable[Stage]]) -> None:
+        self._build = build
+
+    @cached_property
+    def _stages(self) -> tuple[Stage, ...]:
+        return tuple(self._build())
+
+    def __len__(self) -> int:
+        return len(self._stages)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._stages[index]
+
+
 class Samples(NamedTuple):
     """Colour versions of a batch of images, network units.
 
@@ -78,7 +99,7 @@ class Method(NamedTuple):
         the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
     """
 
-    stages: tuple[Stage, ...]
+    stages: Sequence[Stage]
     abstract_variables: Callable[[], Variables]
     sample: Callable[..., Samples]
     similarity: Callable[..., Array] | None

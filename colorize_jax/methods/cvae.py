@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.methods.base import Batch, Method, Samples, Variables
+from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
 from colorize_jax.methods.field_vae import (
     FieldVae,
     GrayMaps,
@@ -41,7 +41,7 @@ def build(config: Any) -> Method:
     vae = FieldVae(vae_networks(config, gray=True), start)
     inputs = partial(example_inputs, vae, config)
     return Method(
-        stages=(vae_stage(config, vae),),
+        stages=Stages(lambda: [vae_stage(config, vae)]),
         abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), ("gray", "decoder")),
         sample=partial(sample, vae, config.model.latent, config.cvae.draws, config.cvae.iterations),
         similarity=None,

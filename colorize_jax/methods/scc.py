@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
 from colorize_jax.methods import features, mixture
-from colorize_jax.methods.base import Batch, Method, Samples, Stage, Variables
+from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
 from colorize_jax.methods.mixture import draw_codes
 from colorize_jax.methods.networks import (
     Inputs,
@@ -70,7 +70,7 @@ def build(config: Any) -> Method:
     """The paper's method from a whole config; see `configs/base.py` for every field."""
     parts = build_parts(config)
     return Method(
-        stages=tuple(_stages(config, parts)),
+        stages=Stages(partial(_stages, config, parts)),
         abstract_variables=partial(_abstract_variables, parts, config),
         sample=partial(sample, parts),
         similarity=partial(similarity, parts),

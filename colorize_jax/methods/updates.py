@@ -66,7 +66,7 @@ def loss_to_update(
         (value, (stats, metrics)), gradients = jax.value_and_grad(trained_loss, has_aux=True)(part)
         changes, opt_state = optimizer().update(gradients, state.opt_state, part)
         params = {**state.params, **optax.apply_updates(part, changes)}
-        metrics = {"loss": value, "gradient_norm": optax.global_norm(gradients), **metrics}
+        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients), **metrics}
         return TrainState(state.step + 1, params, {**state.batch_stats, **stats}, opt_state), metrics
 
     return update

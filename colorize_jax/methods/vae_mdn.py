@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from colorize_jax.methods import features, mixture
-from colorize_jax.methods.base import Batch, Method, Samples, Variables
+from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
 from colorize_jax.methods.field_vae import (
     FieldVae,
     GrayMaps,
@@ -45,9 +45,11 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
     """A method whose codes come from a mixture density network."""
     inputs, draw = partial(example_inputs, vae, config), partial(sample, vae, config.mdn.sigma)
     names = released((*(n for n in vae.trained if n != "encoder"), "features", "mdn"), config)
-    mdn = mixture.stage(config, vae.networks, inputs, encode=partial(encode, vae), sample=draw)
+    mdn = partial(mixture.stage, config, vae.networks, inputs, encode=partial(encode, vae), sample=draw)
     return Method(
-        stages=(*features.stages(config, vae.networks, inputs), vae_stage(config, vae), mdn),
+        stages=Stages(
+            lambda: (*features.stages(config, vae.networks, inputs), vae_stage(config, vae), mdn())
+        ),
         abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), names),
         sample=draw,
         similarity=None,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
@@ -171,6 +172,20 @@ def test_the_mask_follows_the_schedule():
     steps = [0, 19, 20, 39, 40, 1000]
     shares = [float(scc.kept_share(jnp.array(step), 10, schedule)) for step in steps]
     np.testing.assert_allclose(shares, [1, 1, 0.75, 0.75, 0.1, 0.1])
+
+
+def test_a_model_released_before_a_field_of_training_existed_still_samples(sampler, variables, batch):
+    config = ConfigDict(tiny().to_dict())
+    for training in ("loss", "optim", "stages"):
+        del config[training]
+    method = methods.build(config)
+    expected = sampler(variables, batch, rng(), samples=2, rule="modes")
+    drawn = jax.jit(method.sample, static_argnames=("samples", "rule"))(
+        variables, batch, rng(), samples=2, rule="modes"
+    )
+    np.testing.assert_allclose(drawn.field, expected.field, atol=1e-6)
+    with pytest.raises(AttributeError):
+        list(method.stages)
 
 
 def test_an_unknown_method_lists_those_present():
