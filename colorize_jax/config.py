@@ -53,6 +53,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         _NOT_NEGATIVE,
         "a variance in network units², or 0 for the reconstruction error",
     ),
+    "loss.unary_weight": (_NOT_NEGATIVE, "a number, at least 0"),
     "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
     **{f"field_loss.{name}": (_NOT_NEGATIVE, "a weight, at least 0") for name in FIELD_WEIGHTS},
     "field_loss.components": (_POSITIVE, "a positive number; the papers' is 20"),
@@ -71,7 +72,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "log.eval_images": (_POSITIVE, "a positive number of images"),
     "log.eval_every_epochs": (_POSITIVE, "a positive number of epochs"),
 }
-_STAGE_FIELDS = ("epochs", "batch_size", "lr")
+_STAGE_FIELDS = ("batch_size", "lr")
 
 
 def beside(file: str, name: str) -> ConfigDict:
@@ -104,6 +105,10 @@ def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDic
     for name, stage in config.stages.items():
         for field in _STAGE_FIELDS:
             _check(f"stages.{name}.{field}", stage[field], _POSITIVE, "a positive number")
+        kept = bool(config.init_from) and stage.epochs == 0
+        _check(
+            f"stages.{name}.epochs", kept or stage.epochs, _POSITIVE, "positive, or 0 with config.init_from"
+        )
     _check_schedule(config.stages.structure.schedule)
     if config.method == "scc":
         _check(

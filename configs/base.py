@@ -53,6 +53,7 @@ def get_config() -> ConfigDict:
     config.loss.reconstruction = "absolute"  # or 'squared'
     # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
     config.loss.likelihood_noise = 0.0
+    config.loss.unary_weight = 0.0  # of the unary's own error in the structure stage
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
     # Decoder losses of vae_mdn, vae_mdn_skip and cvae: weights beside each other, of sums over the field.
@@ -83,7 +84,8 @@ def get_config() -> ConfigDict:
     # these and every method costs the same; 0 leaves the epochs below as they are. See methods/budget.py.
     config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen
 
-    config.stages = ConfigDict()  # a method trains those that it has, in its own order
+    # A method trains those that it has, in its own order; 0 epochs keep what a stage's networks are in `init_from`.
+    config.stages = ConfigDict()
     config.stages.features = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.unary = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})

@@ -45,6 +45,7 @@ def test_every_config_resolves_and_survives_json(name):
         ("field_loss.bin_cap", 1.0),
         ("budget.steps", -1),
         ("stages.unary.lr", 0.0),
+        ("stages.unary.epochs", 0.0),
         ("stages.mdn.batch_size", 0),
     ],
 )
@@ -63,6 +64,16 @@ def test_a_schedule_must_start_at_once_rise_and_keep_something(schedule):
     with config.unlocked(), config.ignore_type():
         config.stages.structure.schedule = schedule
     with pytest.raises(ValueError, match="schedule"):
+        resolve(config)
+
+
+def test_a_stage_may_have_no_epochs_where_its_networks_are_handed_over():
+    config = load()
+    config.init_from = "runs/other"
+    config.stages.unary.epochs = 0.0
+    assert resolve(config).stages.unary.epochs == 0
+    config.stages.unary.epochs = -1.0
+    with pytest.raises(ValueError, match=r"config\.stages\.unary\.epochs is -1\.0"):
         resolve(config)
 
 

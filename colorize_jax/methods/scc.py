@@ -263,12 +263,14 @@ def structure_loss(
     schedule: tuple[tuple[float, float], ...],
     steps_per_epoch: int,
     likelihood_noise: float | None,
+    unary_weight: float,
 ) -> Learned:
     """Eq. (7) on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
 
-    The KL term is constant here: the encoder is frozen. With a `likelihood_noise`, σ², the objective is instead the
-    negative log-likelihood of the true colours under N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its
-    own uncertainty besides.
+    The KL term is constant here: the encoder is frozen. `unary_weight` times the unary's own error keeps the top
+    layers, which are trained here, from serving the masked field at the cost of the unary. With a
+    `likelihood_noise`, σ², the field's error gives way to the negative log-likelihood of the true colours under
+    N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its own uncertainty besides.
     """
     noise, mask = jax.random.split(rng)
     code = losses.sample_normal(noise, *encode(parts, variables, batch))
@@ -279,10 +281,10 @@ def structure_loss(
     kept = (jax.random.uniform(mask, structure[0].shape[:2]) < share).astype(jnp.float32)
     solved = make_consistent(parts, structure, unary[:, None], kept, beta=parts.beta_train)[:, 0]
     true = resize_field(batch["ab"], parts.field)
-    error = reconstruction(solved, true).mean()
+    error, error_unary = reconstruction(solved, true).mean(), reconstruction(unary, true).mean()
     metrics = {
         "reconstruction": error,
-        "reconstruction_unary": reconstruction(unary, true).mean(),
+        "reconstruction_unary": error_unary,
         "kept_share": share,
         "temperature": structure[1],
         "movement": jnp.linalg.norm(solved - unary) / jnp.linalg.norm(unary),
@@ -290,7 +292,7 @@ def structure_loss(
     loss = error
     if likelihood_noise:
         loss = -likelihood(parts, structure, unary, kept, true, noise=likelihood_noise).mean()
-    return loss, ({**stats, **stats_top}, metrics)
+    return loss + unary_weight * error_unary, ({**stats, **stats_top}, metrics)
 
 
 def likelihood(
@@ -394,6 +396,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
             schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
             steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
             likelihood_noise=config.loss.likelihood_noise,
+            unary_weight=config.loss.unary_weight,
         ),
         evaluate=partial(_evaluate_structure, parts),
         pictures=partial(_picture_structure, parts),

@@ -109,6 +109,17 @@ def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
     assert lines(tmp_path)[0]["loss"] < 0.1 * lines(workdir)[0]["loss"]
 
 
+def test_a_stage_of_no_epochs_hands_on_what_it_was_given(tmp_path, straight):
+    workdir, variables = straight
+    epochs = {"stages.first.epochs": 0.0, "stages.second.epochs": 1.0}
+    config = toy.config(**epochs)
+    initial = handover.networks(str(workdir), toy.method(config), toy.data())
+    after = loop.train(config, toy.method(config), toy.data(), tmp_path, initial=initial, out=io.StringIO())
+    assert same_bits(after["params"]["first"], variables["params"]["first"])
+    assert not same_bits(after["params"]["second"], variables["params"]["second"])
+    assert [line["step"] for line in lines(tmp_path, "evaluation") if line["stage"] == "first"] == [0]
+
+
 def test_networks_of_other_sizes_are_refused(tmp_path, straight):
     workdir, _ = straight
     config = toy.config()
