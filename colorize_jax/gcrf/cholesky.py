@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import linalg
 
+from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.gcrf.solver import direct
 from colorize_jax.shapes import Array, Float
 
@@ -42,7 +43,7 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> Factor:
                     [c[start - s - block :] for s, c in zip(starts, below, strict=False)], axis=1
                 )
                 column = column - done @ done[: column.shape[1]].T
-            inverse = _inverse_factor(column[: column.shape[1]])
+            inverse = inverse_factor(column[: column.shape[1]])
             inverses.append(inverse)
             below.append(column[column.shape[1] :] @ inverse.T)
     return Factor(tuple(inverses), tuple(below[:-1]))
@@ -88,7 +89,8 @@ _solve_transposed = one_by_one_on_cpu(
 )
 
 
-def _inverse_factor(diagonal: Float[Array, "b b"]) -> Float[Array, "b b"]:
+def inverse_factor(diagonal: Float[Array, "b b"]) -> Float[Array, "b b"]:
+    """R⁻¹ of a small matrix R Rᵀ."""
     lower = _lower(diagonal)
     identity = jnp.eye(diagonal.shape[0], dtype=diagonal.dtype)
     return _solve_triangular(lower, identity)
@@ -122,14 +124,11 @@ def _solve_lower(factor: Factor, right: Array) -> list[Array]:
 
 
 def _solve_upper(factor: Factor, half: list[Array]) -> Array:
-    """R⁻ᵀ h for h in blocks. Products stand as (xᵀ R)ᵀ: on a CPU a thin Rᵀ x would transpose R first."""
-    with jax.default_matmul_precision("highest"):
-        field = (half[-1].T @ factor.inverses[-1]).T
-        for inverse, below, part in zip(
-            factor.inverses[-2::-1], factor.below[::-1], half[-2::-1], strict=True
-        ):
-            part = part - (field.T @ below).T
-            field = jnp.concatenate([(part.T @ inverse).T, field])
+    """R⁻ᵀ h for h in blocks."""
+    field = transposed_times(factor.inverses[-1], half[-1])
+    for inverse, below, part in zip(factor.inverses[-2::-1], factor.below[::-1], half[-2::-1], strict=True):
+        part = part - transposed_times(below, field)
+        field = jnp.concatenate([transposed_times(inverse, part), field])
     return field
 
 
@@ -143,12 +142,6 @@ def solve_once(lower: Float[Array, "P P"], right: Float[Array, "P C"]) -> Float[
     """A⁻¹ b by LAPACK with R of `factor_once`."""
     with jax.default_matmul_precision("highest"):
         return _solve_transposed(lower, _solve_triangular(lower, right))
-
-
-def divide_by_factor(matrix: Float[Array, "K K"], right: Float[Array, "K C"]) -> Float[Array, "K C"]:
-    """R⁻¹ b with matrix = R Rᵀ."""
-    with jax.default_matmul_precision("highest"):
-        return _solve_triangular(_lower(matrix), right)
 
 
 SOLVER = direct(factor, solve, once=direct(factor_once, solve_once))

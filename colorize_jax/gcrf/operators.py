@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.gcrf.energy import logits as logits_of
+from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.shapes import Array, Float, Int
 
 
@@ -39,9 +40,8 @@ class Stored(NamedTuple):
             return self.similarity @ v
 
     def times_transposed(self, u: Float[Array, "P C"]) -> Float[Array, "P C"]:
-        """Sᵀ u, as (uᵀ S)ᵀ: on a CPU a thin Sᵀ u would transpose S first."""
-        with jax.default_matmul_precision("highest"):
-            return (u.T @ self.similarity).T
+        """Sᵀ u."""
+        return transposed_times(self.similarity, u)
 
     def diagonal(self) -> Float[Array, " P"]:
         return jnp.diag(self.similarity)
@@ -143,7 +143,7 @@ class Blockwise(NamedTuple):
             of_rows, of_columns = jnp.exp(power * (z - l[i][:, None])), jnp.exp(power * (z - l[j][None, :]))
             here, mirrored = (of_rows, of_columns) if by_row else (of_columns, of_rows)
             sums = sums.at[i].add(here @ v[j])
-            return sums.at[j].add(once * (v[i].T @ mirrored).T)
+            return sums.at[j].add(once * transposed_times(mirrored, v[i]))
 
         return self._over_tiles(visit, 0 * v).reshape(-1, vectors.shape[1])[:size]
 
