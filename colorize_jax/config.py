@@ -65,6 +65,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cvae.iterations": (_POSITIVE, "a positive number"),
     "budget.steps": (_NOT_NEGATIVE, "a number of optimiser steps, or 0 for the stages' own epochs"),
     "budget.images": (_NOT_NEGATIVE, "a number of images, or 0 for the stages' own epochs"),
+    "optim.calibration_batches": (_NOT_NEGATIVE, "a number of batches, or 0 to keep the running averages"),
     "optim.clip_norm": (_POSITIVE, "a positive number"),
     "checkpoint.every_steps": (_POSITIVE, "a positive number of steps"),
     "checkpoint.keep": (_POSITIVE, "a positive number of checkpoints"),

@@ -135,8 +135,7 @@ def solve(system: System, unary: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarr
 def _solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """A⁻¹ b for the diagonal `weights` (P, 1) > 0."""
     arrays = (np.asarray(a, np.float32) for a in (similarity, right / weights, weights[:, 0]))
-    solution: Any = gcrf.solve_similarity(*map(jnp.asarray, arrays))
-    return np.asarray(getattr(solution, "value", solution))
+    return np.asarray(gcrf.solve_similarity(*map(jnp.asarray, arrays)).value)
 
 
 def linked_similarity(

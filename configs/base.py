@@ -79,6 +79,9 @@ def get_config() -> ConfigDict:
     config.optim.weight_decay = 1e-4
     config.optim.clip_norm = 1.0
     config.optim.warmup_steps = 200
+    config.optim.calibration_batches = (
+        64  # over which a stage measures BatchNorm's statistics at its end; 0: none
+    )
 
     # Scales the epochs of all stages of a method by one factor, up or down, so that together they take no more than
     # these and every method costs the same; 0 leaves the epochs below as they are. See methods/budget.py.

@@ -1,4 +1,4 @@
-"""The structure stage of `scc_photos_longer` once more, this time with the unary's own error beside the field's.
+"""The end of `scc_photos_longer` once more: the unary's own error in the structure stage, and settled statistics.
 
     colorize-train --config=configs/scc_photos_top.py --workdir=runs/scc_photos_top
     colorize-export --workdir=runs/scc_photos_top --out=colorize_jax/weights/default
@@ -18,8 +18,9 @@ def get_config() -> ConfigDict:
     config.init_from = "runs/scc_photos_longer"
     config.seed = 2
     config.loss.unary_weight = 1.0
-    for kept in ("features", "unary", "mdn"):
-        config.stages[kept].epochs = 0.0
-    config.stages.structure.update({"epochs": 0.5, "lr": 5e-4})
-    config.stages.structure.schedule = ((0.0, 1.0), (0.1, 0.5), (0.2, 0.25), (0.3, 0.1), (0.4, 0.03))
+    config.stages.features.epochs = 0.0
+    config.stages.unary.epochs = 0.0
+    config.stages.structure.update({"epochs": 0.4, "lr": 5e-4})
+    config.stages.structure.schedule = ((0.0, 1.0), (0.1, 0.5), (0.2, 0.1), (0.3, 0.03))
+    config.stages.mdn.update({"epochs": 0.6, "lr": 3e-4})
     return config.lock()

@@ -40,6 +40,9 @@ class Stage(NamedTuple):
       update: `(state, batch, rng) -> (state, metrics)`; metrics are scalars, `loss` always among them.
       evaluate: `(variables, batch, rng) -> metrics`, each per example, shape (B,).
       pictures: `(variables, batch, rng) -> columns of the contact sheet`, each (B, H, W, 3), sRGB in [0, 1].
+      calibrate: `(variables, batch, rng) -> {network: BatchNorm's statistics of this batch}`, or None where there
+        are none; at its end a stage takes their mean over `calibration_batches` further batches.
+      calibration_batches: 0 keeps the running averages of training.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Stage(NamedTuple):
     update: Callable[..., tuple[TrainState, dict[str, Array]]]
     evaluate: Callable[..., dict[str, Array]]
     pictures: Callable[..., dict[str, Array]]
+    calibrate: Callable[..., dict[str, Any]] | None = None
+    calibration_batches: int = 0
 
 
 class Stages(Sequence[Stage]):

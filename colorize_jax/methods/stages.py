@@ -5,7 +5,7 @@ from typing import Any
 
 from colorize_jax.methods.base import Batch, Stage, TrainState, Variables
 from colorize_jax.methods.networks import Inputs, Networks, init_networks
-from colorize_jax.methods.updates import Loss, adam, init_state, loss_to_update
+from colorize_jax.methods.updates import Loss, adam, init_state, loss_to_calibrate, loss_to_update
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.shapes import Array
 
@@ -53,4 +53,6 @@ def build_stage(
         update=loss_to_update(loss, trained, optimizer),
         evaluate=evaluate,
         pictures=pictures,
+        calibrate=loss_to_calibrate(loss, trained),
+        calibration_batches=config.optim.calibration_batches,
     )

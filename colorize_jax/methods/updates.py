@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax.methods.base import Batch, TrainState, Variables
+from colorize_jax.models.layers import MOMENTUM
 from colorize_jax.shapes import Array
 
 if TYPE_CHECKING:
@@ -70,3 +71,18 @@ def loss_to_update(
         return TrainState(state.step + 1, params, {**state.batch_stats, **stats}, opt_state), metrics
 
     return update
+
+
+def loss_to_calibrate(
+    loss: Loss, trained: tuple[str, ...]
+) -> Callable[[Variables, Batch, Array], dict[str, Any]]:
+    """A stage's `calibrate`: what BatchNorm measures on one batch, of the networks named in `trained`."""
+
+    def calibrate(variables: Variables, batch: Batch, rng: Array) -> dict[str, Any]:
+        # From running statistics of zero, a step leaves (1 - MOMENTUM) times the batch's own.
+        blank = {name: jax.tree.map(jnp.zeros_like, variables["batch_stats"][name]) for name in trained}
+        blanked = {**variables, "batch_stats": {**variables["batch_stats"], **blank}}
+        _, (stats, _) = loss(blanked, batch, rng, jnp.zeros((), jnp.int32))
+        return jax.tree.map(lambda running: running / (1 - MOMENTUM), stats)
+
+    return calibrate

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 
 from colorize_jax.shapes import Array
 
+MOMENTUM = 0.9
+"""Of BatchNorm's running statistics, which follow the last ten batches or so; a stage ends by averaging over more."""
+
 
 def scaled(channels: int, width: float) -> int:
     """`channels` times `width`, to a multiple of 4, at least 4; `width` 1 is the paper's size."""
@@ -30,7 +33,7 @@ class ConvBlock(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         size = (self.kernel, self.kernel)
         x = nn.Conv(self.channels, size, strides=(self.stride, self.stride), dtype=self.dtype)(x)
-        return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(nn.relu(x))
+        return nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM, dtype=self.dtype)(nn.relu(x))
 
 
 def upsample(x: Array, factor: int) -> Array:

@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, NamedTuple, Protocol, TextIO
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -292,6 +293,8 @@ def _finished(run: _Run, later: list[str]) -> bool:
 def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> None:
     with checkpoints.StageCheckpoints(run.workdir, run.stage.name, keep=run.keep) as saved:
         state, step = _start(run, saved, variables)
+        if run.span.total_steps == 0:
+            state = _calibrated(run, state)
         evaluated = hosts.first_decides(functools.partial(_evaluated, run, step))
         with _telemetry(run, [*earlier, run.stage.name], step) as tell:
             if _due(run, step) and not evaluated:
@@ -355,6 +358,8 @@ def _advance(
         before = running
         state, running = run.programs.update(state, batch, run.keys.update)
         step += 1
+        if step == total:
+            state = _calibrated(run, state)
         if step < total:
             batch = parallel.put_batch(next(batches), run.mesh)
         if before is not None:
@@ -370,6 +375,25 @@ def _advance(
             _evaluate(run, tell, state, step)
             _stop_if_asked(run, saved, state, step)
     return state
+
+
+def _calibrated(run: _Run, state: TrainState) -> TrainState:
+    """The state at the end of a stage with BatchNorm's statistics measured over further batches.
+
+    Its running averages follow the last ten batches or so, and one outlier among them spoils a network for good.
+
+    Source: Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", Sec. 3 ("precise BN").
+    """
+    total, count = run.span.total_steps, run.stage.calibration_batches
+    if run.programs.calibrate is None or count == 0:
+        return state
+    batches, mean = run.stream.iterate(total), None
+    for number in range(total, total + count):
+        batch = parallel.put_batch(next(batches), run.mesh)
+        rng = jax.random.fold_in(run.keys.update, number)
+        share = jax.tree.map(lambda s: s / count, run.programs.calibrate(state.variables, batch, rng))
+        mean = share if mean is None else jax.tree.map(jnp.add, mean, share)
+    return state._replace(batch_stats={**state.batch_stats, **(mean or {})})
 
 
 def _report(

@@ -25,12 +25,14 @@ class Programs(NamedTuple):
       update: `(state, batch, rng) -> (state, metrics)`; the state is donated, `rng` is the stage's key.
       evaluate: `(variables, batch, rng) -> metrics`, each (B,).
       pictures: `(variables, batch, rng) -> columns`, each (B, H, W, 3).
+      calibrate: `(variables, batch, rng) -> statistics of the batch`, or None.
     """
 
     init: Any
     update: Any
     evaluate: Any
     pictures: Any
+    calibrate: Any
 
 
 def data_mesh(devices: list[jax.Device] | None = None) -> Mesh:
@@ -112,6 +114,9 @@ def compile_stage(stage: Stage, mesh: Mesh) -> Programs:
         ),
         evaluate=jax.jit(stage.evaluate, out_shardings=same),
         pictures=jax.jit(stage.pictures, out_shardings=same),
+        calibrate=jax.jit(stage.calibrate, in_shardings=(same, split, same), out_shardings=same)
+        if stage.calibrate
+        else None,
     )
 
 
