@@ -13,6 +13,7 @@ from colorize_jax import methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc, stages
 from colorize_jax.models import vgg
+from colorize_jax.models.layers import MOMENTUM
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
@@ -125,6 +126,23 @@ def test_samples_of_one_image_solved_together_equal_separate_solves(variables, b
     for n in range(3):
         alone = solve(structure, unary[:, n : n + 1], kept)
         np.testing.assert_allclose(alone[:, 0], together[:, n], atol=2e-4)
+
+
+def test_calibration_measures_what_an_update_mixes_into_the_running_statistics(method, variables, batch):
+    stage = method.stages[0]
+    state = stage.init(rng(), batch, variables)
+    state, _ = jax.jit(stage.update)(state, batch, rng(1))  # running statistics other than the first ones
+    measured = jax.jit(stage.calibrate)(state.variables, batch, rng(2))
+    after, _ = jax.jit(stage.update)(state, batch, rng(2))
+    assert set(measured) == {"features"}
+    mixed = jax.tree.map(
+        lambda old, own: MOMENTUM * old + (1 - MOMENTUM) * own,
+        state.batch_stats["features"],
+        measured["features"],
+    )
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), after.batch_stats["features"], mixed
+    )
 
 
 def test_a_hidden_unary_colour_does_not_leak_and_hidden_pixels_lean_to_gray(variables, batch):

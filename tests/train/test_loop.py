@@ -120,6 +120,21 @@ def test_a_stage_of_no_epochs_hands_on_what_it_was_given(tmp_path, straight):
     assert [line["step"] for line in lines(tmp_path, "evaluation") if line["stage"] == "first"] == [0]
 
 
+def test_a_stage_ends_with_statistics_of_further_batches(tmp_path):
+    config = toy.config()
+    first, *others = toy.method(config).stages
+
+    def calibrate(variables, batch, rng):
+        return {"first": {"mean": batch["lightness"].mean((0, 1, 2))}}
+
+    calibrated = first._replace(calibrate=calibrate, calibration_batches=3)
+    after = run(tmp_path, method=toy.method(config)._replace(stages=(calibrated, *others)))
+    steps = loop.stage_steps(first.epochs, config.data.epoch_images, first.batch_size)
+    stream = toy.data().training(0, first.batch_size)
+    means = [stream.batch_at(steps + i)["lightness"].mean() for i in range(3)]
+    np.testing.assert_allclose(after["batch_stats"]["first"]["mean"], [np.mean(means)], rtol=1e-5)
+
+
 def test_networks_of_other_sizes_are_refused(tmp_path, straight):
     workdir, _ = straight
     config = toy.config()
@@ -138,7 +153,8 @@ def test_nothing_is_compiled_twice(straight):
     mesh = parallel.data_mesh()
     for stage in toy.method(toy.config()).stages:
         programs = parallel.compile_stage(stage, mesh)
-        sizes = {name: getattr(programs, name)._cache_size() for name in programs._fields}
+        assert programs.calibrate is None  # the toy has no statistics of batches
+        sizes = {name: program._cache_size() for name, program in programs._asdict().items() if program}
         assert sizes == {"init": 1, "update": 1, "evaluate": 1, "pictures": 1}
 
 
