@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from absl import flags, logging
+from absl import flags
 
 from colorize_jax import batch, explain
 from colorize_jax.colorize import Colorizer
@@ -54,7 +54,6 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(
             "usage: colorize photo.jpg [more.png folder/ ...] --out=colorized; --help lists all flags"
         )
-    logging.set_verbosity(logging.WARNING)
     start, out = time.perf_counter(), Path(_OUT.value)
     found = batch.find_jobs(arguments, out)
     for error in found.errors:

@@ -9,7 +9,7 @@ from typing import NoReturn
 # numpy is loaded: import this module first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from absl import app, flags
+from absl import app, flags, logging
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
@@ -30,6 +30,7 @@ def _describe(module: str) -> None:
 
 
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
+    logging.set_verbosity(logging.WARNING)  # JAX tells every backend that it does not find
     try:
         return main(argv[1:]) or 0
     except (ValueError, OSError) as error:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NoReturn
 
-from absl import flags, logging
+from absl import flags
 
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
@@ -37,7 +37,6 @@ def main(arguments: Sequence[str]) -> None:
         raise ValueError(
             "usage: colorize-data --dataset=NAME --source=PATH --dir=data; --help lists all flags"
         )
-    logging.set_verbosity(logging.WARNING)
     summary, written = prepare(
         _DATASET.value,
         directory=DIR.value,

@@ -11,8 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from absl import logging
-
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
@@ -24,7 +22,6 @@ def main(arguments: Sequence[str]) -> int:
     """Prints everything; 1 where photos cannot be coloured."""
     if arguments:
         raise ValueError(f"colorize-doctor takes flags only, not {arguments[0]!r}")
-    logging.set_verbosity(logging.WARNING)
     sections = {
         "versions": version_lines(),
         "devices": device_lines(),

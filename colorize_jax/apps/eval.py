@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from absl import flags, logging
+from absl import flags
 from ml_collections import config_flags
 
 from colorize_jax.apps.data_dir import DIR
@@ -51,7 +51,6 @@ def main(arguments: Sequence[str]) -> None:
     out = Path(_OUT.value)
     if (out / "scores.json").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
-    logging.set_verbosity(logging.WARNING)
     evaluate_source(load_source(), out)
 
 

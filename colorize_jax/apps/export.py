@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from absl import flags, logging
+from absl import flags
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the training run.")
 _OUT = flags.DEFINE_string(
@@ -28,7 +28,6 @@ def main(arguments: Sequence[str]) -> None:
         raise ValueError("usage: colorize-export --workdir=runs/NAME --out=FOLDER; --help lists all flags")
     from colorize_jax import release
 
-    logging.set_verbosity(logging.WARNING)
     workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
     if (out / "weights.npz").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds a model already; give another --out, or --overwrite")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from absl import flags, logging
+from absl import flags
 from ml_collections import config_flags
 
 from colorize_jax.apps import multihost
@@ -48,7 +48,6 @@ def main(arguments: Sequence[str]) -> int:
     from colorize_jax.data import pipeline
     from colorize_jax.train import handover, hosts, loop
 
-    logging.set_verbosity(logging.WARNING)
     config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
     method, data = methods.build(config), training_data(config)
     try:
