@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import json
 import math
 from pathlib import Path
@@ -28,6 +29,7 @@ def tiny():
     for stage in STAGES:
         config.stages[stage].update({"epochs": 1.0, "batch_size": 4})
     config.checkpoint.every_steps = 1
+    config.optim.calibration_batches = 2
     config.log.update({"every_steps": 1, "eval_images": 3})
     return resolve(config)
 
@@ -43,7 +45,7 @@ class CutOff(Photos):
     """Ends with an error after the second step of `structure`, of which the first is saved."""
 
     def iterate(self, start_step):
-        for step in range(start_step, 3):
+        for step in itertools.count(start_step):
             if (self.order, step) == (2, 2):
                 raise RuntimeError("power")
             yield self.batch_at(step)
