@@ -27,10 +27,14 @@ STEP_S = 0.03
 
 
 def start(
-    workdir: Path, save_every: int = 1, address: Sequence[str] = (), **variables: str
+    workdir: Path,
+    save_every: int = 1,
+    address: Sequence[str] = (),
+    step_s: float = STEP_S,
+    **variables: str,
 ) -> subprocess.Popen[str]:
     changes = CHANGES | {"checkpoint.every_steps": save_every}
-    command = [sys.executable, toy.__file__, str(workdir), str(STEP_S), json.dumps(changes), *address]
+    command = [sys.executable, toy.__file__, str(workdir), str(step_s), json.dumps(changes), *address]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -170,7 +174,10 @@ def start_two():
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-        both = [start(workdir, 100, (coordinator, "2", str(i)), JAX_PLATFORMS="cpu") for i in range(2)]
+        # Slow steps: on a loaded machine the two take a second or more to agree on where to stop.
+        both = [
+            start(workdir, 100, (coordinator, "2", str(i)), step_s=0.4, JAX_PLATFORMS="cpu") for i in range(2)
+        ]
         started.extend(both)
         return both
 
