@@ -7,11 +7,11 @@ solver='auto' takes), or a baseline: jax_lu, the paper's formulation with S stor
 jnp.linalg.solve, and torch_lu, the same in PyTorch (`pip install "colorize_jax[bench]"`). The gradient is that of
 Σx² with respect to E, α, w and τ, the forward pass included.
 
-Times are medians, the rows of one P and batch taking turns in one process; ratios are medians over the turns, to
-the starred row. Memory is the peak beyond the inputs, each row in a fresh process (resident memory, Linux; on a GPU
-what the framework allocated). Where P is too large for turns, the single call that memory is measured in is timed.
-'/floor': time over what `gcrf_floor.py` counts, at the rates that a large product, copy and exp reach in the same
-run.
+Times are medians, the rows of one P and batch taking turns in one process with a large product, a copy and an exp, so
+that a busy machine slows all alike; ratios are medians over the turns, to the starred row. '/floor': time over what
+`gcrf_floor.py` counts, at the rates of those three. Memory is the peak beyond the inputs, each row in a fresh process
+(resident memory, Linux; on a GPU what the framework allocated). Where P is too large for turns, the single call that
+memory is measured in is timed.
 """
 
 import importlib.util
@@ -33,7 +33,9 @@ from colorize_jax.apps import common
 import gcrf_floor
 from absl import flags
 
-_PIXELS = flags.DEFINE_list("pixels", None, "numbers of pixels; by default 256 to 16384, on a GPU to 65536")
+_PIXELS = flags.DEFINE_list(
+    "pixels", ["256", "1024", "4096", "16384"], "numbers of pixels; a GPU has time for 65536 too"
+)
 _BATCHES = flags.DEFINE_list("batches", ["1", "32"], "numbers of images")
 _DIM = flags.DEFINE_integer("dim", 64, "D, width of an embedding")
 _WEIGHTS = flags.DEFINE_list(
@@ -45,17 +47,18 @@ _METHODS = flags.DEFINE_list(
     "methods", ["cholesky", "cg", "cg_matrix_free", "jax_lu", "torch_lu"], "rows of the table"
 )
 _BUDGET = flags.DEFINE_float("budget", 6, "seconds of turns for each P and batch, at least two turns")
-_LIMIT = flags.DEFINE_float("limit", 45, "seconds: a call that would take longer by its floor is left out")
+_LIMIT = flags.DEFINE_float("limit", 90, "seconds: a call that would take longer by its floor is left out")
 _OUT = flags.DEFINE_string("out", "gcrf_benchmark", "folder for gcrf.json and gcrf.png")
 
 COLUMNS = 2
 BASELINES = ("jax_lu", "torch_lu")
+STORED = ("cholesky", "cg")  # solvers whose steps are timed
 LARGEST_IN_TURNS = 4096
 # P × P arrays alive at once, at most: the baselines differentiate through each operation.
 ARRAYS = {"cg": 6, "cholesky": 7, "jax_lu": 10, "torch_lu": 10}
 # Calls are expected to take this many times their floor, and CG this many iterations.
 SLOWER, ITERATIONS = 3.0, {"diverse": 8, "edits": 60}
-TIMEOUT = 300
+TIMEOUT = 900
 
 
 def run(job: str, **arguments: Any) -> dict:
@@ -85,15 +88,15 @@ def why_not(method: str, pixels: int, batch: int, weights: str, machine: dict) -
     if needed > 0.5 * machine["memory"]:
         return f"needs about {needed / 2**30:.0f} GiB of {machine['memory'] / 2**30:.0f}"
     iterations = ITERATIONS[weights]
-    expected = SLOWER * floor(machine, method, pixels, batch, gradient=True, iterations=iterations)
+    expected = SLOWER * floor(machine["rates"], method, pixels, batch, gradient=True, iterations=iterations)
     if expected > _LIMIT.value:
         return f"would take about {expected:.0f} s a call; --limit is {_LIMIT.value:.0f}"
     return None
 
 
-def floor(machine: dict, method: str, pixels: int, batch: int, *, gradient: bool, iterations: int) -> float:
+def floor(rates: dict, method: str, pixels: int, batch: int, *, gradient: bool, iterations: int) -> float:
     return gcrf_floor.seconds(
-        gcrf_floor.Rates(**machine["rates"]),
+        gcrf_floor.Rates(**rates),
         solver_of(method),
         batch,
         gradient,
@@ -104,10 +107,10 @@ def floor(machine: dict, method: str, pixels: int, batch: int, *, gradient: bool
     )
 
 
-def cases() -> Iterator[tuple[str, int, int]]:
+def cases(sizes: list[str]) -> Iterator[tuple[str, int, int]]:
     for weights in _WEIGHTS.value:
         for batch in map(int, _BATCHES.value if weights == "diverse" else ["1"]):
-            for pixels in map(int, _PIXELS.value):
+            for pixels in map(int, sizes):
                 yield weights, pixels, batch
 
 
@@ -135,17 +138,17 @@ def measure(weights: str, pixels: int, batch: int, machine: dict) -> list[dict]:
             row["skipped"] = why
         if "skipped" not in row:
             row |= in_turns(timed, method, auto)
-            row |= against_floor(row, machine)
+            row |= against_floor(row, timed.get("rates", machine["rates"]))
         rows.append(row)
     return rows
 
 
-def against_floor(row: dict, machine: dict) -> dict:
+def against_floor(row: dict, rates: dict) -> dict:
     """Seconds of the floor, and times over it."""
     found = {}
     for kind in ("forward", "gradient"):
         least = floor(
-            machine,
+            rates,
             row["method"],
             row["pixels"],
             row["batch"],
@@ -153,7 +156,7 @@ def against_floor(row: dict, machine: dict) -> dict:
             iterations=row.get("iterations", 0),
         )
         found |= {f"{kind}_floor_s": least, f"{kind}_over_floor": row[f"{kind}_s"] / least}
-    return found
+    return found | {"rates": rates}
 
 
 def in_turns(timed: dict, method: str, auto: str) -> dict:
@@ -267,19 +270,25 @@ def exponent(rows: list[dict], key: str) -> float | None:
     return statistics.linear_regression(*zip(*points, strict=True)).slope if len(points) > 1 else None
 
 
-def breakdown(machine: dict, pixels: int = 1024) -> tuple[list[str], dict]:
-    """Where the starred solver's time goes: each step as a program of its own, beside its floor."""
-    measured = run("stages", pixels=pixels, dim=_DIM.value, weights="diverse")
+def breakdown(method: str, pixels: int) -> tuple[list[str], dict]:
+    """Where a solver's time goes: each step as a program of its own, beside its floor.
+
+    `prepare` is the matrix and its factor, or the preconditioner, which the floor does not count.
+    """
+    measured = run(
+        "stages", method=method, pixels=pixels, dim=_DIM.value, weights="diverse", budget=_BUDGET.value
+    )
     if "skipped" in measured:
-        return [f"steps not measured: {measured['skipped']}"], measured
-    rates = gcrf_floor.Rates(**machine["rates"])
-    counted = gcrf_floor.stages("cholesky", pixels, _DIM.value, COLUMNS)
+        return [f"steps of {method} not measured: {measured['skipped']}"], measured
+    rates = gcrf_floor.Rates(**measured["rates"])
+    counted = gcrf_floor.stages(method, pixels, _DIM.value, COLUMNS, measured["iterations"])
     least = {name: rates.seconds(work) for name, work in counted.items()}
-    least["matrix and factor"] = least.pop("matrix") + least.pop("factor")
+    least["prepare"] = least.pop("matrix", 0) + least.pop("factor", 0)
     least["solve and residual"] = least.pop("solve")
-    lines = [f"steps of cholesky at P = {pixels}, batch 1, each a program of its own: ms, floor ms"]
+    lines = [f"steps of {method} at P = {pixels}, batch 1, each a program of its own: ms, floor ms"]
     lines += [
-        f"  {name:20}{1e3 * value:8.2f}{1e3 * least.get(name, 0):8.2f}" for name, value in measured.items()
+        f"  {name:20}{1e3 * value:8.2f}{1e3 * least[name]:8.2f}"
+        for name, value in measured["seconds"].items()
     ]
     return lines, measured
 
@@ -333,25 +342,24 @@ def main(arguments: Sequence[str]) -> None:
     started = time.time()
     out = Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
-    if _PIXELS.value is None:
-        largest = ["65536"] if run("machine", sizes=[])["backend"] == "gpu" else []
-        _PIXELS.value = ["256", "1024", "4096", "16384", *largest]
-    machine = run("machine", sizes=[[pixels, batch] for _, pixels, batch in cases()])
+    machine = run("machine", sizes=[[pixels, batch] for _, pixels, batch in cases(_PIXELS.value)])
     if "skipped" in machine:
         raise ValueError(f"this machine could not be measured: {machine['skipped']}")
     rates = machine["rates"]
     print(
         f"{machine['device']}, jax {machine['jax']}, D = {_DIM.value}, C = {COLUMNS}; product "
-        f"{rates['flops'] / 1e9:.1f} GFLOP/s, copy {rates['bytes'] / 1e9:.1f} GB/s, exp {rates['exps'] / 1e9:.2f} G/s"
+        f"{rates['flops'] / 1e9:.1f} GFLOP/s, copy {rates['bytes'] / 1e9:.1f} GB/s, exp {rates['exps'] / 1e9:.2f} G/s "
+        "before the first row"
     )
     print(HEADER)
     rows = []
-    for case in cases():
+    for case in cases(_PIXELS.value):
         for row in measure(*case, machine):
             rows.append(row)
             print(line(row), flush=True)
-    lines, steps = breakdown(machine)
-    lines += goals(rows)
+    broken = {method: breakdown(method, 1024) for method in STORED if method in _METHODS.value}
+    lines = [line for lines, _ in broken.values() for line in lines] + goals(rows)
+    steps = {method: measured for method, (_, measured) in broken.items()}
     print("\n".join(lines))
     (out / "gcrf.json").write_text(
         json.dumps({"machine": machine, "rows": rows, "steps": steps, "goals": lines}, indent=1)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,9 +83,8 @@ def jax_calls(method: str, arrays: tuple[np.ndarray, ...]) -> dict[str, Function
     solve = jax_lu if method == "jax_lu" else partial(ours, method)
     inputs = tuple(map(jnp.asarray, arrays))
     gradient = jax.grad(lambda *a: jnp.sum(field_of(solve(*a)) ** 2), argnums=(0, 1, 2, 3))
-    programs = {"forward": jax.jit(solve), "gradient": jax.jit(gradient)}
-    compiled = {name: program.lower(*inputs).compile() for name, program in programs.items()}
-    return {name: partial(lambda f: jax.block_until_ready(f(*inputs)), f) for name, f in compiled.items()}
+    programs = {"forward": solve, "gradient": gradient}
+    return {name: compiled_call(program, *inputs) for name, program in programs.items()}
 
 
 def torch_calls(arrays: tuple[np.ndarray, ...]) -> dict[str, Function]:
@@ -124,37 +123,46 @@ def seconds(function: Function) -> float:
 
 
 def turns(pixels: int, batch: int, dim: int, weights: str, methods: list[str], budget: float) -> dict:
-    """Seconds of each call, the methods taking turns so that a busy machine slows all; and whether they agree.
+    """Seconds of each call and the machine's rates, taking turns, so that a busy machine slows all alike.
 
     A first call that takes more than `budget` seconds is the only one of its function.
     """
     arrays = problem(pixels, batch, dim, weights)
+    measured = yardsticks()
     functions = {(m, kind): call for m in methods for kind, call in calls(m, arrays).items()}
     results, first = {}, {}
     for key, call in functions.items():
         start = time.perf_counter()
         results[key] = call()
         first[key] = time.perf_counter() - start
-    times = {key: [first[key]] if first[key] > budget else [] for key in functions}
+    repeated = {key: call for key, call in functions.items() if first[key] <= budget}
+    taken = take_turns(repeated | {name: each.call for name, each in measured.items()}, budget)
+    times = {key: taken.get(key, [first[key]]) for key in functions}
+    reference = {kind: results[methods[0], kind] for kind in ("forward", "gradient")}
+    found: dict = {"rates": rates_of(measured, taken)}
+    for method in methods:
+        field, bar = results[method, "forward"], results[method, "gradient"][0]
+        found[method] = {
+            "forward_s": times[method, "forward"],
+            "gradient_s": times[method, "gradient"],
+            "field_off": difference(field_of(field), field_of(reference["forward"])),
+            "gradient_off": difference(bar, reference["gradient"][0]),
+            **accuracy(arrays, field),
+        }
+    return found
+
+
+def take_turns(functions: dict, budget: float) -> dict[Any, list[float]]:
+    """Seconds of each call, round after round until `budget` seconds are spent."""
+    times: dict = {key: [] for key in functions}
     start = time.perf_counter()
     for done in range(ROUNDS[1]):
         if done >= ROUNDS[0] and time.perf_counter() - start > budget:
             break
         for key, call in functions.items():
-            if first[key] <= budget:
-                time.sleep(0.02)  # idle threads of the one before stop spinning
-                times[key].append(seconds(call))
-    reference = {kind: results[methods[0], kind] for kind in ("forward", "gradient")}
-    return {
-        method: {
-            "forward_s": times[method, "forward"],
-            "gradient_s": times[method, "gradient"],
-            "field_off": difference(field_of(results[method, "forward"]), field_of(reference["forward"])),
-            "gradient_off": difference(results[method, "gradient"][0], reference["gradient"][0]),
-            **accuracy(arrays, results[method, "forward"]),
-        }
-        for method in methods
-    }
+            time.sleep(0.02)  # idle threads of the one before stop spinning
+            times[key].append(seconds(call))
+    return times
 
 
 def difference(values: Any, reference: Any) -> float:
@@ -228,77 +236,97 @@ def resident_bytes(name: str) -> int:
     return 1024 * int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
-def stages(pixels: int, dim: int, weights: str) -> dict[str, float]:
-    """Median seconds of the steps of a forward and backward pass with a kept Cholesky factor, each a program."""
+def stages(method: str, pixels: int, dim: int, weights: str, budget: float) -> dict:
+    """Median seconds of the steps of a solver of a stored S, forward and backward, each a program; iterations."""
     arrays = tuple(jnp.asarray(a) for a in problem(pixels, 1, dim, weights))
     e, targets, w = (array[0] for array in arrays[:3])
     attention = operators.Attention(e, arrays[3])
-    direct, limits = gcrf.SOLVERS["cholesky"], solver.Limits(1e-6, 1000)
+    chosen, limits = gcrf.SOLVERS[method], solver.Limits(1e-6, 1000)
     source = jax.jit(partial(operators.store, exclude_diagonal=True))(attention)
     operator = source.operator()
-    state = jax.jit(direct.prepare)(operator, w)
+    state = jax.jit(chosen.prepare)(operator, w)
     right = w[:, None] * targets
-    field, _ = direct.solve(operator, w, state, right, limits)
-    thin = jnp.concatenate([field, direct.solve(operator, w, state, 2 * field, limits)[0]], axis=1)
+    field, iterations = chosen.solve(operator, w, state, right, limits)
+    thin = jnp.concatenate([field, chosen.solve(operator, w, state, 2 * field, limits)[0]], axis=1)
     product = operator.times(thin)
     left = jnp.roll(thin - product, field.shape[1], axis=1)
     steps = {
         "similarity": (lambda a: operators.store(a, exclude_diagonal=True).operator(), attention),
-        "matrix and factor": (direct.prepare, operator, w),
+        "prepare": (chosen.prepare, operator, w),
         "solve and residual": (
-            lambda *a: solution.solve_system(direct, *a, limits),
+            lambda *a: solution.solve_system(chosen, *a, limits),
             operator,
             w,
             state,
             right,
         ),
-        "backward solve": (lambda *a: direct.solve(*a, limits)[0], operator, w, state, field),
+        "backward solve": (lambda *a: chosen.solve(*a, limits)[0], operator, w, state, field),
         "backward S [x, b]": (lambda o, v: o.times(v), operator, thin),
         "backward embeddings": (lambda s, *a: s.pull(*a), source, left, thin, product),
     }
-    return {name: median_seconds(jax.jit(f), *inputs) for name, (f, *inputs) in steps.items()}
+    measured = yardsticks()
+    functions = {name: compiled_call(f, *inputs) for name, (f, *inputs) in steps.items()}
+    taken = take_turns(functions | {name: each.call for name, each in measured.items()}, budget)
+    return {
+        "rates": rates_of(measured, taken),
+        "seconds": {name: statistics.median(taken[name]) for name in steps},
+        "iterations": int(np.max(iterations)),
+    }
 
 
-def median_seconds(function: Callable, *inputs: Any, repeats: int = 9) -> float:
-    call = partial(lambda: jax.block_until_ready(function(*inputs)))
-    call()
-    return statistics.median(seconds(call) for _ in range(repeats))
+def compiled_call(function: Callable, *inputs: Any) -> Function:
+    compiled = jax.jit(function).lower(*inputs).compile()
+    return lambda: jax.block_until_ready(compiled(*inputs))
+
+
+class Yardstick(NamedTuple):
+    work: float  # of a call
+    call: Function
+
+
+def yardsticks() -> dict[str, Yardstick]:
+    """A large product, a copy and an exp of more than a cache holds, which tell the machine's rates."""
+    side, size = 2048, 2**25
+    square = jnp.ones((side, side))
+    product = jax.jit(partial(jnp.matmul, precision="highest"))
+    return {
+        "flops": Yardstick(2 * side**3, lambda: product(square, square).block_until_ready()),
+        "bytes": Yardstick(2 * 4 * size, in_place(lambda x: x + 1, size)),
+        "exps": Yardstick(size, in_place(lambda x: jnp.exp(-x), size)),
+    }
+
+
+def in_place(function: Callable, size: int) -> Function:
+    """Over and over on the same memory: fetching it from the system is not what is measured."""
+    held = [jnp.ones(size)]
+    compiled = jax.jit(function, donate_argnums=0)
+
+    def call() -> None:
+        held[0] = compiled(held[0]).block_until_ready()
+
+    return call
+
+
+def rates_of(measured: dict[str, Yardstick], times: dict[str, list[float]]) -> dict[str, float]:
+    """A second, by the median."""
+    return {name: work / statistics.median(times[name]) for name, (work, _) in measured.items()}
 
 
 def machine(sizes: list[list[int]]) -> dict:
-    """Rates that a large product, copy and exp reach, best of several; and what solver='auto' takes."""
-    side, size = 2048, 2**26
-    square = jnp.ones((side, side))
-    product = jax.jit(partial(jnp.matmul, precision="highest"))
-    rates = {
-        "flops": 2
-        * side**3
-        / min(seconds(lambda: product(square, square).block_until_ready()) for _ in range(8)),
-        "bytes": 2 * 4 * size / in_place(lambda x: x + 1, size),
-        "exps": size / in_place(lambda x: jnp.exp(-x), size),
-    }
+    """The rates now, and what solver='auto' takes."""
+    measured = yardsticks()
+    times = {name: [seconds(call) for _ in range(9)] for name, (_, call) in measured.items()}
     chosen = [gcrf.choose(pixels, batch=batch) for pixels, batch in sizes]
     device = jax.local_devices()[0]
     told = device.memory_stats() or {}
     return {
-        "rates": rates,
+        "rates": rates_of(measured, times),
         "auto": {f"{p},{b}": choice._asdict() for (p, b), choice in zip(sizes, chosen, strict=True)},
         "backend": jax.default_backend(),
         "device": device.device_kind,
         "jax": jax.__version__,
         "memory": told.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     }
-
-
-def in_place(function: Callable, size: int) -> float:
-    """Seconds of the fastest of several calls, without those of fetching memory from the system."""
-    call = jax.jit(function, donate_argnums=0)
-    array, times = call(jnp.ones(size)), []
-    for _ in range(8):
-        start = time.perf_counter()
-        array = call(array).block_until_ready()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 if __name__ == "__main__":

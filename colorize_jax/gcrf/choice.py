@@ -14,8 +14,9 @@ SOLVERS: dict[str, Solver] = {
     "cg": cg.SOLVER,
     "cg_matrix_free": cg_matrix_free.SOLVER,
 }
-# Pixels up to which a factor costs less than CG, or little more and its time does not depend on the weights.
-DIRECT_UP_TO = {"cpu": 1536, "gpu": 4096, "tpu": 4096}
+# Pixels up to which a factor is chosen. On a CPU, where it was measured (benchmarks/gcrf.py), CG is ahead from 1024
+# pixels on with a colour on every pixel, and level with few edits; at 256 few edits take it twice as long.
+DIRECT_UP_TO = {"cpu": 768, "gpu": 4096, "tpu": 4096}
 # P × P arrays alive at once in a backward pass that keeps S: S, Sᵀ, Z, the gradient of Z, A and its factor.
 ARRAYS = 6
 

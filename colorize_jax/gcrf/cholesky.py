@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import linalg
 
+from colorize_jax.gcrf.energy import lower_system_matrix
 from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.gcrf.solver import direct
 from colorize_jax.shapes import Array, Float
@@ -144,4 +145,5 @@ def solve_once(lower: Float[Array, "P P"], right: Float[Array, "P C"]) -> Float[
         return _solve_transposed(lower, _solve_triangular(lower, right))
 
 
-SOLVER = direct(factor, solve, once=direct(factor_once, solve_once))
+_matrix = partial(lower_system_matrix, block=BLOCK)
+SOLVER = direct(factor, solve, matrix=_matrix, once=direct(factor_once, solve_once, matrix=_matrix))

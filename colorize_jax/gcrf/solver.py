@@ -44,12 +44,16 @@ class Solver(NamedTuple):
 
 
 def direct(
-    factor: Callable[[Array], Any], solve: Callable[[Any, Array], Array], once: Solver | None = None
+    factor: Callable[[Array], Any],
+    solve: Callable[[Any, Array], Array],
+    *,
+    matrix: Callable[[Array, Array], Array] = system_matrix,
+    once: Solver | None = None,
 ) -> Solver:
-    """A solver that factors the matrix A."""
+    """A solver that factors A, or what `matrix` makes of S and w instead."""
 
     def prepare(operator: Stored, weights: Array) -> Any:
-        return factor(system_matrix(operator.similarity, weights))
+        return factor(matrix(operator.similarity, weights))
 
     def solve_with(operator: Stored, weights: Array, state: Any, right: Array, limits: Limits) -> Any:
         del operator, weights, limits

@@ -161,8 +161,14 @@ def make_consistent(
     batch, samples, side, _, channels = unary.shape
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
     targets, weights = believed(parts, columns, jnp.ones(columns.shape[:2]) if kept is None else kept, beta)
+    # A factor always ends, whatever S becomes in training; inside a program no error could tell that CG did not.
     solved = gcrf.solve(
-        embeddings, targets, weights, temperature=temperature, exclude_diagonal=parts.exclude_diagonal
+        embeddings,
+        targets,
+        weights,
+        temperature=temperature,
+        exclude_diagonal=parts.exclude_diagonal,
+        solver="cholesky",
     )
     return jnp.moveaxis(solved.value.reshape(batch, side, side, samples, channels), 3, 1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from colorize_jax import gcrf
 from colorize_jax.gcrf import cholesky
-from colorize_jax.gcrf.energy import system_matrix
+from colorize_jax.gcrf.energy import lower_system_matrix, system_matrix
 
 PIXELS, WIDTH, TEMPERATURE = 14, 5, 2.0
 
@@ -162,6 +162,20 @@ def test_the_blocked_factor_solves_like_lapack(size, block):
         blocked = blocked_solve(matrix, right, block)
         np.testing.assert_allclose(blocked, np.linalg.solve(matrix, right), atol=1e-10)
         np.testing.assert_allclose(lapack_solve(matrix, right), blocked, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [3, 8, 13, 30])
+def test_half_of_the_matrix_is_made_of_whole_diagonal_blocks(size):
+    rng = np.random.default_rng(size)
+    similarity = jax.nn.softmax(jnp.asarray(rng.normal(size=(size, size)), jnp.float32), axis=1)
+    weights = jnp.asarray(rng.uniform(0, 1, size), jnp.float32)
+    whole = np.asarray(system_matrix(similarity, weights))
+    half = np.asarray(lower_system_matrix(similarity, weights, block=2))
+    block = np.arange(size) // 2
+    made = block[:, None] >= block
+    np.testing.assert_allclose(half[made], whole[made], atol=1e-6)
+    assert np.all((half == 0) | (np.abs(half - whole) < 1e-6))
+    assert size < 30 or np.mean(half == 0) > 0.3
 
 
 def test_the_blocked_factor_is_as_accurate_as_lapack_when_badly_conditioned():

@@ -190,7 +190,8 @@ def test_a_given_similarity_is_never_matrix_free():
 @pytest.mark.parametrize(
     ("pixels", "batch", "backend", "gibibytes", "expected"),
     [
-        (1024, 1, "cpu", 8, "cholesky"),
+        (256, 1, "cpu", 8, "cholesky"),
+        (1024, 1, "cpu", 8, "cg"),
         (4096, 1, "cpu", 8, "cg"),
         (4096, 1, "gpu", 40, "cholesky"),
         (16384, 1, "cpu", 12, "cg"),
