@@ -61,6 +61,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "field_loss.bin_uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
     "field_loss.bin_cap": (lambda x: x > 1, "a number above 1, the mean weight"),
     "field_loss.images": (_POSITIVE, "a positive number of images"),
+    "spread.width": (_POSITIVE, "a positive number of channels"),
+    "spread.hidden": (_POSITIVE, "a positive number of channels"),
     "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
     "cvae.iterations": (_POSITIVE, "a positive number"),
     "budget.steps": (_NOT_NEGATIVE, "a number of optimiser steps, or 0 for the stages' own epochs"),

@@ -69,6 +69,11 @@ def get_config() -> ConfigDict:
     config.field_loss.bin_cap = 30.0  # largest weight of a bin, where the mean pixel's is 1
     config.field_loss.images = 10000  # training images that components and bins are estimated on
 
+    config.spread = ConfigDict()  # of scc: an S of its own for edits, on the frozen features
+    config.spread.learned = False
+    config.spread.width = 64  # of the learned vectors
+    config.spread.hidden = 192
+
     config.cvae = ConfigDict()
     config.cvae.draws = 256  # codes that are decoded and clustered
     config.cvae.iterations = 20  # of k-means
@@ -94,6 +99,8 @@ def get_config() -> ConfigDict:
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.vae = ConfigDict({"epochs": 10.0, "batch_size": 32, "lr": 1e-3})
     config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.spread_coarse = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.spread = ConfigDict({"epochs": 1.0, "batch_size": 16, "lr": 5e-4})
     # (first epoch, share of the unary that the mask H keeps)
     config.stages.structure.schedule = (
         (0.0, 1.0), (2.0, 0.75), (4.0, 0.5), (6.0, 0.25), (8.0, 0.1),

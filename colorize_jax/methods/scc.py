@@ -9,6 +9,7 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `unary` | encoder, gray features f1-f4, decoder | Eq. (7) on the unary colours |
 | `structure` | structure encoder, the decoder's two top layers | Eq. (7) on the G-CRF's output, the unary masked by H |
 | `mdn` | mixture density network | Eq. (9) |
+| `spread_coarse`, `spread` | an S for edits, where `config.spread` asks for one | see `methods/spreading.py` |
 """
 
 from functools import partial
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods import features, mixture
+from colorize_jax.methods import features, mixture, spreading
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
 from colorize_jax.methods.mixture import draw_codes
 from colorize_jax.methods.networks import (
@@ -104,6 +105,7 @@ def build_networks(config: Any) -> Networks:
         "top": DecoderTop(**vae),
         "structure": StructureEncoder(temperature=initial_temperature(config), **vae),
         **mixture_networks(config),
+        **spreading.spread_networks(config),
     }
 
 
@@ -410,7 +412,8 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
     mdn = mixture.stage(
         config, networks, inputs, encode=partial(encode, parts), sample=partial(sample, parts)
     )
-    return [*features.stages(config, networks, inputs), unary, structure, mdn]
+    first = features.stages(config, networks, inputs)
+    return [*first, unary, structure, mdn, *spreading.stages(config, networks, inputs)]
 
 
 def example_inputs(networks: Networks, config: Any, batch: Batch) -> Inputs:
@@ -428,9 +431,11 @@ def example_inputs(networks: Networks, config: Any, batch: Batch) -> Inputs:
         "top": (jnp.zeros((1, field, field, 2 * scaled(128, width))),),
         "structure": (jnp.zeros((1, field, field, 1)),),
         **mixture_inputs(networks, batch),
+        **spreading.spread_inputs(gray, networks, batch, field),
     }
 
 
 def _abstract_variables(parts: Parts, config: Any) -> Variables:
     inputs = example_inputs(parts.networks, config, example_batch(config))
-    return abstract(parts.networks, inputs, released(SAMPLING_NETWORKS, config))
+    names = (*released(SAMPLING_NETWORKS, config), *spreading.spread_networks(config))
+    return abstract(parts.networks, inputs, names)

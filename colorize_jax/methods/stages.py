@@ -25,7 +25,7 @@ def build_stage(
 
     Args:
       config: whole; its `optim` is read, too.
-      name: of the stage. The weights of VGG-16, where it is the feature network, are loaded in 'mdn'.
+      name: of the stage. The weights of VGG-16, where it is the feature network, are loaded from 'mdn' on.
       networks: all of the method.
       inputs: what each network takes for a batch.
       trained: names of the networks that the stage changes.
@@ -34,7 +34,7 @@ def build_stage(
     settings = config.stages[name]
     total_steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
     optimizer = adam(config.optim, settings.lr, total_steps)
-    pretrained = name == "mdn" and config.features.network == "vgg16"
+    pretrained = name in ("mdn", "spread_coarse", "spread") and config.features.network == "vgg16"
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
