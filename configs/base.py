@@ -88,6 +88,12 @@ def get_config() -> ConfigDict:
         64  # over which a stage measures BatchNorm's statistics at its end; 0: none
     )
 
+    config.optim.accumulate = 1  # parts of a batch taken one after another; BatchNorm sees a part at a time
+    config.optim.remat = False  # keep products and solves for the backward pass and compute the rest again
+
+    # Devices along each axis of the mesh, see train/parallel.py; data 0 takes those that the others leave.
+    config.mesh = ConfigDict({"data": 0, "fsdp": 1, "pixel": 1})
+
     # Scales the epochs of all stages of a method by one factor, up or down, so that together they take no more than
     # these and every method costs the same; 0 leaves the epochs below as they are. See methods/budget.py.
     config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen

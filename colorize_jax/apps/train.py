@@ -46,13 +46,14 @@ def main(arguments: Sequence[str]) -> int:
     multihost.join()
     from colorize_jax import methods
     from colorize_jax.data import pipeline
-    from colorize_jax.train import handover, hosts, loop
+    from colorize_jax.train import handover, hosts, loop, parallel
 
     config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
     method, data = methods.build(config), training_data(config)
     try:
         initial = handover.networks(config.init_from, method, data) if config.init_from else None
-        loop.train(config, method, data, _WORKDIR.value, initial=initial)
+        mesh = parallel.make_mesh(**config.mesh)
+        loop.train(config, method, data, _WORKDIR.value, initial=initial, mesh=mesh)
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -17,7 +17,8 @@
 Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile; `lu`, `cholesky`, `cg`
 and `cg_matrix_free` solve the linear system, behind the interface of `solver`; `choice` lists them and chooses;
 `solution` measures what they return; `rule` differentiates it (the derivation stands there); `layer` holds the
-public calls, `diagnostics` what to log. What a Gaussian gives besides its mean: `posterior`, `likelihood`, `suggest`;
+public calls, `mesh` the one for many devices, `diagnostics` what to log. What a Gaussian gives besides its mean:
+`posterior`, `likelihood`, `suggest`;
 `session` edits a field without solving anew.
 """
 
@@ -26,6 +27,7 @@ from colorize_jax.gcrf.diagnostics import diagnostics
 from colorize_jax.gcrf.energy import energy, similarity
 from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity
 from colorize_jax.gcrf.likelihood import log_likelihood
+from colorize_jax.gcrf.mesh import solve_on_mesh
 from colorize_jax.gcrf.posterior import Precision, condition, posterior_sample, posterior_variance
 from colorize_jax.gcrf.precision import matrix_free_precision
 from colorize_jax.gcrf.session import Session
@@ -51,6 +53,7 @@ __all__ = [
     "posterior_variance",
     "similarity",
     "solve",
+    "solve_on_mesh",
     "solve_similarity",
     "suggest",
 ]

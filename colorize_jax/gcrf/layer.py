@@ -27,6 +27,7 @@ def solve(
     tolerance: float | None = None,
     max_iterations: int = 1000,
     throw: bool = True,
+    axis: str | None = None,
 ) -> Solution:
     """Eq. (6): the colour field x of least G-CRF energy; A x = w ∘ α with A = (I−S)ᵀ(I−S) + diag(w).
 
@@ -51,6 +52,8 @@ def solve(
       max_iterations: of CG, for the slowest column.
       throw: what is not solved raises, or is NaN under a transformation. Otherwise it is returned as it is,
         and `status` tells; a singular system is NaN all the same.
+      axis: inside `jax.shard_map`, an axis of the mesh along which all arguments are the same: its devices share the
+        products of 'cg_matrix_free', see `operators`.
 
     Returns:
       A Solution: `value`, x in the unit of `targets`, float32, or float64 when an input is (bfloat16 and float16
@@ -60,9 +63,9 @@ def solve(
 
     Raises:
       ValueError: shapes that do not agree; no positive weight, a negative or a non-finite one; a temperature
-        that is not positive; an unknown solver. numpy.linalg.LinAlgError, which is one too: not solved. Values
-        are only known outside of jit: under a transformation the same inputs give NaN, in the field and in
-        all gradients, never rounding noise.
+        that is not positive; an unknown solver, or one that stores S with an `axis`. numpy.linalg.LinAlgError,
+        which is one too: not solved. Values are only known outside of jit: under a transformation the same
+        inputs give NaN, in the field and in all gradients, never rounding noise.
 
     Source: Messaoud et al. 2018, Eqs. (5), (6), (10), (11).
     """
@@ -72,7 +75,11 @@ def solve(
     dtype = _solving_dtype(embeddings, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature)]
     name = _chosen(solver, weights.shape, dtype)
-    how = rule.How(name, exclude_diagonal, _limits(tolerance, max_iterations, dtype), throw)
+    if axis is not None and SOLVERS[name].stored:
+        raise ValueError(
+            f"solver is {name!r}, which cannot share its work along an axis; give 'cg_matrix_free'"
+        )
+    how = rule.How(name, exclude_diagonal, _limits(tolerance, max_iterations, dtype), throw, axis)
     solution = _solve(*_varying_alike(arrays), how=how)
     if throw:
         raise_unsolved(solution, name)

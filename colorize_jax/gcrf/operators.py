@@ -7,10 +7,14 @@ Z is symmetric, so a tile of Z serves two tiles of S, Sᵢⱼ = exp(Zᵢⱼ − 
 transposed product is the same sum with the other normaliser. A product therefore visits the tiles on and above
 the diagonal only, half of the work. A v = Λᵀ(Λ v) + w ∘ v needs S v before Sᵀ(Λ v), so it is two such visits.
 
+Along an axis of a mesh, inside `jax.shard_map`, the tiles of a `Blockwise` are dealt out in turn and what its products
+sum over them is summed over the devices: P × C numbers a product, and P × D once for the gradient.
+
 A source is what the backward pass keeps: `operator()` gives S back, `pull` takes S̄ = U Vᵀ to its parameters.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -101,12 +105,36 @@ def _attention_bar(attention: Attention, scaled: Array) -> Attention:
     return Attention(embeddings_bar, temperature_bar)
 
 
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Deal:
+    """Whose part of a list of tiles this device has: all of it, or its turns along an axis of the mesh."""
+
+    axis: str | None = None
+
+    def turns(self, count: int) -> Int[Array, " K"]:
+        """Which of `count` things are this device's; numbers from `count` on are none."""
+        if self.axis is None:
+            return jnp.arange(count)
+        devices = jax.lax.axis_size(self.axis)
+        return jnp.arange(-(-count // devices)) * devices + jax.lax.axis_index(self.axis)
+
+    def varying(self, array: Array) -> Array:
+        """The array, marked as one that the devices will go on with differently."""
+        return array if self.axis is None else jax.lax.pcast(array, self.axis, to="varying")
+
+    def summed(self, array: Array) -> Array:
+        """The sum of the devices' arrays."""
+        return array if self.axis is None else jax.lax.psum(array, self.axis)
+
+
 class Blockwise(NamedTuple):
     """S = softmax(E Eᵀ / τ), never stored: an operator, and its own source."""
 
     attention: Attention
     own: Float[Array, ""]  # added to Z's diagonal: 0, or -inf where a pixel may not explain itself
     normaliser: Float[Array, " P"]  # l
+    deal: Deal
 
     def times(self, v: Float[Array, "P C"]) -> Float[Array, "P C"]:
         """S v."""
@@ -162,36 +190,50 @@ class Blockwise(NamedTuple):
         return _attention_bar(self.attention, scaled)
 
     def _over_tiles(self, visit: Callable[..., Array], sums: Array) -> Array:
-        """Fold `visit(sums, i, j, Z's tile, once)` over the tiles i ≤ j; `once` is 0 where the mirror is the tile."""
+        """Fold `visit(sums, i, j, Z's tile, once)` over the tiles i ≤ j; `once` is 0 where the mirror is the tile.
+
+        A device that is dealt fewer tiles than another visits one with Z = −inf, whose part of S is 0.
+        """
         embeddings, temperature = self.attention
         e = _in_blocks(embeddings)
         own = jnp.where(np.eye(e.shape[1], dtype=bool), self.own, 0)
 
-        def step(sums: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
-            i, j = tile
+        rows, columns = (jnp.asarray(side, jnp.int32) for side in np.triu_indices(e.shape[0]))
+
+        def step(sums: Array, turn: Array) -> tuple[Array, None]:
+            i, j = rows[turn], columns[turn]  # of a turn behind the last: those of the last
+            nothing = jnp.where(turn < len(rows), 0, -jnp.inf).astype(e.dtype)
             with jax.default_matmul_precision("highest"):
-                z = e[i] @ e[j].T / temperature + jnp.where(i == j, own, 0)
+                z = e[i] @ e[j].T / temperature + jnp.where(i == j, own, 0) + nothing
                 return visit(sums, i, j, z, (i != j).astype(z.dtype)), None
 
-        tiles = tuple(jnp.asarray(side, jnp.int32) for side in np.triu_indices(e.shape[0]))
-        return jax.lax.scan(step, sums, tiles)[0]
+        folded, _ = jax.lax.scan(step, self.deal.varying(sums), self.deal.turns(len(rows)))
+        return self.deal.summed(folded)
 
 
-def blockwise(attention: Attention, *, exclude_diagonal: bool) -> Blockwise:
-    """The operator with its normalisers, made row block by row block: O(P D + P block) memory."""
+def blockwise(attention: Attention, *, exclude_diagonal: bool, axis: str | None = None) -> Blockwise:
+    """The operator with its normalisers, made row block by row block: O(P D + P block) memory.
+
+    Args:
+      attention: E and τ; the same on all devices of `axis`.
+      exclude_diagonal: Sᵢᵢ = 0.
+      axis: of a mesh whose devices share the work; None outside of `jax.shard_map`.
+    """
     embeddings, temperature = attention
     own = jnp.asarray(-jnp.inf if exclude_diagonal else 0.0, embeddings.dtype)
-    size = len(embeddings)
+    size, deal = len(embeddings), Deal(axis)
     pixels = np.arange(size)
+    blocks, numbers = _in_blocks(embeddings), _in_blocks(jnp.asarray(pixels), fill=-1)
 
-    def of_rows(rows: tuple[Array, Array]) -> Array:
-        block, index = rows
+    def of_rows(turn: Array) -> Array:
         with jax.default_matmul_precision("highest"):
-            z = block @ embeddings.T / temperature
-        return jax.nn.logsumexp(z + jnp.where(index[:, None] == pixels[None, :], own, 0), axis=1)
+            z = blocks[turn] @ embeddings.T / temperature
+        return jax.nn.logsumexp(z + jnp.where(numbers[turn][:, None] == pixels[None, :], own, 0), axis=1)
 
-    normaliser = jax.lax.map(of_rows, (_in_blocks(embeddings), _in_blocks(jnp.asarray(pixels), fill=-1)))
-    return Blockwise(attention, own, normaliser.reshape(-1)[:size])
+    turns = deal.turns(len(blocks))
+    blank = deal.varying(0 * blocks[:, :, 0])
+    normaliser = deal.summed(blank.at[turns].set(jax.lax.map(of_rows, turns), mode="drop"))
+    return Blockwise(attention, own, normaliser.reshape(-1)[:size], deal)
 
 
 def _in_blocks(rows: Array, fill: float = 0) -> Array:

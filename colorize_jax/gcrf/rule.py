@@ -64,6 +64,7 @@ class How(NamedTuple):
     exclude_diagonal: bool
     limits: Limits
     throw: bool  # what is not solved is NaN
+    axis: str | None = None  # of a mesh, whose devices share the products of an S that is not stored
 
 
 class _Kept(NamedTuple):
@@ -92,7 +93,7 @@ def _forward(
 def _minimise(
     solver: Solver, parameters: Stored | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
-    source = _source(solver, parameters, how.exclude_diagonal)
+    source = _source(solver, parameters, how)
     operator = source.operator()
     weights = solvable(weights)
     state = solver.prepare(operator, weights)
@@ -101,12 +102,12 @@ def _minimise(
     return solution, _Kept(source, state, solution.value, targets, weights)
 
 
-def _source(
-    solver: Solver, parameters: Stored | Attention, exclude_diagonal: bool
-) -> Stored | StoredAttention | Blockwise:
+def _source(solver: Solver, parameters: Stored | Attention, how: How) -> Stored | StoredAttention | Blockwise:
     if isinstance(parameters, Stored):
         return parameters
-    return (store if solver.stored else blockwise)(parameters, exclude_diagonal=exclude_diagonal)
+    if solver.stored:
+        return store(parameters, exclude_diagonal=how.exclude_diagonal)
+    return blockwise(parameters, exclude_diagonal=how.exclude_diagonal, axis=how.axis)
 
 
 def _poisoned(solution: Solution, how: How) -> Solution:

@@ -43,6 +43,7 @@ class Stage(NamedTuple):
       calibrate: `(variables, batch, rng) -> {network: BatchNorm's statistics of this batch}`, or None where there
         are none; at its end a stage takes their mean over `calibration_batches` further batches.
       calibration_batches: 0 keeps the running averages of training.
+      accumulate: parts of a batch that `update` takes one after another.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Stage(NamedTuple):
     pictures: Callable[..., dict[str, Array]]
     calibrate: Callable[..., dict[str, Any]] | None = None
     calibration_batches: int = 0
+    accumulate: int = 1
 
 
 class Stages(Sequence[Stage]):

@@ -164,7 +164,7 @@ def make_consistent(
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
     targets, weights = believed(parts, columns, jnp.ones(columns.shape[:2]) if kept is None else kept, beta)
     # A factor always ends, whatever S becomes in training; inside a program no error could tell that CG did not.
-    solved = gcrf.solve(
+    solved = gcrf.solve_on_mesh(
         embeddings,
         targets,
         weights,

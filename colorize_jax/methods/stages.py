@@ -50,9 +50,12 @@ def build_stage(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         init=init,
-        update=loss_to_update(loss, trained, optimizer),
+        update=loss_to_update(
+            loss, trained, optimizer, accumulate=config.optim.accumulate, remat=config.optim.remat
+        ),
         evaluate=evaluate,
         pictures=pictures,
         calibrate=loss_to_calibrate(loss, trained),
         calibration_batches=config.optim.calibration_batches,
+        accumulate=config.optim.accumulate,
     )

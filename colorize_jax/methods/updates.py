@@ -52,25 +52,71 @@ def init_state(
 
 
 def loss_to_update(
-    loss: Loss, trained: tuple[str, ...], optimizer: Optimizer
+    loss: Loss, trained: tuple[str, ...], optimizer: Optimizer, *, accumulate: int = 1, remat: bool = False
 ) -> Callable[[TrainState, Batch, Array], tuple[TrainState, dict[str, Array]]]:
-    """A stage's `update`: one step on `loss` for the networks named in `trained`; the others are left alone."""
+    """A stage's `update`: one step on `loss` for the networks named in `trained`; the others are left alone.
 
-    def update(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
-        import optax
+    Args:
+      loss: see `Loss`.
+      trained: names of networks.
+      optimizer: of them.
+      accumulate: the gradient is the mean over as many equal parts of the batch, taken one after another, each with
+        a key of its own; BatchNorm sees a part at a time.
+      remat: keep only what is dear (`_dear`) for the backward pass, and compute the rest again.
+    """
+
+    def gradients(state: TrainState, batch: Batch, rng: Array) -> Any:
+        """((loss, (batch statistics, metrics)), gradients of the trained parameters)."""
 
         def trained_loss(part: dict[str, Any]) -> Any:
             variables = {"params": {**state.params, **part}, "batch_stats": state.batch_stats}
             return loss(variables, batch, rng, state.step)
 
+        kept = jax.checkpoint(trained_loss, policy=_dear) if remat else trained_loss
+        return jax.value_and_grad(kept, has_aux=True)({name: state.params[name] for name in trained})
+
+    def update(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
+        import optax
+
+        if accumulate == 1:
+            (value, (stats, metrics)), mean = gradients(state, batch, rng)
+        else:
+            (value, (stats, metrics)), mean = _accumulated(gradients, accumulate, state, batch, rng)
         part = {name: state.params[name] for name in trained}
-        (value, (stats, metrics)), gradients = jax.value_and_grad(trained_loss, has_aux=True)(part)
-        changes, opt_state = optimizer().update(gradients, state.opt_state, part)
+        changes, opt_state = optimizer().update(mean, state.opt_state, part)
         params = {**state.params, **optax.apply_updates(part, changes)}
-        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients), **metrics}
+        metrics = {"loss": value, "gradient_norm": optax.tree.norm(mean), **metrics}
         return TrainState(state.step + 1, params, {**state.batch_stats, **stats}, opt_state), metrics
 
     return update
+
+
+def _dear(primitive: Any, *_: Any, **__: Any) -> bool:
+    """What is not worth computing again: products, convolutions and solves."""
+    return primitive.name in ("dot_general", "conv_general_dilated", "cholesky", "triangular_solve")
+
+
+def _accumulated(
+    gradients: Callable[..., Any], parts: int, state: TrainState, batch: Batch, rng: Array
+) -> Any:
+    """What `gradients` gives for the whole batch, as means over its parts; the statistics run on through them.
+
+    Part j has the rows j, j + parts, ...: every device has as many of them in each part, and none moves.
+    """
+
+    def of_part(stats: dict[str, Any], numbered: tuple[Array, Batch]) -> tuple[dict[str, Any], Any]:
+        number, rows = numbered
+        current = state._replace(batch_stats={**state.batch_stats, **stats})
+        (value, (new, metrics)), part = gradients(current, rows, jax.random.fold_in(rng, number))
+        return {name: new[name] for name in stats}, ((value, metrics), part)
+
+    rows = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0), batch)
+    first = jax.tree.map(lambda x: x[0], rows)
+    (_, (changed, _)), _ = jax.eval_shape(gradients, state, first, rng)
+    stats = {name: state.batch_stats[name] for name in changed}
+    stats, found = jax.lax.scan(of_part, stats, (jnp.arange(parts), rows))
+    (value, metrics), mean = jax.tree.map(lambda x: x.mean(axis=0), found)
+    return (value, (stats, metrics)), mean
 
 
 def loss_to_calibrate(

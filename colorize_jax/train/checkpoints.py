@@ -15,6 +15,7 @@ checkpoint between 0.11 and 0.12, and a checkpoint must outlive an upgrade.
 import functools
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -129,20 +130,23 @@ def begun(workdir: Path, stage: str) -> bool:
     return complete or _marker(workdir, stage).exists()
 
 
-def load_stage(workdir: Path, stage: str, sharding: jax.sharding.Sharding | None = None) -> Variables:
+def load_stage(
+    workdir: Path, stage: str, place: Callable[[tuple[int, ...]], jax.sharding.Sharding] | None = None
+) -> Variables:
     """The variables that a finished stage handed over.
 
     Args:
       workdir: of the training run.
       stage: its name.
-      sharding: of every leaf; by default all on the first device of this process.
+      place: gives the sharding of an array of a shape; by default all are on the first device of this process.
     """
-    sharding = sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    place = place or (lambda shape: here)
     folder = _stage_folder(workdir, stage)
     with ocp.StandardCheckpointer() as checkpointer:
         saved = checkpointer.metadata(folder).item_metadata.tree
         abstract = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), saved
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place(leaf.shape)), saved
         )
         return checkpointer.restore(folder, abstract)
 

@@ -150,6 +150,7 @@ class _Run(NamedTuple):
     data: Data
     stream: Stream
     mesh: Mesh
+    layout: parallel.Layout
     programs: parallel.Programs
     keys: _Keys
     span: telemetry.Span
@@ -180,7 +181,7 @@ def train(
       data: see `Data`.
       workdir: made where it does not exist; see `workdir` for what lies in it.
       initial: networks to begin with, of another run; those that are not among them are drawn.
-      mesh: of the devices to use; by default all, of all processes.
+      mesh: as `parallel.make_mesh` makes it; by default the batch is split over all devices of all processes.
       out: where the progress goes; by default standard output.
 
     Returns:
@@ -191,15 +192,16 @@ def train(
       NonFinite: the loss or the state is no longer finite.
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
-    folder, mesh = Path(workdir), mesh or parallel.data_mesh()
+    folder, mesh = Path(workdir), mesh or parallel.make_mesh()
     with _claimed(folder, config, data), stop_requests() as stop:
         variables = parallel.replicate(_begin(method, data, folder, initial), mesh)
         for index, stage in enumerate(method.stages):
-            run = _plan(config, folder, index, stage, data, mesh, stop, out or sys.stdout)
+            run = _plan(config, folder, index, stage, data, variables, mesh, stop, out or sys.stdout)
             later = [stage.name for stage in method.stages[index + 1 :]]
             if not hosts.first_decides(functools.partial(_finished, run, later)):
                 _train_stage(run, [earlier.name for earlier in method.stages[:index]], variables)
-            variables = checkpoints.load_stage(folder, stage.name, parallel.replicated(mesh))
+            place = functools.partial(parallel.over_fsdp, mesh)
+            variables = checkpoints.load_stage(folder, stage.name, place)
     if variables is None:
         raise ValueError("the method has no stages: nothing to train")
     return variables
@@ -246,22 +248,27 @@ def _plan(
     index: int,
     stage: Stage,
     data: Data,
+    variables: Variables | None,
     mesh: Mesh,
     stop: StopRequest,
     out: TextIO,
 ) -> _Run:
-    parallel.check_batch_size(stage.batch_size, mesh, stage.name)
+    parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
     per_epoch = epoch_steps(config.data.epoch_images, stage.batch_size)
     total = stage_steps(stage.epochs, config.data.epoch_images, stage.batch_size)
+    stream = data.training(index, stage.batch_size)
+    keys = parallel.everywhere(functools.partial(stage_keys, config.seed, index), mesh)
+    layout = parallel.layout(stage, mesh, keys.init, stream.batch_at(0), variables)
     return _Run(
         workdir=workdir,
         order=index,
         stage=stage,
         data=data,
-        stream=data.training(index, stage.batch_size),
+        stream=stream,
         mesh=mesh,
-        programs=parallel.compile_stage(stage, mesh),
-        keys=parallel.everywhere(functools.partial(stage_keys, config.seed, index), mesh),
+        layout=layout,
+        programs=parallel.compile_stage(stage, mesh, layout),
+        keys=keys,
         span=telemetry.Span(stage.name, stage.batch_size, per_epoch, total),
         save_every=config.checkpoint.every_steps,
         keep=config.checkpoint.keep,
@@ -325,12 +332,7 @@ def _start(
     example = parallel.put_batch(run.stream.batch_at(0), run.mesh)
     arguments = (run.keys.init, example, variables)
     if saved.latest is not None:
-        same = parallel.replicated(run.mesh)
-        abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=same),
-            jax.eval_shape(run.programs.init, *arguments),
-        )
-        state = saved.restore(abstract)
+        state = saved.restore(parallel.placed(jax.eval_shape(run.programs.init, *arguments), run.layout))
     else:
         state = run.programs.init(*arguments)
     return state, int(state.step)

@@ -1,20 +1,38 @@
-"""Data parallelism: the batch is split over the devices of all processes, the state is the same on all of them.
+"""The devices of all processes as one mesh, and a stage's functions compiled for it.
+
+| axis | split over it |
+|---|---|
+| `data` | the batch |
+| `fsdp` | the batch, too; and parameters and optimiser state, which a step gathers where it needs them |
+| `pixel` | the work of a large G-CRF's products (`gcrf.mesh`); the batch is the same along it |
 
 Batch statistics and gradients are those of the whole batch: under `jit` with shardings, XLA inserts the
 reductions.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from colorize_jax.methods.base import Batch, Stage, TrainState
+from colorize_jax.gcrf.mesh import PIXEL, ROWS
+from colorize_jax.methods.base import Batch, Stage, TrainState, Variables
 from colorize_jax.shapes import Array
+
+T = TypeVar("T")
+
+AXES = (*ROWS, PIXEL)
+
+SMALL = 2**14
+"""Arrays of fewer numbers are whole on each device: gathering one costs more than keeping it."""
+
+Layout = Any
+"""A sharding for every leaf of a `TrainState`, or one for all of them."""
 
 
 class Programs(NamedTuple):
@@ -35,14 +53,37 @@ class Programs(NamedTuple):
     calibrate: Any
 
 
-def data_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """A mesh with the one axis 'data' over `devices`, by default all, process by process.
+def make_mesh(
+    data: int = 0, fsdp: int = 1, pixel: int = 1, *, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """A mesh with the axes 'data', 'fsdp' and 'pixel', all of them automatic.
 
-    In this order the rows of process i are the i-th part of a batch, as `data.pipeline.host_rows` hands them out.
+    In the order of processes, so that the rows of process i are the i-th part of a batch, as
+    `data.pipeline.host_rows` hands them out.
+
+    Args:
+      data: its devices along 'data'; 0 takes all that the others leave.
+      fsdp: along 'fsdp'.
+      pixel: along 'pixel', all of one process.
+      devices: those to use; by default all, of all processes.
+
+    Raises:
+      ValueError: the devices cannot be divided so.
     """
-    if devices is None:
-        devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-    return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+    devices = sorted(devices or jax.devices(), key=lambda device: (device.process_index, device.id))
+    rest = fsdp * pixel
+    data = data or max(1, len(devices) // rest)
+    if data * rest != len(devices):
+        raise ValueError(
+            f"config.mesh asks for data x fsdp x pixel = {data} x {fsdp} x {pixel} devices, but there are "
+            f"{len(devices)}; give sizes whose product is {len(devices)}, or data = 0 for what the others leave"
+        )
+    grid = np.asarray(devices).reshape(data, fsdp, pixel)
+    if any(len({device.process_index for device in row}) > 1 for row in grid.reshape(-1, pixel)):
+        raise ValueError(
+            f"config.mesh.pixel is {pixel}; it must divide the devices of each process, which read the same images"
+        )
+    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -50,17 +91,56 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def over_data(mesh: Mesh) -> NamedSharding:
-    """The first axis split over 'data'."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+def over_rows(mesh: Mesh) -> NamedSharding:
+    """The first axis split over 'data' and 'fsdp'."""
+    return NamedSharding(mesh, PartitionSpec(ROWS))
 
 
-def check_batch_size(batch_size: int, mesh: Mesh, stage: str) -> None:
-    """Raises ValueError unless the batch can be split evenly over the devices."""
-    if batch_size % mesh.size:
+def row_shards(mesh: Mesh) -> int:
+    """The number of parts that a batch is split into."""
+    return mesh.shape["data"] * mesh.shape["fsdp"]
+
+
+def over_fsdp(mesh: Mesh, shape: tuple[int, ...]) -> NamedSharding:
+    """How an array of the state lies: its largest axis that 'fsdp' divides is split, small arrays are whole."""
+    parts = mesh.shape["fsdp"]
+    divisible = [axis for axis, size in enumerate(shape) if size % parts == 0]
+    if parts == 1 or math.prod(shape) < SMALL or not divisible:
+        return replicated(mesh)
+    largest = max(divisible, key=lambda axis: shape[axis])
+    return NamedSharding(mesh, PartitionSpec(*[None] * largest, "fsdp"))
+
+
+def layout(stage: Stage, mesh: Mesh, *arguments: Any) -> Layout:
+    """How the stage's state lies on the mesh.
+
+    Args:
+      stage: whose state it is.
+      mesh: as `make_mesh` makes it.
+      arguments: of `stage.init`, or their shapes.
+    """
+    if mesh.shape["fsdp"] == 1:
+        return replicated(mesh)
+    state = jax.eval_shape(stage.init, *arguments)
+    return jax.tree.map(lambda leaf: over_fsdp(mesh, leaf.shape), state)
+
+
+def placed(shapes: Any, layout: Layout) -> Any:
+    """`shapes` as `jax.ShapeDtypeStruct` with the shardings of `layout`."""
+    if isinstance(layout, NamedSharding):
+        layout = jax.tree.map(lambda _: layout, shapes)
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes, layout
+    )
+
+
+def check_batch_size(batch_size: int, mesh: Mesh, stage: str, accumulate: int = 1) -> None:
+    """Raises ValueError unless the batch can be split evenly over the devices, `accumulate` times in turn."""
+    shards = row_shards(mesh)
+    if batch_size % (shards * accumulate):
+        parts = f"{shards} devices" + (f" x config.optim.accumulate {accumulate}" if accumulate > 1 else "")
         raise ValueError(
-            f"config.stages.{stage}.batch_size is {batch_size}; "
-            f"it must be a multiple of the {mesh.size} devices"
+            f"config.stages.{stage}.batch_size is {batch_size}; it must be a multiple of the {parts}"
         )
 
 
@@ -69,9 +149,9 @@ def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
 
     Args:
       batch: this process's rows; together the processes' rows are the whole batch.
-      mesh: as `data_mesh` makes it.
+      mesh: as `make_mesh` makes it.
     """
-    return jax.make_array_from_process_local_data(over_data(mesh), batch)
+    return jax.make_array_from_process_local_data(over_rows(mesh), batch)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
@@ -97,27 +177,49 @@ def _copy(array: Array, sharding: NamedSharding) -> Array:
     return jax.lax.with_sharding_constraint(array, sharding)
 
 
-def compile_stage(stage: Stage, mesh: Mesh) -> Programs:
-    """The stage's functions under `jit`; each compiles at its first call and never again."""
-    same, split = replicated(mesh), over_data(mesh)
+def compile_stage(stage: Stage, mesh: Mesh, layout: Layout) -> Programs:
+    """The stage's functions under `jit`; each compiles at its first call and never again.
+
+    Args:
+      stage: of a method.
+      mesh: as `make_mesh` makes it.
+      layout: of the stage's state, as the function `layout` says.
+    """
+    same, split = replicated(mesh), over_rows(mesh)
 
     def update(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
+        if mesh.shape["fsdp"] > 1:
+            # Left to itself XLA may move the batch instead of gathering the parameters.
+            state = state._replace(**jax.lax.with_sharding_constraint(state.variables, same))
         return stage.update(state, batch, jax.random.fold_in(rng, state.step))
 
-    def init(rng: Array, batch: Batch, variables: Any) -> TrainState:
+    def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
         return jax.tree.map(_strongly_typed, stage.init(rng, batch, variables))
 
     return Programs(
-        init=jax.jit(init, out_shardings=same),
+        init=jax.jit(init, out_shardings=layout),
         update=jax.jit(
-            update, donate_argnums=0, in_shardings=(same, split, same), out_shardings=(same, same)
+            _knowing(mesh, update),
+            donate_argnums=0,
+            in_shardings=(layout, split, same),
+            out_shardings=(layout, same),
         ),
-        evaluate=jax.jit(stage.evaluate, out_shardings=same),
+        evaluate=jax.jit(_knowing(mesh, stage.evaluate), out_shardings=same),
+        # Of a few images, as many as the contact sheet has: whole on each device.
         pictures=jax.jit(stage.pictures, out_shardings=same),
-        calibrate=jax.jit(stage.calibrate, in_shardings=(same, split, same), out_shardings=same)
-        if stage.calibrate
-        else None,
+        calibrate=jax.jit(_knowing(mesh, stage.calibrate), out_shardings=same) if stage.calibrate else None,
     )
+
+
+def _knowing(mesh: Mesh, function: Callable[..., T]) -> Callable[..., T]:
+    """`function`, traced where it can ask JAX for the mesh, as `gcrf.mesh` does."""
+
+    @functools.wraps(function)
+    def traced(*arguments: Any) -> T:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*arguments)
+
+    return traced
 
 
 def _strongly_typed(leaf: Array) -> Array:

@@ -26,7 +26,7 @@ from typing import Any
 import jax
 import numpy as np
 
-_FREE = ("log.", "checkpoint.", "data.dir", "data.threads")
+_FREE = ("log.", "checkpoint.", "data.dir", "data.threads", "mesh.")
 _EPOCHS = re.compile(r"stages\.\w+\.epochs")
 _PACKAGES = (
     "colorize_jax",
@@ -88,8 +88,8 @@ def check_config(workdir: Path, config: dict[str, Any]) -> None:
     """Stores the config of a new run, as JSON; for one that is resumed, checks it against the stored one.
 
     Raises:
-      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, and
-        longer epochs may change.
+      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, the
+        mesh, and longer epochs may change.
     """
     path = workdir / "config.json"
     if path.exists():

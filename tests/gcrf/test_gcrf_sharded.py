@@ -33,3 +33,13 @@ def test_sharded_gradients_agree_and_nothing_is_gathered(report, way):
     assert report[way]["error"] < 1e-6
     assert report[way]["collectives"] == []
     assert report[way]["embeddings_shard"] == [2, 150, 6]
+
+
+@pytest.mark.parametrize(("sizes", "images"), [("8 1 1", 2), ("2 1 4", 8), ("1 2 4", 8)])
+def test_on_a_mesh_thin_arrays_alone_are_sent(report, sizes, images):
+    """Devices along 'pixel' share each image's products: what they sum is as thin as CG's 18 landmark columns."""
+    found = report[f"mesh {sizes}"]
+    assert found["error"] < 1e-6
+    assert found["collectives"] == []
+    assert found["embeddings_shard"] == [images, 150, 6]
+    assert found["largest_sum"] == (1 if images == 2 else images * 160 * 18)

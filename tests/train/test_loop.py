@@ -150,9 +150,9 @@ def test_networks_of_other_sizes_are_refused(tmp_path, straight):
 
 
 def test_nothing_is_compiled_twice(straight):
-    mesh = parallel.data_mesh()
+    mesh = parallel.make_mesh()
     for stage in toy.method(toy.config()).stages:
-        programs = parallel.compile_stage(stage, mesh)
+        programs = parallel.compile_stage(stage, mesh, parallel.replicated(mesh))
         assert programs.calibrate is None  # the toy has no statistics of batches
         sizes = {name: program._cache_size() for name, program in programs._asdict().items() if program}
         assert sizes == {"init": 1, "update": 1, "evaluate": 1, "pictures": 1}
@@ -335,19 +335,6 @@ def test_an_update_without_a_loss_is_refused(tmp_path):
 def test_a_folder_without_a_finished_stage_has_no_variables(tmp_path):
     with pytest.raises(ValueError, match="no finished stage"):
         checkpoints.restore_variables(tmp_path)
-
-
-def test_a_batch_that_cannot_be_split_is_refused():
-    mesh = parallel.data_mesh()
-
-    class TwoDevices:
-        size = 2
-
-    parallel.check_batch_size(4, mesh, "first")
-    with pytest.raises(
-        ValueError, match=r"config.stages.first.batch_size is 3; .* multiple of the 2 devices"
-    ):
-        parallel.check_batch_size(3, TwoDevices, "first")
 
 
 def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(tmp_path):
