@@ -24,7 +24,7 @@ from their pixels over at most one cell, less where the lightness differs from t
 themselves are set: the colour is exact, and there is no pasted patch around it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -38,6 +38,10 @@ from colorize_jax.shapes import Float
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
+
+
+Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""S (P, P), right-hand sides b (P, K) and diagonal weights (P, 1) > 0 to A⁻¹ b."""
 
 
 class System(NamedTuple):
@@ -83,6 +87,7 @@ def over(
     weight: float,
     floor: float,
     confidence: float | Float[np.ndarray, "F F"],
+    solver: Solver | None = None,
 ) -> System:
     """Mode 'over': edits and the unary of versions, which gives way to them.
 
@@ -92,6 +97,7 @@ def over(
       weight: w of an edit of weight 1 where it covers its cell.
       floor: γ > 0 of gray, and of the unary where edits speak alone.
       confidence: β > 0 of the unary where no edit speaks, of the whole field or of each cell.
+      solver: of `reach`.
 
     Raises:
       ValueError: a confidence that is not positive and finite.
@@ -101,23 +107,26 @@ def over(
         raise ValueError(f"confidence is {confidence}; allowed are finite numbers > 0.")
     _, given_up = linked_similarity(similarity, edits.links)
     without = alone(similarity, edits, weight=weight, floor=floor)
-    spoken = np.maximum(reach(without), given_up)
+    spoken = np.maximum(reach(without, solver), given_up)
     return without._replace(unary=beta ** (1 - spoken) * floor**spoken)
 
 
-def reach(system: System) -> Float[np.ndarray, "P 1"]:
+def reach(system: System, solver: Solver | None = None) -> Float[np.ndarray, "P 1"]:
     """m in [0, 1]: how much the edits speak of each cell, where the system is that of mode 'alone'."""
     if not system.known.any():
         return np.zeros_like(system.known)
-    return np.clip(_solved(system.similarity, system.known, system.weights), 0, 1)
+    return np.clip((solver or _solved)(system.similarity, system.known, system.weights), 0, 1)
 
 
-def solve(system: System, unary: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "N F F 2"]:
+def solve(
+    system: System, unary: Float[np.ndarray, "N F F 2"], solver: Solver | None = None
+) -> Float[np.ndarray, "N F F 2"]:
     """Eq. (6), clipped: the fields of N versions, network units; they share one factorisation.
 
     Args:
       system: of `alone` or `over`.
       unary: α of each version, network units; 0 for mode 'alone'.
+      solver: a quicker way to A⁻¹ b, of who keeps a photo open; `gcrf.solve_similarity` by default.
 
     Source: Messaoud et al. 2018, Eq. (6) and Sec. 4; floor, links, clipping and a unary that gives way are additions.
     """
@@ -125,7 +134,7 @@ def solve(system: System, unary: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarr
     columns = np.moveaxis(unary, 0, 2).reshape(side * side, 2 * count)
     colours = np.tile(color.ab_to_network(system.edits.ab).reshape(-1, 2), count)
     right = system.known * colours + system.unary * columns
-    field = _solved(system.similarity, right, system.weights)
+    field = (solver or _solved)(system.similarity, right, system.weights)
     # The colours are 0, gray, where there is no edit.
     low, high = (f([f(columns, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
     field = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))

@@ -1,0 +1,71 @@
+"""The studio in a browser on this machine: `colorize-studio [--port=8000] [--open_browser=false]`."""
+
+from colorize_jax.apps import common  # first: it sets numpy's threads
+
+# isort: split
+import threading
+import webbrowser
+from collections.abc import Sequence
+from typing import NoReturn
+
+from absl import flags
+
+from colorize_jax.colorize import Colorizer
+
+_PORT = flags.DEFINE_integer(
+    "port",
+    8000,
+    "Of the server, on 127.0.0.1 alone; 0 takes any that is free.",
+    lower_bound=0,
+    upper_bound=65535,
+)
+_OPEN_BROWSER = flags.DEFINE_bool("open_browser", True, "Open the page in the browser.")
+_MODEL = flags.DEFINE_string(
+    "model", "default", "A model of the package (see colorize-doctor), or its folder."
+)
+_SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
+_MAX_MEGABYTES = flags.DEFINE_float("max_megabytes", 40, "Of a photo's file.", lower_bound=0.001)
+_MAX_MEGAPIXELS = flags.DEFINE_float("max_megapixels", 30, "Of a photo.", lower_bound=0.001)
+_MAX_SESSIONS = flags.DEFINE_integer("max_sessions", 16, "Photos that are open at once.", lower_bound=1)
+_MAX_MEMORY = flags.DEFINE_integer(
+    "max_memory", 1000, "Megabytes of all open photos together.", lower_bound=1
+)
+_EXPIRE = flags.DEFINE_float(
+    "expire_minutes", 60, "Photos left alone for so long are closed.", lower_bound=0.001
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serves until it is interrupted."""
+    if arguments:
+        raise ValueError(f"colorize-studio takes flags only, not {arguments[0]!r}; drop photos on its page")
+    try:
+        from colorize_jax.studio import serve
+    except ImportError as error:
+        raise ValueError(f"{error}; the studio needs more: pip install 'colorize_jax[studio]'") from error
+    listening = serve.listen(_PORT.value)
+    url = serve.url_of(listening)
+    print("loading the model ...", flush=True)
+    studio = serve.make(
+        Colorizer.load(_MODEL.value),
+        samples=_SAMPLES.value,
+        max_bytes=round(1e6 * _MAX_MEGABYTES.value),
+        max_pixels=round(1e6 * _MAX_MEGAPIXELS.value),
+        max_sessions=_MAX_SESSIONS.value,
+        max_memory=1_000_000 * _MAX_MEMORY.value,
+        expire_seconds=60 * _EXPIRE.value,
+    )
+    print(f"the studio is at {url}, for this machine alone; Ctrl+C ends it", flush=True)
+    if _OPEN_BROWSER.value:
+        threading.Timer(0.5, webbrowser.open, [url]).start()
+    serve.run(studio, listening)
+    return 0
+
+
+def cli() -> NoReturn:
+    """Entry point of the console script `colorize-studio`."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,222 @@
+"""A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy.linalg import cho_factor, cho_solve, lapack
+
+from colorize_jax import color, propagate
+from colorize_jax.colorize import Colorizer, render_tiles
+from colorize_jax.edits import Edits, Shape
+from colorize_jax.gcrf import host
+from colorize_jax.gcrf.suggest import greedy
+from colorize_jax.photo import Photo
+from colorize_jax.raster import Marks, mark, to_cells
+from colorize_jax.shapes import Float, UInt8
+
+PREVIEW_SIDE = 768
+"""Pixels of the longer side of what the page shows; colours are lifted to half of it."""
+_LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
+_FEW = 4  # a quarter of the cells or fewer are added to the inverse; more are factored anew
+
+
+class Explained(NamedTuple):
+    """What the edits leave open; see `explain.Explanation`.
+
+    Attributes:
+      variance: diag(A⁻¹) of the edits alone.
+      suggested: x and y of the next edits, in fractions of the photo, best first.
+      reduction: the share of all variance that each would take away.
+    """
+
+    variance: Float[np.ndarray, "F F"]
+    suggested: Float[np.ndarray, "K 2"]
+    reduction: Float[np.ndarray, " K"]
+
+
+class LivePhoto:
+    """The versions of a photo, and edits over them.
+
+    Nothing in it changes after it is made, so threads may share it. Edits are drawn on the preview while they are
+    made, and on the photo itself for `picture`.
+    """
+
+    def __init__(self, colorizer: Colorizer, photo: Photo, samples: int = 5):
+        """Runs the networks and factors the unedited system: P³ once.
+
+        Raises:
+          ValueError: too many samples, or a model without a similarity.
+        """
+        drawn = colorizer.sample(photo, samples=samples, seed=0, rule="modes")
+        crf = colorizer.config.gcrf
+        self.photo, self.preview = photo, preview_of(photo)
+        self.similarity = colorizer.similarity(photo)
+        self.unary, self.weights = np.asarray(drawn.unary[0]), np.asarray(drawn.weights[0])
+        self._beta, self._floor = float(crf.beta_test), float(crf.floor)
+        pixels = len(self.similarity)
+        self._quadratic = _quadratic(self.similarity)
+        matrix = host.system_matrix(self.similarity, np.full(pixels, self._floor))
+        _, self._covariance = host.solve_and_invert(matrix, np.zeros((pixels, 1)))
+
+    @property
+    def side(self) -> int:
+        """F of the field."""
+        return math.isqrt(len(self.similarity))
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds, nearly."""
+        arrays = [*self.photo, *self.preview, self.similarity, self._quadratic, self._covariance, self.unary]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def fields(self, edits: Edits) -> Float[np.ndarray, "N F F 2"]:
+        """Colour fields under edits, network units: first of each version, at last of the edits alone, on gray.
+
+        Raises:
+          EditError: edits that the preview cannot take; see `raster.mark`.
+        """
+        return self.fields_of(self.marks(edits))
+
+    def marks(self, edits: Edits) -> Marks:
+        """Edits on the grid that previews are lifted to."""
+        return mark(in_fractions(edits, *self.photo.lightness.shape), *self.preview.guide.shape)
+
+    def fields_of(self, marks: Marks) -> Float[np.ndarray, "N F F 2"]:
+        """`fields`, of edits that are drawn already."""
+        cells = to_cells(marks, self.side)
+        over = propagate.over(
+            self.similarity, cells, **self._pulls, confidence=self._beta, solver=self._solved
+        )
+        alone = propagate.alone(self.similarity, cells, **self._pulls)
+        versions = propagate.solve(over, self.unary, self._solved)
+        gray = propagate.solve(alone, np.zeros_like(self.unary[:1]), self._solved)
+        return np.concatenate([versions, gray])
+
+    def lifted(
+        self, fields: Float[np.ndarray, "N F F 2"], version: int, marks: Marks
+    ) -> Float[np.ndarray, "2 h w"]:
+        """CIE ab of a version on the preview, with the exact edits in it."""
+        columns = color.network_to_ab(fields[version])
+        tiles = propagate.exact_tiles(columns, self.preview.guide, marks)
+        return np.concatenate([planes for _, planes in tiles], axis=1)
+
+    def picture(self, edits: Edits, version: int) -> UInt8[np.ndarray, "H W *channels"]:
+        """A version at full size: what `Colorizer.edit` gives.
+
+        Args:
+          edits: drawn on the photo itself.
+          version: counted from 0; N for the edits alone.
+
+        Raises:
+          EditError: see `raster.mark`.
+        """
+        marks = mark(edits, *self.photo.lightness.shape)
+        field = self.fields_of(marks)[version]
+        tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
+        return render_tiles(self.photo, tiles, 1)[0]
+
+    def explain(self, edits: Edits, suggestions: int = 3) -> Explained:
+        """How open each cell is, and where edits would tell most; what links say is left out.
+
+        Raises:
+          EditError: see `fields`.
+        """
+        cells = to_cells(self.marks(edits), self.side)
+        known = self._beta * cells.weights.reshape(-1)
+        at = np.flatnonzero(known)
+        rows = self._covariance[at]
+        covariance = self._covariance - rows.T @ _solved_small(rows[:, at], known[at], rows)
+        found = greedy(covariance, suggestions)
+        row, column = np.divmod(found.pixels, self.side)
+        return Explained(
+            np.diag(covariance).reshape(self.side, self.side).astype(np.float32),
+            (np.stack([column, row], axis=-1) + 0.5) / self.side,
+            found.reduction / found.total,
+        )
+
+    @property
+    def _pulls(self) -> dict[str, float]:
+        return {"weight": self._beta, "floor": self._floor}
+
+    def _solved(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A⁻¹ b, a `propagate.Solver`.
+
+        Where few weights differ from the floor γ, by δ at the cells K, and b is 0 elsewhere, it is (Woodbury)
+        G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G = ((I−S)ᵀ(I−S) + γ)⁻¹; otherwise one Cholesky factor.
+        """
+        delta = weights[:, 0] - self._floor
+        at = np.flatnonzero(np.abs(delta) > 1e-6 * self._floor)  # less is rounding
+        linked = similarity is not self.similarity
+        if not linked and len(at) <= len(delta) // _FEW and not np.delete(right, at, axis=0).any():
+            rows = self._covariance[at]
+            return rows.T @ _solved_small(rows[:, at], delta[at], right[at] / delta[at, None])
+        matrix = _quadratic(similarity) if linked else self._quadratic.copy()
+        host.diagonal(matrix)[:] += weights[:, 0]
+        _, solution, failed = lapack.sposv(matrix.T, np.float32(right), lower=True, overwrite_a=True)
+        if failed:
+            raise ValueError("the system of these edits is not positive definite; use weights closer to 1.")
+        return solution
+
+
+def _quadratic(similarity: np.ndarray) -> np.ndarray:
+    """(I−S)ᵀ(I−S) in float32: a factor of it is to take milliseconds."""
+    return host.system_matrix(similarity, np.zeros(len(similarity))).astype(np.float32)
+
+
+def _solved_small(covariance: np.ndarray, delta: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(G_KK + diag(1/δ))⁻¹ b."""
+    if not len(delta):
+        return right
+    matrix = covariance + np.diag(1 / delta)
+    return cho_solve(cho_factor(matrix, overwrite_a=True, check_finite=False), right, check_finite=False)
+
+
+def in_fractions(edits: Edits, height: int, width: int) -> Edits:
+    """Edits of a photo of height x width pixels in fractions of it, without a size.
+
+    Raises:
+      EditError: another size than the edits are for.
+    """
+    if edits.size not in (None, (width, height)):
+        mark(edits._replace(edits=()), height, width)  # tells the two sizes
+    if edits.units == "fraction":
+        return edits._replace(size=None)
+
+    def scaled(shape: Shape) -> Shape:
+        radius = None if shape.radius is None else shape.radius / min(height, width)
+        return Shape(shape.points / (width, height), radius)
+
+    changed = (edit._replace(shapes=tuple(map(scaled, edit.shapes))) for edit in edits.edits)
+    return Edits(tuple(changed), "fraction")
+
+
+class Preview(NamedTuple):
+    """A photo as the page shows it.
+
+    Attributes:
+      lightness: CIE L*, at most `PREVIEW_SIDE` pixels wide and high.
+      guide: the same at about half the size, where colours are lifted to.
+      alpha: opacity, or None.
+    """
+
+    lightness: Float[np.ndarray, "H W"]
+    guide: Float[np.ndarray, "h w"]
+    alpha: UInt8[np.ndarray, "H W"] | None
+
+
+def preview_of(photo: Photo) -> Preview:
+    """A photo in the size of the page; its shape may change where it is very thin, since positions are fractions."""
+    height, width = photo.lightness.shape
+    scale = min(1.0, PREVIEW_SIDE / max(height, width))
+    size = tuple(max(_LEAST_SIDE, round(scale * side)) for side in (width, height))
+    half = tuple(max(_LEAST_SIDE, side // 2) for side in size)
+    lightness = Image.fromarray(photo.lightness)
+    alpha = None if photo.alpha is None else np.asarray(Image.fromarray(photo.alpha).resize(size))
+    return Preview(_resized(lightness, size), _resized(lightness, half), alpha)
+
+
+def _resized(image: Image.Image, size: tuple[int, ...]) -> np.ndarray:
+    # Hamming: nearly as sharp as a cubic, and without overshoot, which would leave [0, 100].
+    return np.asarray(image.resize((size[0], size[1]), Image.Resampling.HAMMING))

@@ -1,0 +1,632 @@
+// The studio's page: what is open, what the user does with it, and what follows.
+
+import { abOf } from "./colour.js";
+import { documentOf, editsOf, History, moved, simplified } from "./edits.js";
+import { arrows, check, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
+import { Picker } from "./picker.js";
+import { findPhoto, Live, openPhoto, pictureOf, similarityOf } from "./server.js";
+import { shownColour, Stage } from "./stage.js";
+
+const MOST_RECENT = 12;
+const STORED = "colorize-studio";
+const IDLE = 250; // milliseconds without a change, before what is not urgent
+const TOAST = 7000;
+const SUGGESTIONS = 3;
+const POINT_RADIUS = 0.012; // of a suggested point that was accepted, in shorter sides
+const TOOLS = { b: "stroke", p: "point", a: "region", e: "eraser", v: "select", i: "pick" };
+const TOGGLES = { c: "compare", m: "show-marks", l: "attention", u: "uncertainty", s: "suggest" };
+
+const $ = (id) => document.getElementById(id);
+const narrow = window.matchMedia("(max-width: 760px)");
+const painter = new Worker("painter.js", { type: "module" });
+
+let photo = null; // what the server told of it, and `file` where it was opened on this page
+let live = null;
+let history = new History();
+let fields = []; // of each version, under the edits that the server answered last
+let lifted = null; // of the chosen version, where exact edits need the server's own
+let version = 0;
+let tool = "stroke";
+let selected = -1;
+let changing = null; // edits while the pointer moves, before they are committed
+let sketch = null; // the edit being drawn
+let drag = null;
+let place = [0.5, 0.5]; // of the last press: the picker shows its lightness while the pointer is not on the photo
+let recent = [];
+let explained = null;
+let similarity = null;
+let nextId = 1;
+let lastSent = null; // {id, committed} of the newest message of edits
+let release = null; // {id, start}: what the time from the mouse's release to the picture is measured for
+let shownId = 0; // of the newest answer
+let idle = null;
+const painting = { busy: false, again: false, buffer: null, id: 0 };
+
+const stage = new Stage($("stage"), { press, drag: dragged, release: released, cancel, hover, leave, nudge }, look);
+const picker = new Picker($("plane"), $("swatch"), $("colour-name"), colourChosen);
+
+// ---------------------------------------------------------------------------------------------- opening
+
+async function open(file, edits = [], chosen = 0) {
+  const before = document.body.dataset.state;
+  document.body.dataset.state = "start";
+  $("busy").hidden = false;
+  try {
+    begin({ ...(await openPhoto(file)), file, name: nameOf(file) }, edits, chosen);
+  } catch (error) {
+    document.body.dataset.state = before;
+    toast(told(error));
+  } finally {
+    $("busy").hidden = true;
+  }
+}
+
+const nameOf = (file) => (file.name ?? "photo").replace(/\.[^.]*$/, "") || "photo";
+const told = (error) =>
+  error instanceof TypeError ? "The studio does not answer. Is colorize-studio still running?" : `Sorry: ${error.message}`;
+
+function begin(opened, edits, chosen) {
+  live?.end();
+  photo = opened;
+  history = new History(edits);
+  [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
+  document.body.dataset.state = "work";
+  const planes = ["lightness", "guide", "alpha"].map((name) => planeOf(opened[name]));
+  take(opened.fields);
+  const side = opened.fields.shape[1];
+  painter.postMessage({ task: "open", lightness: planes[0], guide: planes[1], alpha: planes[2], side });
+  painting.buffer = null;
+  stage.open(opened.size, planes[0], planes[2]);
+  showVersions($("versions"), opened.weights, chooseVersion);
+  chooseVersion(Math.min(version, fields.length - 1));
+  askThumbnails();
+  live = new Live(opened.session, hear, lost);
+  if (edits.length) send(true);
+  changed();
+}
+
+const planeOf = (array) => array && { data: array.data, width: array.shape[1], height: array.shape[0] };
+
+function take({ data, shape }) {
+  const size = shape[1] * shape[2] * shape[3];
+  fields = Array.from({ length: shape[0] }, (_, i) => data.slice(i * size, (i + 1) * size));
+}
+
+async function restore() {
+  const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+  if (!stored) return;
+  try {
+    begin({ ...(await findPhoto(stored.session)), name: stored.name }, stored.edits, stored.version);
+  } catch {
+    sessionStorage.removeItem(STORED); // the session is gone: begin anew
+  }
+}
+
+function lost(state) {
+  if (state === "broken") toast("The studio does not answer. Is colorize-studio still running? Trying again …");
+  if (state === "open") $("toast").hidden = true;
+  if (state !== "closed") return;
+  live.end();
+  if (photo.file) return open(photo.file, history.edits, version);
+  sessionStorage.removeItem(STORED);
+  document.body.dataset.state = "start";
+  toast("This photo was closed after a long pause. Please open it again.");
+}
+
+// ---------------------------------------------------------------------------------------------- to and from the server
+
+const current = () => changing ?? history.edits;
+const plain = (edits) => edits.map(({ shown, ...edit }) => edit);
+
+function send(committed, start) {
+  const id = nextId++;
+  lastSent = { id, committed };
+  release = start === undefined ? null : { id, start };
+  live.send({ type: "edits", id, version, document: documentOf(plain(current())) });
+  clearTimeout(idle);
+  idle = setTimeout(settle, IDLE);
+}
+
+function settle() {
+  askThumbnails();
+  if ($("uncertainty").checked || $("suggest").checked) {
+    live.send({ type: "explain", id: nextId++, suggestions: SUGGESTIONS, document: documentOf(plain(history.edits)) });
+  }
+}
+
+function hear(answer) {
+  if (answer.type === "error") return refused(answer);
+  if (answer.type === "explained") {
+    explained = answer;
+    return stage.draw();
+  }
+  take(answer.fields);
+  lifted = answer.lifted && answer.version === version ? answer.lifted : null;
+  shownId = answer.id;
+  if (release?.id === answer.id) Object.assign(release, { solve_ms: answer.solve_ms, draw_ms: answer.draw_ms });
+  paint();
+}
+
+function refused({ id, message }) {
+  if (id !== lastSent?.id) return; // a stroke that is not finished yet
+  toast(`Sorry: ${message}`);
+  if (!lastSent.committed) return;
+  history.drop();
+  selected = -1;
+  changed();
+  send(true);
+}
+
+// ---------------------------------------------------------------------------------------------- painting
+
+function paint() {
+  painting.again = painting.busy;
+  if (painting.busy) return;
+  painting.busy = true;
+  const planes = lifted && { data: lifted.data, height: lifted.shape[1], width: lifted.shape[2] };
+  const buffer = painting.buffer;
+  painting.buffer = null;
+  const message = { task: "paint", id: shownId, field: fields[version], lifted: planes, buffer };
+  painter.postMessage(message, buffer ? [buffer] : []);
+}
+
+painter.onmessage = ({ data }) => {
+  if (data.done === "thumbnails") {
+    if (data.id === photo.session) paintVersions($("versions"), data.pictures, data.width, data.height);
+    return;
+  }
+  painting.busy = false;
+  const fits = data.buffer.byteLength === 4 * stage.picture.width * stage.picture.height;
+  if (fits) {
+    stage.show(data.buffer);
+    painting.buffer = data.buffer;
+    painted(data.id);
+  }
+  if (painting.again || !fits) paint();
+};
+
+/** Measures what the user waits for, where browsers and tests look for such times: performance.getEntries(). */
+function painted(id) {
+  if (release === null || id < release.id) return;
+  const { start, ...detail } = release;
+  release = null;
+  requestAnimationFrame(() => performance.measure("release to preview", { start, end: performance.now(), detail }));
+}
+
+function askThumbnails() {
+  painter.postMessage({ task: "thumbnails", id: photo.session, fields });
+}
+
+// ---------------------------------------------------------------------------------------------- edits
+
+function commit(edits, start) {
+  changing = null;
+  history.commit(edits);
+  changed();
+  send(true, start);
+}
+
+function change(edits) {
+  changing = edits;
+  stage.draw();
+  send(false);
+}
+
+/** Shows what the edits of now are; keeps them over a reload. */
+function changed() {
+  const { edits, past, future } = history;
+  for (const edit of edits) if (edit.color && !edit.shown) edit.shown = shownColour(abOf(edit.color));
+  if (selected >= edits.length) selected = -1;
+  showEdits($("list"), edits, selected, { select, remove });
+  $("empty").hidden = edits.length > 0;
+  $("clear").hidden = edits.length === 0;
+  [$("undo").disabled, $("redo").disabled] = [!past.length, !future.length];
+  $("colour-title").textContent = selected < 0 ? "Brush colour" : `Colour of stroke ${selected + 1}`;
+  hint();
+  stage.draw();
+  try {
+    sessionStorage.setItem(
+      STORED,
+      JSON.stringify({ session: photo.session, name: photo.name, version, edits: plain(edits) }),
+    );
+  } catch {
+    sessionStorage.removeItem(STORED); // larger than a browser stores: a reload begins anew
+  }
+}
+
+function select(index) {
+  selected = index;
+  const edit = history.edits[index];
+  if (edit?.color) picker.set(abOf(edit.color));
+  if (edit) $("exact").checked = Boolean(edit.exact);
+  if (edit?.radius) $("radius").value = sliderOf(edit.radius);
+  changed();
+}
+
+function remove(index) {
+  selected = -1;
+  commit(history.edits.filter((_, i) => i !== index));
+}
+
+function alter(changes, final) {
+  const edits = history.edits.map((edit, i) => (i === selected ? { ...edit, ...changes } : edit));
+  if (final) commit(edits);
+  else change(edits);
+}
+
+function undo() {
+  if (history.undo()) again();
+}
+
+function redo() {
+  if (history.redo()) again();
+}
+
+function again() {
+  changing = null;
+  selected = -1;
+  changed();
+  send(true);
+}
+
+// ---------------------------------------------------------------------------------------------- colour and brush
+
+const colourOf = (ab) => ({ lab: [Math.round(picker.lightness), ...ab] });
+const radiusNow = () => 0.002 + 0.1 * (Number($("radius").value) / 100) ** 2;
+const sliderOf = (radius) => Math.round(100 * Math.sqrt(Math.max(0, radius - 0.002) / 0.1));
+
+function colourChosen(ab, final) {
+  if (history.edits[selected]?.color) alter({ color: colourOf(ab), shown: shownColour(ab) }, final);
+  if (final) remember(ab);
+}
+
+function useColour(ab) {
+  picker.set(ab);
+  colourChosen(ab, true);
+}
+
+function remember(ab) {
+  const name = `Recent colour, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
+  recent = [{ name, ab }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
+  showColours($("recent"), recent, 65, useColour);
+}
+
+function begun(position) {
+  const color = colourOf(picker.ab);
+  const exact = $("exact").checked ? { exact: true } : {};
+  const coloured = { color, ...exact, shown: shownColour(picker.ab) };
+  const radius = Number(radiusNow().toFixed(5));
+  return {
+    stroke: () => ({ kind: "stroke", path: [position], radius, ...coloured }),
+    point: () => ({ kind: "point", at: position, radius, ...coloured }),
+    region: () => ({ kind: "region", polygon: [position], ...coloured }),
+    eraser: () => ({ kind: "eraser", path: [position], radius }),
+  }[tool]();
+}
+
+/** The sketch as an edit, or null where there is too little of it. */
+function finished(edit) {
+  const tolerance = edit.radius ? edit.radius / 8 : 0.001;
+  if (edit.kind === "point") return { ...edit, at: simplified([edit.at], 1)[0] };
+  if (edit.kind !== "region") return { ...edit, path: simplified(edit.path, tolerance) };
+  const polygon = simplified(edit.polygon, tolerance);
+  return polygon.length < 3 ? null : { ...edit, polygon };
+}
+
+// ---------------------------------------------------------------------------------------------- the pointer on the photo
+
+function press([position], near) {
+  place = position;
+  const suggestion = stage.hitSuggested(suggestedNow(), position, near);
+  if (suggestion >= 0) return accept(suggestion);
+  if (tool === "pick") return;
+  if (tool !== "select") {
+    if (selected >= 0) [selected] = [-1, changed()];
+    sketch = begun(position);
+    drag = { kind: "draw" };
+    return preview();
+  }
+  const index = stage.hit(history.edits, position, near);
+  select(index);
+  if (index >= 0) drag = { kind: "move", from: position };
+}
+
+function dragged(positions) {
+  if (drag?.kind === "draw") {
+    if (sketch.kind === "point") sketch.at = positions.at(-1);
+    else (sketch.path ?? sketch.polygon).push(...positions);
+    return preview();
+  }
+  if (drag?.kind !== "move") return;
+  const [to] = positions.slice(-1);
+  const edit = moved(history.edits[selected], to[0] - drag.from[0], to[1] - drag.from[1]);
+  change(history.edits.map((each, i) => (i === selected ? edit : each)));
+}
+
+function preview() {
+  const edit = finished(sketch);
+  if (edit) change([...history.edits, edit]);
+}
+
+function released(position, start) {
+  const kind = drag?.kind;
+  drag = null;
+  if (tool === "pick" && !kind) return pick(position);
+  if (kind === "move" && changing) return commit(changing, start);
+  if (kind !== "draw") return;
+  const edit = finished(sketch);
+  sketch = null;
+  if (!edit) {
+    toast("Draw all around the area, then let go.");
+    return again();
+  }
+  commit([...history.edits, edit], start);
+  if (edit.color) remember(picker.ab);
+}
+
+function cancel() {
+  [drag, sketch] = [null, null];
+  if (changing) again();
+}
+
+function pick(position) {
+  useColour(stage.colourAt(position));
+  chooseTool("stroke");
+}
+
+function hover(position) {
+  if (!drag && selected < 0) picker.setLightness(stage.lightnessAt(position));
+}
+
+function leave() {
+  hover(place);
+}
+
+/** Arrow keys move a selected stroke. */
+function nudge([dx, dy]) {
+  if (selected < 0) return false;
+  const [width, height] = photo.size;
+  const step = Math.max(width, height) / 200;
+  const edit = moved(history.edits[selected], (dx * step) / width, (dy * step) / height);
+  commit(history.edits.map((each, i) => (i === selected ? edit : each)));
+  return true;
+}
+
+const suggestedNow = () => ($("suggest").checked && explained ? explained.suggested : []);
+
+/** A suggested point takes the brush's colour and stays selected: the next colour that is chosen is its own. */
+function accept(index) {
+  const position = explained.suggested[index];
+  place = position;
+  picker.setLightness(stage.lightnessAt(position));
+  const edit = { kind: "point", at: position, radius: POINT_RADIUS, color: colourOf(picker.ab) };
+  explained = { ...explained, suggested: explained.suggested.filter((_, i) => i !== index) };
+  commit([...history.edits, edit]);
+  select(history.edits.length - 1);
+}
+
+// ---------------------------------------------------------------------------------------------- what is shown
+
+function look() {
+  return {
+    edits: current(),
+    selected,
+    marksShown: $("show-marks").checked,
+    sketch,
+    heat: heatNow(),
+    suggested: suggestedNow(),
+    brush: ["stroke", "point", "eraser"].includes(tool) ? radiusNow() : 0,
+  };
+}
+
+function heatNow() {
+  const at = stage.cross ?? stage.over;
+  if ($("attention").checked && similarity && at) {
+    const side = Math.sqrt(Math.sqrt(similarity.rows.data.length));
+    const [column, row] = at.map((v) => Math.min(side - 1, Math.floor(v * side)));
+    const cell = row * side + column;
+    return { values: similarity.rows.data.subarray(cell * side ** 2, (cell + 1) * side ** 2), low: 0, high: 255 };
+  }
+  if (!$("uncertainty").checked || !explained) return null;
+  const values = explained.variance.data;
+  return { values, low: Math.min(...values), high: Math.max(...values) };
+}
+
+function chooseVersion(index) {
+  version = index;
+  check($("versions"), $("versions").children[index]);
+  lifted = null;
+  paint();
+  if (history.edits.some((edit) => edit.exact)) send(true);
+  if (live) changed();
+}
+
+function chooseTool(name) {
+  tool = name;
+  stage.marks.dataset.tool = name;
+  check($("tools"), document.querySelector(`[data-tool=${name}]`));
+  if (name !== "select" && selected >= 0) select(-1);
+  if (photo) hint();
+  stage.draw();
+}
+
+function hint() {
+  const where = narrow.matches ? "below" : "on the right";
+  const begin = `Pick the version you like best below. Then choose a colour ${where} and <b>paint</b>: it spreads by itself.`;
+  const hints = {
+    stroke: history.edits.length
+      ? "A short stroke is enough for a large thing. Wrong spot? <b>Undo</b>, or drag the stroke with <b>Move</b>."
+      : begin,
+    point: "Click where the colour belongs.",
+    region: "Draw around an area to fill it with the colour.",
+    eraser: "Wipe over strokes to take their colour away there.",
+    select: selected < 0 ? "Drag a stroke to move it, or click it to change it." : "Choose another colour, drag it, or press <b>Delete</b>.",
+    pick: "Click on a colour in the picture to paint with it.",
+  };
+  const views = {
+    attention: "Point at something: what is bright looks alike to the model, and shares its colour.",
+    uncertainty: "Bright: your strokes do not say the colour there yet.",
+    suggest: "Click a number to put a point of colour there; then choose its colour.",
+  };
+  const shown = ["suggest", "attention", "uncertainty"].find((id) => $(id).checked);
+  $("hint").innerHTML = shown && selected < 0 ? views[shown] : hints[tool];
+}
+
+let toasting = null;
+function toast(message) {
+  $("toast").textContent = message;
+  $("toast").hidden = false;
+  clearTimeout(toasting);
+  toasting = setTimeout(() => ($("toast").hidden = true), TOAST);
+}
+
+function split(share) {
+  const percent = Math.max(0, Math.min(100, share));
+  $("stage").style.setProperty("--split", `${percent}%`);
+  $("split").value = percent;
+}
+
+async function toggled(id) {
+  if (id === "attention" && $("attention").checked) {
+    $("uncertainty").checked = false;
+    similarity ??= await similarityOf(photo.session).catch((error) => void toast(told(error)));
+  }
+  if (id === "uncertainty" && $("uncertainty").checked) $("attention").checked = false;
+  if (id === "compare") {
+    $("stage").classList.toggle("comparing", $("compare").checked);
+    [$("split").hidden, $("divider").hidden] = [!$("compare").checked, !$("compare").checked];
+  }
+  settle();
+  hint();
+  stage.draw();
+}
+
+// ---------------------------------------------------------------------------------------------- files
+
+function download(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+async function savePicture() {
+  const button = $("save");
+  button.disabled = true;
+  button.textContent = "Making it …";
+  try {
+    const blob = await pictureOf(photo.session, version, documentOf(plain(history.edits)));
+    download(blob, `${photo.name}_${version < fields.length - 1 ? version + 1 : "mine"}.png`);
+  } catch (error) {
+    if (error.status === 404) lost("closed");
+    else toast(told(error));
+  } finally {
+    button.disabled = false;
+    button.textContent = "Save picture";
+  }
+}
+
+function saveEdits() {
+  const text = JSON.stringify(documentOf(plain(history.edits)), null, 1);
+  download(new Blob([text], { type: "application/json" }), `${photo.name}_edits.json`);
+}
+
+async function loadEdits(file) {
+  try {
+    commit(editsOf(JSON.parse(await file.text()), ...photo.size));
+  } catch (error) {
+    toast(error instanceof SyntaxError ? "This is not a JSON file of edits." : error.message);
+  }
+}
+
+const isEdits = (file) => file.name.endsWith(".json") || file.type === "application/json";
+
+function dropped(event) {
+  event.preventDefault();
+  $("dropping").hidden = true;
+  const [file] = event.dataTransfer.files;
+  if (!file) return toast("That was not a file. Drag a photo from a folder, or use the button.");
+  if (isEdits(file) && photo) loadEdits(file);
+  else open(file);
+}
+
+// ---------------------------------------------------------------------------------------------- wiring
+
+function key(event) {
+  const { key, target } = event;
+  const letter = key.toLowerCase();
+  if (document.body.dataset.state !== "work") return;
+  if (event.ctrlKey || event.metaKey) {
+    const act = { z: event.shiftKey ? redo : undo, y: redo, s: savePicture, o: () => $("photo-file").click() }[letter];
+    if (!act) return;
+    event.preventDefault();
+    return act();
+  }
+  if (event.altKey || (target instanceof HTMLInputElement && target.type !== "checkbox" && letter.length > 1)) return;
+  if (key === "Delete" || key === "Backspace") return selected >= 0 && remove(selected);
+  if (key === "Escape") return drag ? cancel() : select(-1);
+  if (key === "[" || key === "]") {
+    $("radius").value = Number($("radius").value) + (key === "]" ? 6 : -6);
+    return $("radius").dispatchEvent(new Event("change"));
+  }
+  if (TOOLS[letter]) return chooseTool(TOOLS[letter]);
+  if (TOGGLES[letter]) return $(TOGGLES[letter]).click();
+  const number = Number(key);
+  if (number >= 1 && number <= fields.length) chooseVersion(number - 1);
+}
+
+function wire() {
+  const on = (id, name, act) => $(id).addEventListener(name, act);
+  const chosen = (id, act) =>
+    on(id, "change", () => {
+      const [file] = $(id).files;
+      $(id).value = "";
+      if (file) act(file);
+    });
+  for (const id of ["open", "choose"]) on(id, "click", () => $("photo-file").click());
+  on("example", "click", async () => open(new File([await (await fetch("example.jpg")).blob()], "example.jpg")));
+  chosen("photo-file", open);
+  chosen("edits-file", loadEdits);
+  on("load", "click", () => $("edits-file").click());
+  on("save", "click", savePicture);
+  on("save-edits", "click", saveEdits);
+  on("undo", "click", undo);
+  on("redo", "click", redo);
+  on("clear", "click", () => commit([]));
+  for (const name of ["input", "change"]) {
+    on("radius", name, () => {
+      if (history.edits[selected]?.radius) alter({ radius: Number(radiusNow().toFixed(5)) }, name === "change");
+      stage.draw();
+    });
+  }
+  on("exact", "change", () => {
+    if (!history.edits[selected]?.color) return;
+    const { exact, weight, ...edit } = history.edits[selected];
+    const edited = $("exact").checked ? { ...edit, exact: true } : edit;
+    commit(history.edits.map((each, i) => (i === selected ? edited : each)));
+  });
+  for (const id of Object.values(TOGGLES)) on(id, "change", () => toggled(id));
+  on("split", "input", () => split(Number($("split").value)));
+  on("divider", "pointerdown", (event) => $("divider").setPointerCapture(event.pointerId));
+  on("divider", "pointermove", (event) => {
+    if (!$("divider").hasPointerCapture(event.pointerId)) return;
+    const box = $("stage").getBoundingClientRect();
+    split((100 * (event.clientX - box.left)) / box.width);
+  });
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    button.addEventListener("click", () => chooseTool(button.dataset.tool));
+  }
+  arrows($("tools"));
+  arrows($("versions"));
+  document.addEventListener("keydown", key);
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    $("dropping").hidden = false;
+  });
+  document.addEventListener("dragleave", (event) => ($("dropping").hidden = event.relatedTarget === null));
+  document.addEventListener("drop", dropped);
+}
+
+wire();
+chooseTool("stroke");
+showColours($("presets"), presets, 65, useColour);
+restore();

@@ -1,0 +1,176 @@
+// Joint bilateral upsampling with one back-projection, as colorize_jax/upsample.py has it: the reasons stand there.
+// Its weights depend on the lightness alone, so they are computed once a photo.
+
+const REACH = 2;
+const TAPS = 25;
+const SIGMA_SPACE = 0.6; // cells
+const SIGMA_RANGE = 12; // L*
+const RANGE_FLOOR = 1e-4;
+
+/** How the pixels of one axis lie in the cells. */
+function axisOf(pixels, cells) {
+  const edges = Array.from({ length: cells + 1 }, (_, i) => Math.ceil((i * pixels) / cells - 0.5));
+  const own = new Int32Array(pixels);
+  for (let cell = 0; cell < cells; cell++) own.fill(cell, edges[cell], edges[cell + 1]);
+  const spatial = new Float32Array(pixels * 5);
+  for (let i = 0; i < pixels; i++) {
+    const position = ((i + 0.5) * cells) / pixels - 0.5;
+    for (let k = 0; k < 5; k++) {
+      const distance = position - (own[i] + k - REACH);
+      spatial[5 * i + k] = Math.exp(-(distance ** 2) / (2 * SIGMA_SPACE ** 2));
+    }
+  }
+  return { edges, own, spatial };
+}
+
+/** The 25 cells around each cell, row by row; beyond the border its cells repeat. */
+function windowsOf(side) {
+  const cells = new Int32Array(side * side * TAPS);
+  const clamp = (i) => Math.max(0, Math.min(side - 1, i));
+  for (let cell = 0, k = 0; cell < side * side; cell++) {
+    for (let dy = -REACH; dy <= REACH; dy++) {
+      for (let dx = -REACH; dx <= REACH; dx++, k++) {
+        cells[k] = clamp(Math.floor(cell / side) + dy) * side + clamp((cell % side) + dx);
+      }
+    }
+  }
+  return cells;
+}
+
+/** Taps of Keys' cubic (a = -1/2) from `source` samples to `size` more; those beyond the border are left out. */
+function cubicOf(size, source) {
+  const first = new Int32Array(size);
+  const weights = new Float32Array(size * 4);
+  for (let i = 0; i < size; i++) {
+    const centre = ((i + 0.5) * source) / size - 0.5;
+    first[i] = Math.floor(centre) - 1;
+    let sum = 0;
+    for (let k = 0; k < 4; k++) {
+      const d = Math.abs(first[i] + k - centre);
+      const value = d < 1 ? (1.5 * d - 2.5) * d * d + 1 : d < 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0;
+      const kept = first[i] + k >= 0 && first[i] + k < source ? value : 0;
+      weights[4 * i + k] = kept;
+      sum += kept;
+    }
+    for (let k = 0; k < 4; k++) weights[4 * i + k] /= sum;
+  }
+  return { first, weights };
+}
+
+export class Lift {
+  /** @param guide bytes, L* / 100 * 255, of width x height pixels, at least two a cell */
+  constructor(guide, width, height, side) {
+    Object.assign(this, { width, height, side });
+    this.columns = axisOf(width, side);
+    this.rows = axisOf(height, side);
+    this.windows = windowsOf(side);
+    this.cubic = [cubicOf(width, side), cubicOf(height, side)];
+    this.a = new Float32Array(width * height);
+    this.b = new Float32Array(width * height);
+    this.#weigh(Float32Array.from(guide, (byte) => byte / 2.55));
+  }
+
+  #weigh(lightness) {
+    const { width, height, side, rows, columns, windows } = this;
+    const sums = new Float64Array(side * side);
+    this.count = new Float64Array(side * side);
+    for (let p = 0; p < width * height; p++) {
+      const cell = this.#cell(p);
+      sums[cell] += lightness[p];
+      this.count[cell]++;
+    }
+    this.weights = new Float32Array(width * height * TAPS);
+    this.mean = new Float64Array(side * side * TAPS); // of the weights over the pixels of a cell
+    for (let p = 0; p < width * height; p++) {
+      const cell = this.#cell(p);
+      const x = 5 * (p % width);
+      const y = 5 * Math.floor(p / width);
+      let sum = 0;
+      for (let k = 0; k < TAPS; k++) {
+        const near = windows[cell * TAPS + k];
+        const difference = lightness[p] - sums[near] / this.count[near];
+        const alike = Math.exp(-(difference ** 2) / (2 * SIGMA_RANGE ** 2)) + RANGE_FLOOR;
+        const weight = alike * columns.spatial[x + (k % 5)] * rows.spatial[y + Math.floor(k / 5)];
+        this.weights[p * TAPS + k] = weight;
+        sum += weight;
+      }
+      for (let k = 0; k < TAPS; k++) {
+        this.weights[p * TAPS + k] /= sum;
+        this.mean[cell * TAPS + k] += this.weights[p * TAPS + k] / this.count[cell];
+      }
+    }
+  }
+
+  #cell(p) {
+    return this.rows.own[Math.floor(p / this.width)] * this.side + this.columns.own[p % this.width];
+  }
+
+  /** CIE ab of a field, cell by cell [a, b, a, b, ...], as planes that the next call overwrites. */
+  lift(field) {
+    const cells = this.side ** 2;
+    const near = new Float32Array(2 * cells * TAPS);
+    const missed = new Float32Array(2 * cells);
+    for (let cell = 0; cell < cells; cell++) {
+      for (let channel = 0; channel < 2; channel++) {
+        let mean = 0;
+        for (let k = cell * TAPS; k < (cell + 1) * TAPS; k++) {
+          const value = field[2 * this.windows[k] + channel];
+          near[2 * k + channel] = value;
+          mean += this.mean[k] * value;
+        }
+        missed[2 * cell + channel] = field[2 * cell + channel] - mean;
+      }
+    }
+    this.#correct(missed);
+    this.#add(near);
+    return { a: this.a, b: this.b, width: this.width, height: this.height };
+  }
+
+  #correct(missed) {
+    const { width, height, side, a, b } = this;
+    const [across, down] = this.cubic;
+    const wide = new Float32Array(2 * width * side);
+    for (let row = 0; row < side; row++) {
+      for (let x = 0; x < width; x++) {
+        for (let k = 0; k < 4; k++) {
+          const weight = across.weights[4 * x + k];
+          if (weight === 0) continue;
+          const from = 2 * (row * side + across.first[x] + k);
+          wide[2 * (row * width + x)] += weight * missed[from];
+          wide[2 * (row * width + x) + 1] += weight * missed[from + 1];
+        }
+      }
+    }
+    a.fill(0);
+    b.fill(0);
+    for (let y = 0; y < height; y++) {
+      for (let k = 0; k < 4; k++) {
+        const weight = down.weights[4 * y + k];
+        if (weight === 0) continue;
+        let from = 2 * (down.first[y] + k) * width;
+        for (let p = y * width; p < (y + 1) * width; p++, from += 2) {
+          a[p] += weight * wide[from];
+          b[p] += weight * wide[from + 1];
+        }
+      }
+    }
+  }
+
+  #add(near) {
+    const { width, height, side, rows, columns, weights, a, b } = this;
+    for (let y = 0, p = 0, w = 0; y < height; y++) {
+      const row = rows.own[y] * side;
+      for (let x = 0; x < width; x++, p++) {
+        let k = 2 * TAPS * (row + columns.own[x]);
+        let sumA = 0;
+        let sumB = 0;
+        for (const stop = w + TAPS; w < stop; w++, k += 2) {
+          sumA += weights[w] * near[k];
+          sumB += weights[w] * near[k + 1];
+        }
+        a[p] += sumA;
+        b[p] += sumB;
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The worker that turns fields into pixels, so that the page stays free to follow the brush.
+
+import { compose } from "./colour.js";
+import { Lift } from "./lift.js";
+
+const AB = 128; // network units to CIE ab
+const LIFTED_STEP = 128; // of the server's int16
+const THUMBNAIL = 168; // pixels of the longer side
+
+let photo = null;
+let small = null;
+
+function open(message) {
+  const { lightness, guide, alpha, side } = message;
+  photo = { ...lightness, alpha: alpha?.data, lift: new Lift(guide.data, guide.width, guide.height, side) };
+  small = thumbnailOf(guide);
+}
+
+/** Every n-th pixel's neighbourhood averaged. */
+function thumbnailOf(guide) {
+  const step = Math.max(1, Math.ceil(Math.max(guide.width, guide.height) / THUMBNAIL));
+  const [width, height] = [guide.width, guide.height].map((side) => Math.max(1, Math.floor(side / step)));
+  const data = new Uint8Array(width * height);
+  for (let p = 0; p < data.length; p++) {
+    const left = (p % width) * step;
+    const top = Math.floor(p / width) * step;
+    let sum = 0;
+    for (let y = top; y < top + step; y++) {
+      for (let x = left; x < left + step; x++) sum += guide.data[y * guide.width + x];
+    }
+    data[p] = Math.round(sum / step ** 2);
+  }
+  return { data, width, height };
+}
+
+function paint({ id, field, lifted, buffer }) {
+  const planes = lifted ? fromInts(lifted) : photo.lift.lift(field.map((v) => v * AB));
+  const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * photo.width * photo.height));
+  compose(photo.data, photo.alpha, photo.width, photo.height, planes, pixels);
+  self.postMessage({ done: "paint", id, buffer: pixels.buffer }, [pixels.buffer]);
+}
+
+function fromInts({ data, width, height }) {
+  const planes = Float32Array.from(data, (v) => v / LIFTED_STEP);
+  return { a: planes.subarray(0, width * height), b: planes.subarray(width * height), width, height };
+}
+
+/** Thumbnails need no edges of colour: the field is spread linearly. */
+function thumbnails({ id, fields }) {
+  const side = photo.lift.side;
+  const pictures = fields.map((field) => {
+    const planes = {
+      a: field.filter((_, i) => i % 2 === 0).map((v) => v * AB),
+      b: field.filter((_, i) => i % 2 === 1).map((v) => v * AB),
+      width: side,
+      height: side,
+    };
+    const pixels = new Uint32Array(small.width * small.height);
+    compose(small.data, null, small.width, small.height, planes, pixels);
+    return pixels.buffer;
+  });
+  self.postMessage({ done: "thumbnails", id, pictures, width: small.width, height: small.height }, pictures);
+}
+
+const TASKS = { open, paint, thumbnails };
+self.onmessage = ({ data }) => TASKS[data.task](data);
