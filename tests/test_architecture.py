@@ -24,6 +24,7 @@ LAYERS = [
     {"photo", "upsample", "classical"},
     {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch"},
     {"metrics", "baselines", "evaluate", "report", "edit_scores", "edit_report"},
+    {"studio"},
     {"apps"},
 ]
 HEAVY = ("tensorflow", "tensorflow_datasets", "grain", "orbax", "optax", "matplotlib", "skimage")
