@@ -107,10 +107,10 @@ def reveal(
     batch, side = true.shape[:2]
     patch = PATCH * side
     first = jax.random.uniform(rng, (batch, MOST, 2, 1)) * (side - patch)
-    cells = jnp.arange(side, dtype=first.dtype)
+    cells = jnp.arange(side, dtype=first.dtype).reshape(1, 1, 1, side)
     covered = jnp.clip(jnp.minimum(first + patch, cells + 1) - jnp.maximum(first, cells), 0, None)
-    used = (jnp.arange(MOST) < counts[:, None]).astype(true.dtype)
-    rows, columns = covered[:, :, 0] * used[..., None], covered[:, :, 1]
+    used = (jnp.arange(MOST)[None, :] < counts[:, None]).astype(true.dtype)
+    rows, columns = covered[:, :, 0] * used[:, :, None], covered[:, :, 1]
     share = jnp.einsum("bny,bnx->byx", rows, columns)
     # A patch has one colour, its mean, in all cells that it touches.
     mean = jnp.einsum("bny,bnx,byxc->bnc", rows, columns, true) / patch**2
@@ -146,7 +146,8 @@ def _spread_from(
     true = resize_field(batch["ab"], side)
     spread, _ = spread_of(networks, variables, batch, side)
     counts = {count: jnp.full(len(true), float(count)) for count in SHOWN}
-    fields = {n: solve(spread, *reveal(rng, true, each), beta=beta) for n, each in counts.items()}
+    revealed = {n: reveal(jax.random.clone(rng), true, each) for n, each in counts.items()}
+    fields = {n: solve(spread, *given, beta=beta) for n, given in revealed.items()}
     return true, {n: field.reshape(true.shape) for n, field in fields.items()}
 
 

@@ -27,7 +27,7 @@ _LOG_RANGE = (-9.0, 3.0)
 
 
 class SpreadNetwork(nn.Module):
-    """A head on frozen feature maps. Z = E Eᵀ is a sum of kernels of constant diagonal, so that no pixel draws all others:
+    """A head on frozen feature maps. Z = E Eᵀ is a sum of kernels of constant diagonal: no pixel draws all others.
 
         Z_ij = Σ_k g_k κ_k(i, j),   κ: cosine of learned vectors, and Gaussians of row, column and lightness
 
@@ -98,7 +98,7 @@ class SpreadNetwork(nn.Module):
 def waves(values: Float[Array, "*shape"], scale: float) -> Float[Array, "*shape 16"]:
     """φ with φ(a)·φ(b) ≈ exp(−(a − b)² / 2 scale²) and φ(a)·φ(a) = 1."""
     quantiles = [NormalDist().inv_cdf((k + 0.5) / FREQUENCIES / 2 + 0.5) for k in range(FREQUENCIES)]
-    angles = values[..., None] * (jnp.asarray(quantiles, jnp.float32) / scale)
+    angles = jnp.einsum("...,k->...k", values, jnp.asarray(quantiles, jnp.float32) / scale)
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1) / jnp.sqrt(float(FREQUENCIES))
 
 

@@ -1,0 +1,132 @@
+"""The stages that learn an S for edits: what is revealed, what the solve answers, what is trained."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from colorize_jax import methods
+from colorize_jax.config import beside, resolve
+from colorize_jax.methods import scc, spreading
+from colorize_jax.methods.networks import init_networks
+from colorize_jax.models import spread
+
+BASE = Path(__file__).parents[2] / "configs" / "base.py"
+
+
+def brute_reveal(true, corners, patch):
+    """Shares and colours of patches at `corners` (y, x), in cells, on one field, by subsampling each cell."""
+    side, fine = len(true), 40
+    at = (np.arange(side * fine) + 0.5) / fine
+    share, summed = np.zeros((side, side)), np.zeros(true.shape)
+    for y, x in corners:
+        inside = ((at >= y) & (at < y + patch))[:, None] & ((at >= x) & (at < x + patch))[None]
+        covered = inside.reshape(side, fine, side, fine).mean(axis=(1, 3))
+        mean = np.einsum("yx,yxc->c", covered, true) / covered.sum()
+        share += covered
+        summed += covered[..., None] * mean
+    return np.minimum(share, 1), summed / np.maximum(share, 1e-9)[..., None]
+
+
+def test_reveals_are_patches_of_the_benchmarks_size_in_their_mean_colour():
+    side, key = 16, jax.random.key(3)
+    true = np.random.default_rng(0).normal(size=(2, side, side, 2)).astype(np.float32)
+    counts = jnp.array([1.0, 5.0])
+    colours, share = spreading.reveal(key, jnp.asarray(true), counts)
+    patch = spreading.PATCH * side
+    places = jax.random.uniform(jax.random.clone(key), (2, spreading.MOST, 2, 1)) * (side - patch)
+    for k, count in enumerate((1, 5)):
+        expected_share, expected = brute_reveal(true[k], np.asarray(places)[k, :count, :, 0], patch)
+        np.testing.assert_allclose(share[k].reshape(side, side), expected_share, atol=0.05)
+        seen = expected_share > 0.1
+        np.testing.assert_allclose(colours[k].reshape(side, side, 2)[seen], expected[seen], atol=0.15)
+    np.testing.assert_allclose(share[0].sum(), patch**2, rtol=1e-5)
+
+
+def test_waves_make_a_gaussian_of_the_distance():
+    values = jnp.linspace(-1, 1, 41)
+    phi = spread.waves(values, 0.5)
+    kernel = np.asarray(phi @ phi.T)
+    distance = np.abs(np.subtract.outer(np.asarray(values), np.asarray(values)))
+    np.testing.assert_allclose(np.diagonal(kernel), 1, atol=1e-5)
+    np.testing.assert_allclose(kernel, np.exp(-(distance**2) / 2 / 0.25), atol=0.12)
+
+
+def spread_of_two(rng):
+    embeddings = jnp.asarray(rng.normal(size=(1, 9, 4)), jnp.float32)
+    unary = jnp.asarray(rng.normal(size=(1, 9, 2)), jnp.float32)
+    return spreading.Spread(embeddings, unary, jnp.asarray(rng.uniform(0.1, 1, (1, 9)), jnp.float32))
+
+
+def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
+    rng = np.random.default_rng(1)
+    given = spread_of_two(rng)
+    colours, revealed = rng.normal(size=(1, 9, 2)), rng.uniform(0, 1, (1, 9)) * (rng.uniform(size=(1, 9)) > 0.5)
+    field = spreading.solve(
+        given, jnp.asarray(colours, jnp.float32), jnp.asarray(revealed, jnp.float32), beta=5.0
+    )
+    z = np.asarray(given.embeddings[0], np.float64)
+    z = z @ z.T
+    np.fill_diagonal(z, -np.inf)
+    s = np.exp(z - z.max(axis=1, keepdims=True))
+    s /= s.sum(axis=1, keepdims=True)
+    off = np.eye(9) - s
+    known, kappa = 5 * revealed[0], np.asarray(given.confidence[0], np.float64)
+    a = off.T @ off + np.diag(known + kappa)
+    b = known[:, None] * colours[0] + kappa[:, None] * np.asarray(given.unary[0], np.float64)
+    np.testing.assert_allclose(field[0], np.linalg.solve(a, b), atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def config():
+    config = beside(str(BASE), "base")
+    config.width, config.spread.learned = 1 / 64, True
+    config.spread.width, config.spread.hidden = 8, 8
+    config.stages.spread_coarse.lr = 1e-2
+    return resolve(config, images=640)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Two halves of unlike lightness and colour, at another place in each image."""
+    edge = np.array([20, 40, 30, 50])[:, None, None]
+    left = np.broadcast_to(np.arange(64)[None, None, :] < edge, (4, 64, 64))
+    lightness = np.where(left, -0.5, 0.5).astype(np.float32)
+    ab = np.where(left[..., None], [0.3, 0.1], [-0.2, 0.2]).astype(np.float32)
+    return {"lightness": jnp.asarray(lightness[..., None]), "ab": jnp.asarray(ab)}
+
+
+def test_the_coarse_stage_learns_to_spread_and_changes_its_own_network_only(config, batch, monkeypatch):
+    monkeypatch.setitem(spreading.FIELDS, "spread_coarse", 8)  # compiles in a quarter of the time
+    method = methods.build(config)
+    stages = {stage.name: stage for stage in method.stages}
+    assert list(stages)[-2:] == ["spread_coarse", "spread"]
+    networks = scc.build_networks(config)
+    inputs = scc.example_inputs(networks, config, batch)
+    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray"))
+    stage = stages["spread_coarse"]
+    state = stage.init(jax.random.key(2), batch, variables)
+    evaluate = jax.jit(stage.evaluate)
+    before = evaluate(state.variables, batch, jax.random.key(3))
+    update, losses = jax.jit(stage.update), []
+    for step in range(40):
+        state, metrics = update(state, batch, jax.random.key(100 + step))
+        losses.append(float(metrics["loss"]))
+    after = evaluate(state.variables, batch, jax.random.key(3))
+    assert set(after) == {f"decibels_{n}_reveals" for n in spreading.SHOWN}
+    assert np.mean(losses[-8:]) < np.mean(losses[:8]) - 0.3
+    assert float(after["decibels_10_reveals"].mean()) > float(before["decibels_10_reveals"].mean()) + 1
+    frozen = {name: value for name, value in state.params.items() if name != "spread"}
+    assert set(frozen) >= {"features", "gray"}
+    for name, value in frozen.items():
+        jax.tree.map(np.testing.assert_array_equal, value, variables["params"][name])
+
+
+def test_a_config_without_it_has_no_such_network(config):
+    plain = beside(str(BASE), "base")
+    del plain.spread  # as in models that were released before
+    assert spreading.spread_networks(plain) == {}
+    names = methods.build(config).abstract_variables()["params"]
+    assert "spread" in names
