@@ -2,7 +2,8 @@
 
 Networks run in batches on the device; their colour fields come to the host, are lifted to the test images'
 size and measured there by `metrics`. Padding rows of a masked last batch are dropped before anything is
-measured, so that batch size never changes a mean.
+measured, and what is random in image i is drawn from a key of its own, so that neither the batch size nor the
+number of processes changes a number.
 
 | row | N | what it is |
 |---|---|---|
@@ -14,6 +15,7 @@ measured, so that batch size never changes a mean.
 | `unary`, `field` | N | the method's samples before and after the G-CRF; without one there is no `unary` |
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -23,19 +25,39 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from colorize_jax import baselines as blind
-from colorize_jax import color, gcrf, metrics, upsample
-from colorize_jax.methods.base import Method
-from colorize_jax.shapes import Float
+from colorize_jax import bundle, color, colour_statistics, gcrf, metrics, upsample
+from colorize_jax.methods.base import Method, Samples
+from colorize_jax.shapes import Float, Int
 from colorize_jax.train import workdir
+
+# Images whose versions are drawn at once; a method that decodes hundreds of codes of each needs as much memory.
+TOGETHER = 10
+# Share of the uniform distribution and cap of the weights of colours, as in `config.field_loss`.
+BIN_UNIFORM, BIN_CAP = 0.5, 30.0
 
 Batch = dict[str, np.ndarray]
 """`lightness` (B, H, W, 1), `ab` (B, H, W, 2), network units; `mask` (B,) bool where rows may be padding."""
 
 
+class Training(NamedTuple):
+    """What a model cost: optimiser steps, image views and seconds of all its stages, and of the runs it began with."""
+
+    steps: int
+    images: int
+    seconds: float
+
+
 class Protocol(NamedTuple):
-    """What a number of the table depends on besides the method."""
+    """What a number of the table depends on besides the method.
+
+    Of the later fields, which an evaluation of an older version has not: `method` is `config.method`; `losses` are
+    the weights of its decoder's losses, for the methods that have them; `weights_hash` is of all variables;
+    `seconds` is what the evaluation took; `workdir` is the training run, '' for a released model; `commands` are
+    those that made the model, as far as they are known, and the evaluation; `extras` name the optional metrics.
+    """
 
     model: str
     dataset: str
@@ -51,6 +73,14 @@ class Protocol(NamedTuple):
     batch_size: int
     fit_images: int
     versions: dict[str, str]
+    method: str = ""
+    losses: dict[str, float] | None = None
+    training: dict[str, float] | None = None
+    weights_hash: str = ""
+    seconds: float | None = None
+    workdir: str = ""
+    commands: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -110,7 +140,72 @@ PerImage = dict[str, dict[str, np.ndarray]]
 """{row: {metric: (images,)}}, in the order of the test set."""
 
 Predict = Callable[[Batch, Any], dict[str, np.ndarray]]
-"""`(batch, rng) -> {row: colour fields (B, N, H, W, 2)}`, network units, at the images' own resolution."""
+"""`(batch, keys (B,)) -> {row: colour fields (B, N, H, W, 2)}`, network units, at the images' own resolution."""
+
+Embed = Callable[[Float[np.ndarray, "B H W 3"]], list[np.ndarray]]
+"""sRGB in [0, 1] to the maps of `models.lpips.embed`."""
+
+
+class Reference(NamedTuple):
+    """What a comparison takes from the training images, one for all its methods.
+
+    Attributes:
+      baselines: the blind ones.
+      weights: (K, K), how rare a colour is: `colour_statistics.bin_weights` over the 313 bins in gamut.
+    """
+
+    baselines: blind.Baselines
+    weights: Float[np.ndarray, "K K"]
+
+
+def reference(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0) -> Reference:
+    """The reference of a comparison.
+
+    Args:
+      fields: colour fields of training images, network units, not flipped.
+      seed: of the blind templates.
+    """
+    bins = colour_statistics.BINS["gamut"]
+    counts = colour_statistics.count_colours(fields, bins)
+    weights = colour_statistics.bin_weights(counts, bins, uniform=BIN_UNIFORM, cap=BIN_CAP)
+    return Reference(blind.fit(fields, seed=seed), weights)
+
+
+def image_keys(seed: int, indices: Int[np.ndarray, "B"]) -> Any:
+    """The random key of each image of a test set, by its place in it."""
+    return jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(np.asarray(indices, np.uint32))
+
+
+def sample_each(
+    method: Method, variables: dict[str, Any], batch: Any, keys: Any, *, samples: int, rule: str
+) -> Samples:
+    """`method.sample` with a key for each image, so that an image's versions do not depend on its neighbours."""
+
+    def one(image: Any) -> Samples:
+        inputs, key = image
+        drawn = method.sample(
+            variables, {k: v[None] for k, v in inputs.items()}, key, samples=samples, rule=rule
+        )
+        return jax.tree.map(lambda x: x[0], drawn)
+
+    return jax.lax.map(one, (batch, keys), batch_size=min(TOGETHER, len(keys)))
+
+
+def weights_hash(variables: dict[str, Any]) -> str:
+    """The first 12 hex digits of a hash of all variables and their names: which model was scored."""
+    found = hashlib.sha256()
+    for name, array in sorted(bundle.flatten(variables).items()):
+        found.update(name.encode() + np.asarray(array).tobytes())
+    return found.hexdigest()[:12]
+
+
+def training_cost(provenance: dict[str, Any]) -> Training:
+    """What a model cost, from the record of `release.provenance`."""
+    stages = provenance["stages"]
+    steps, images = (sum(stage.get(unit, 0) for stage in stages) for unit in ("steps", "images"))
+    own = Training(steps, images, sum(stage["seconds"] for stage in stages))
+    before = provenance.get("began_with")
+    return Training(*map(sum, zip(own, training_cost(before), strict=True))) if before else own
 
 
 def versions() -> dict[str, str]:
@@ -142,14 +237,14 @@ def predictor(
         raise ValueError(
             f"variables lack the networks {', '.join(missing)}; evaluate a run whose last stage is finished"
         )
-    sample = jax.jit(partial(method.sample, samples=samples, rule=rule))
+    sample = jax.jit(partial(sample_each, method, samples=samples, rule=rule))
     regress = jax.jit(method.regress) if method.regress else None
     has_encoder = "encoder" in variables["params"]
     reconstruct = jax.jit(method.reconstruct) if method.reconstruct and has_encoder else None
 
-    def predict(batch: Batch, rng: Any) -> dict[str, np.ndarray]:
+    def predict(batch: Batch, keys: Any) -> dict[str, np.ndarray]:
         inputs = {name: value for name, value in batch.items() if name != "mask"}
-        drawn = sample(variables, inputs, rng)
+        drawn = sample(variables, inputs, keys)
         side, solved = drawn.field.shape[2], method.similarity is not None
         fields = {}
         if side < batch["ab"].shape[1]:
@@ -203,16 +298,23 @@ def _lift(
 
 
 def score_images(
-    predict: Predict | None, batches: Iterable[Batch], baselines: blind.Baselines, *, seed: int
+    predict: Predict | None,
+    batches: Iterable[Batch],
+    known: Reference,
+    *,
+    seed: int,
+    embed: Embed | None = None,
+    process: tuple[int, int] = (0, 1),
 ) -> tuple[PerImage, dict[str, int]]:
     """Every metric for every row and image of a test set.
 
     Args:
       predict: from `predictor`; None scores the blind baselines alone.
-      batches: of the test set, in order.
-      baselines: fitted on the training set.
-      seed: of the samples; batch i draws from `fold_in(key(seed), i)`, so rule 'random' depends on the
-        batch size.
+      batches: of the test set, in order; with several processes, this one's rows of each.
+      known: of the training set, at the images' size.
+      seed: of the samples.
+      embed: adds `lpips_best` and `lpips_pairs`.
+      process: (number of this one, how many there are).
 
     Returns:
       The scores per image, and the number of samples of each row.
@@ -222,22 +324,95 @@ def score_images(
     """
     parts: dict[str, list[dict[str, np.ndarray]]] = {}
     counts: dict[str, int] = {}
-    for index, batch in enumerate(batches):
-        rng = jax.random.fold_in(jax.random.key(seed), index)
-        predicted = predict(batch, rng) if predict else {}
+    places: list[np.ndarray] = []
+    for number, batch in enumerate(batches):
+        rows = len(batch["ab"])
+        indices = (number * process[1] + process[0]) * rows + np.arange(rows)
         real = _real(batch)
-        lightness, truth = batch["lightness"][real], batch["ab"][real]
-        rows = {"truth": truth[:, None], **blind.predict(baselines, truth)}
-        rows |= {name: value[real] for name, value in predicted.items()}
-        labels = np.stack([metrics.superpixels(image) for image in lightness])
-        for name, fields in rows.items():
-            parts.setdefault(name, []).append(metrics.score(lightness, truth, fields, labels))
-            counts[name] = fields.shape[1]
+        predicted = predict(batch, image_keys(seed, indices)) if predict else {}
+        fields = {"truth": batch["ab"][:, None], **blind.predict(known.baselines, batch["ab"]), **predicted}
+        places.append(indices[real])
+        for name, scores in _score_batch(batch, fields, real, known, embed).items():
+            parts.setdefault(name, []).append(scores)
+            counts[name] = fields[name].shape[1]
     if not parts:
         raise ValueError(
             "the test set is empty; prepare it with colorize-data or give another --dataset or --split"
         )
-    return {name: _concatenate(scores) for name, scores in parts.items()}, counts
+    found = {name: _concatenate(scores) for name, scores in parts.items()}
+    return (found if process[1] == 1 else _gathered(found, np.concatenate(places))), counts
+
+
+def _score_batch(
+    batch: Batch, fields: dict[str, np.ndarray], real: np.ndarray, known: Reference, embed: Embed | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """{row: {metric: (images,)}} of the rows of a batch that are images."""
+    lightness, truth = batch["lightness"][real], batch["ab"][real]
+    labels = (
+        np.stack([metrics.superpixels(image) for image in lightness])
+        if len(lightness)
+        else np.zeros(lightness.shape[:3], int)
+    )
+    weights = metrics.colour_weights(truth, known.weights, colour_statistics.BINS["gamut"])
+    found = {}
+    for name, samples in fields.items():
+        found[name] = metrics.score(lightness, truth, samples[real], labels, weights)
+        if embed:
+            found[name] |= _perceptual(embed, batch["lightness"], batch["ab"], samples, real)
+    return found
+
+
+def _perceptual(
+    embed: Embed, lightness: np.ndarray, truth: np.ndarray, samples: np.ndarray, real: np.ndarray
+) -> dict[str, np.ndarray]:
+    # Padding is embedded too: the networks then have one shape to be compiled for.
+    images = metrics.to_rgb(lightness, np.concatenate([truth[:, None], samples], axis=1)).astype(np.float32)
+    maps = [
+        m.reshape(*images.shape[:2], *m.shape[1:])[real] for m in embed(images.reshape(-1, *images.shape[2:]))
+    ]
+    return metrics.lpips(maps)
+
+
+def _gathered(found: PerImage, places: np.ndarray) -> PerImage:
+    """All processes' scores, in the order of the test set, on every process."""
+    names = [(row, metric) for row, scores in found.items() for metric in scores]
+    own = np.stack([places.astype(np.float64), *(found[row][metric] for row, metric in names)])
+    most = int(multihost_utils.process_allgather(np.array([own.shape[1]])).max())
+    padded = np.full((len(own), most), -1.0)
+    padded[:, : own.shape[1]] = own
+    # As integers of 32 bits: JAX would round what has 64.
+    sent = np.asarray(multihost_utils.process_allgather(padded.view(np.uint32))).view(np.float64)
+    together = np.concatenate(list(sent), axis=1)
+    together = together[:, together[0] >= 0]
+    together = together[1:, np.argsort(together[0])]
+    whole: PerImage = {}
+    for (row, metric), values in zip(names, together, strict=True):
+        whole.setdefault(row, {})[metric] = values
+    return whole
+
+
+def score_regions(
+    predict: Predict, photos: Iterable[tuple[Batch, Sequence[Int[np.ndarray, "H W"]]]], *, seed: int
+) -> PerImage:
+    """`bleed` over regions that people drew: {row: {'bleed_human': (images,)}}, the mean over who drew them.
+
+    Args:
+      predict: from `predictor`.
+      photos: one-image batches, and every person's regions of it at the same size, labels 0 … K − 1.
+      seed: of the samples.
+
+    Raises:
+      ValueError: there is no photo.
+    """
+    values: dict[str, list[float]] = {}
+    for number, (batch, drawn) in enumerate(photos):
+        fields = {"truth": batch["ab"][:, None], **predict(batch, image_keys(seed, np.array([number])))}
+        for name, samples in fields.items():
+            each = [metrics.bleed_mean(samples, regions[None])[0] for regions in drawn]
+            values.setdefault(name, []).append(metrics.mean(np.array(each)))
+    if not values:
+        raise ValueError("score_regions: there is no photo with regions; give the archive of BSDS500")
+    return {name: {"bleed_human": np.array(found)} for name, found in values.items()}
 
 
 def _real(batch: Batch) -> np.ndarray:
@@ -291,7 +466,8 @@ def diagnose(
     parts: list[dict[str, np.ndarray]] = []
     for index, batch in enumerate(batches):
         inputs = {name: value for name, value in batch.items() if name != "mask"}
-        found = step(variables, inputs, jax.random.fold_in(jax.random.key(seed), index))
+        indices = index * len(batch["ab"]) + np.arange(len(batch["ab"]))
+        found = step(variables, inputs, image_keys(seed, indices))
         parts.append({name: np.asarray(value)[_real(batch)] for name, value in found.items()})
         if sum(part["movement"].size for part in parts) >= images:
             break
@@ -299,9 +475,9 @@ def diagnose(
 
 
 def _diagnose_batch(
-    method: Method, variables: Any, batch: Any, rng: Any, *, samples: int, rule: str, unary_weight: float
+    method: Method, variables: Any, batch: Any, keys: Any, *, samples: int, rule: str, unary_weight: float
 ) -> dict[str, Any]:
-    drawn = method.sample(variables, batch, rng, samples=samples, rule=rule)
+    drawn = sample_each(method, variables, batch, keys, samples=samples, rule=rule)
     similarity = method.similarity(variables, batch)  # type: ignore[misc]  # diagnose has checked that there is one
     pixels = similarity.shape[-1]
     weights = jnp.full(pixels, unary_weight, similarity.dtype)
@@ -400,7 +576,17 @@ def from_json(text: str) -> Evaluation:
         diagnostics = Diagnostics(
             found["images"], _with_nan(found["mean"]), _with_nan(found["worst"]), found["worst_image"]
         )
-    return Evaluation(Protocol(**whole["protocol"]), rows, diagnostics)
+    told = whole["protocol"]
+    told |= {name: tuple(told.get(name, ())) for name in ("commands", "extras")}
+    return Evaluation(Protocol(**told), rows, diagnostics)
+
+
+def per_image_from_json(text: str) -> PerImage:
+    """The inverse of `per_image_to_json`."""
+    return {
+        row: {metric: np.array(values, float) for metric, values in scores.items()}
+        for row, scores in json.loads(text).items()
+    }
 
 
 def _with_nan(scores: dict[str, float | None]) -> dict[str, float]:

@@ -9,20 +9,27 @@ leaves it out and `evaluate` counts it, so that no invented number enters an ave
 |---|---|---|
 | `eob_mae` | network units | lower |
 | `eob_mse` | network units² | lower |
-| `mae` | network units | lower |
+| `mae`, `mae_grid` | network units | lower |
+| `mae_weighted`, `mae_weighted_grid` | network units, the training set's mean weight being 1 | lower |
 | `variance` | network units² | – |
 | `pair_ssim_ab`, `pair_ssim_rgb` | [-1, 1] | – (lower = more diverse) |
 | `psnr_best` | dB | higher |
 | `bleed` | [0, 1] | lower |
+| `lpips_best` (optional) | – | lower |
+| `lpips_pairs` (optional) | – | – (higher = more diverse) |
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from skimage.segmentation import slic
 
 from colorize_jax import color
+from colorize_jax.colour_statistics import Bins, bin_of
 from colorize_jax.shapes import Float, Int
+
+GRID = 8
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
@@ -74,6 +81,59 @@ def mae(
 ) -> Float[np.ndarray, "B"]:
     """Mean over the N samples, all pixels and both channels of |x − x*|: Deshpande's `all`, unweighted."""
     return errors(samples, truth)[0].mean(axis=1)
+
+
+def grid_places(side: int) -> Int[np.ndarray, "8"]:
+    """Rows, or columns, of the 8×8 uniformly spaced grid in the centre of an image of that side.
+
+    Deshpande 2017, Sec. 7.2, says no more of it than these words. Here: the middles of 8 equal parts of the
+    central half, rounded down.
+
+    Raises:
+      ValueError: the image is too small for eight different rows.
+    """
+    if side < 2 * GRID:
+        raise ValueError(
+            f"grid_places: side is {side}; a grid of 8×8 in the central half needs at least {2 * GRID}"
+        )
+    return np.floor(side / 4 + (np.arange(GRID) + 0.5) * side / 2 / GRID).astype(int)
+
+
+def deshpande_errors(
+    samples: Float[np.ndarray, "B N H W 2"],
+    truth: Float[np.ndarray, "B H W 2"],
+    weights: Float[np.ndarray, "B H W"],
+) -> dict[str, Float[np.ndarray, "B"]]:
+    """The errors of Deshpande 2017, Tables 1 and 2, beside `mae` over all pixels; means over the N samples.
+
+    `mae_grid` is `mae` on the 8×8 grid of `grid_places`; the weighted ones count |x − x*| by `weights`.
+
+    Args:
+      samples, truth: network units.
+      weights: how rare each pixel's true colour is, of `colour_weights`.
+    """
+    per_pixel = np.abs(samples.astype(np.float64) - truth[:, None]).mean(axis=(1, 4))
+    rows, columns = (grid_places(side) for side in truth.shape[1:3])
+    weighted = per_pixel * weights
+    on_grid = np.ix_(np.arange(len(truth)), rows, columns)
+    return {
+        "mae_grid": per_pixel[on_grid].mean(axis=(1, 2)),
+        "mae_weighted": weighted.mean(axis=(1, 2)),
+        "mae_weighted_grid": weighted[on_grid].mean(axis=(1, 2)),
+    }
+
+
+def colour_weights(
+    truth: Float[np.ndarray, "B H W 2"], table: Float[np.ndarray, "K K"], bins: Bins
+) -> Float[np.ndarray, "B H W"]:
+    """The weight of each pixel's true colour.
+
+    Args:
+      truth: network units.
+      table: of `colour_statistics.bin_weights`, from training images; one table for all methods of a comparison.
+      bins: those that were counted.
+    """
+    return np.asarray(table[bin_of(truth, bins)], np.float64)
 
 
 def variance(samples: Float[np.ndarray, "B N H W 2"]) -> Float[np.ndarray, "B"]:
@@ -261,6 +321,27 @@ def bleed_mean(
     return np.array([mean(bleed(fields, regions)) for fields, regions in zip(samples, labels, strict=True)])
 
 
+def lpips(maps: Sequence[Float[np.ndarray, "B M H W C"]]) -> dict[str, Float[np.ndarray, "B"]]:
+    """LPIPS (Zhang et al. 2018) from `models.lpips.embed` of the truth and then of N versions of each image.
+
+    Returns:
+      `lpips_best`, the smallest distance of a version to the truth; `lpips_pairs`, the mean over all N(N−1)/2 pairs
+      of versions, NaN when N = 1.
+    """
+
+    def distance(i: int, j: int) -> np.ndarray:
+        squares = (np.square(m[:, i] - m[:, j]).sum(-1, dtype=np.float64).mean((1, 2)) for m in maps)
+        return np.sum(list(squares), axis=0)
+
+    count = maps[0].shape[1]
+    best = np.min([distance(0, n) for n in range(1, count)], axis=0)
+    pairs = [distance(i, j) for i, j in itertools.combinations(range(1, count), 2)]
+    return {
+        "lpips_best": best,
+        "lpips_pairs": np.mean(pairs, axis=0) if pairs else np.full(best.shape, np.nan),
+    }
+
+
 def mean(values: np.ndarray) -> float:
     """Mean of the values that exist; NaN when none does."""
     known = values[~np.isnan(values)]
@@ -272,12 +353,14 @@ def score(
     truth: Float[np.ndarray, "B H W 2"],
     samples: Float[np.ndarray, "B N H W 2"],
     labels: Int[np.ndarray, "B H W"],
+    weights: Float[np.ndarray, "B H W"],
 ) -> dict[str, np.ndarray]:
     """Every metric of this file for a batch: {name: (B,)}, in the order of the table.
 
     Args:
       lightness, truth, samples: network units.
       labels: `superpixels` of each image.
+      weights: `colour_weights` of each image.
     """
     absolute, squared = errors(samples, truth)
     samples_rgb = to_rgb(lightness, samples)
@@ -286,6 +369,7 @@ def score(
         "eob_mae": absolute.min(axis=1),
         "eob_mse": squared.min(axis=1),
         "mae": absolute.mean(axis=1),
+        **deshpande_errors(samples, truth, weights),
         "variance": variance(samples),
         "pair_ssim_ab": pair_ssim_ab(samples),
         "pair_ssim_rgb": pair_ssim_rgb(samples_rgb),

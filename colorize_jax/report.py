@@ -3,49 +3,26 @@
 Pictures show colours gamut-mapped at the image's own lightness; a metric never reads them.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorize_jax import color, evaluate
+from colorize_jax import color, evaluate, tables
 from colorize_jax.evaluate import Batch, Evaluation, PerImage, Predict, ratios
-from colorize_jax.shapes import Float, UInt8
+from colorize_jax.shapes import Float, Int, UInt8
+from colorize_jax.tables import Scored, Table
 
-# Images on each contact sheet.
+# Images on each contact sheet, and of those with the best and the worst scores in the page of `page`.
 ROWS = 8
+EXTREMES = 20
 
 Similarity = Callable[[Batch], Any]
 """`batch -> S (B, P, P)`."""
 
-
-class Published(NamedTuple):
-    """A published row on LFW: error of best, variance and pair SSIM as printed; None where not reported."""
-
-    name: str
-    eob: float
-    variance: float
-    ssim: float | None
-    source: str
-
-
-_MESSAOUD = "Messaoud et al. 2018, Table 2"
-_DESHPANDE = "Deshpande et al. 2017, Table 3"
-
-PUBLISHED_LFW = (
-    Published("c-GAN", 0.047, 8.40e-6, 0.92, _MESSAOUD),
-    Published("MLN-GAN", 0.057, 2.83e-2, 0.12, _MESSAOUD),
-    Published("BicycleGAN", 0.045, 6.50e-3, 0.51, _MESSAOUD),
-    Published("VAE-MDN", 0.035, 1.81e-2, 0.49, _MESSAOUD),
-    Published("PIC", 0.043, 5.32e-2, 0.36, _MESSAOUD),
-    Published("the paper's method", 11e-5, 8.86e-3, 0.61, _MESSAOUD),
-    Published("CVAE", 0.031, 1.0e-4, None, _DESHPANDE),
-    Published("VAE-MDN", 0.030, 1.1e-3, None, _DESHPANDE),
-    Published("VAE-MDN + skip", 0.031, 4.4e-4, None, _DESHPANDE),
-)
 
 UNIT_REMARK = (
     "The papers do not state the unit of their error of best. Ours is network units, ab / 128. In ab / 255, "
@@ -78,30 +55,53 @@ def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
     return aligned(lines, markdown)
 
 
-def published_table(evaluation: Evaluation, *, markdown: bool = False) -> str:
-    """LFW's published error of best, variance and SSIM beside ours, each with its source and protocol."""
-    p = evaluation.protocol
-    ours = f"{p.images} images, N = {p.samples} {p.rule}, {p.resolution}², {p.model}"
-    lines = [("method", "eob", "variance", "SSIM", "source")]
-    for published in PUBLISHED_LFW:
-        cells = (f"{published.eob:.3g}", f"{published.variance:.3g}", cell(published.ssim, "{:.2f}"))
-        lines.append((published.name, *cells, published.source))
-    for row in evaluation.rows:
-        if row.name in ("templates", "unary", "field"):
-            scores = row.scores
-            cells = (f"{scores['eob_mae']:.4f}", f"{scores['variance']:.3g}", f"{scores['pair_ssim_ab']:.2f}")
-            lines.append((f"ours: {row.name}", *cells, f"here, ab only; {ours}"))
-    return aligned(lines, markdown)
-
-
 def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
     """All that `colorize-eval` prints: protocol, table, G-CRF diagnostics, published values."""
     parts = [protocol_text(evaluation), table(evaluation, markdown=markdown)]
     if evaluation.diagnostics:
         parts.append(diagnostics_text(evaluation))
-    if evaluation.protocol.dataset.startswith("lfw"):
-        parts += [published_table(evaluation, markdown=markdown), UNIT_REMARK]
+    if evaluation.protocol.dataset in tables.DATASETS:
+        one = [Scored(evaluation.protocol.model, evaluation, {})]
+        beside = (tables.deshpande_3(one), tables.messaoud_2(one))
+        parts += [table_text(found, markdown=markdown) for found in beside] + [UNIT_REMARK]
     return "\n\n".join(parts) + "\n"
+
+
+def table_text(found: Table, *, markdown: bool = False) -> str:
+    """A table with its title above and its note below."""
+    title = f"## {found.title}" if markdown else found.title
+    note = [found.note] if found.note else []
+    return "\n\n".join([title, aligned(found.lines, markdown), *note])
+
+
+def tables_text(found: Sequence[Table], *, markdown: bool = False) -> str:
+    """All tables of a comparison, and what is to be known of the papers' unit."""
+    return "\n\n".join([*(table_text(t, markdown=markdown) for t in found), UNIT_REMARK]) + "\n"
+
+
+def read_scored(name: str, folder: Path) -> Scored:
+    """A method's evaluation as `write` left it.
+
+    Raises:
+      ValueError: there is none.
+    """
+    paths = [folder / file for file in ("scores.json", "per_image.json")]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"{folder} holds no {' and no '.join(missing)}; run colorize-eval first")
+    scores, per_image = (path.read_text() for path in paths)
+    return Scored(name, evaluate.from_json(scores), evaluate.per_image_from_json(per_image))
+
+
+def write_comparison(folder: Path, scored: Sequence[Scored], found: Sequence[Table]) -> None:
+    """Writes `comparison.json`, the methods' evaluations and the tables' cells, and `tables.md`."""
+    whole = {
+        "methods": {each.name: json.loads(evaluate.to_json(each.evaluation)) for each in scored},
+        "tables": [table._asdict() for table in found],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "comparison.json").write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    (folder / "tables.md").write_text(tables_text(found, markdown=True))
 
 
 def protocol_text(evaluation: Evaluation) -> str:
@@ -286,53 +286,126 @@ def _attention_map(gray: np.ndarray, similarity: np.ndarray, pixel: int, side: i
     return picture
 
 
+class Gallery(NamedTuple):
+    """Images of a test set with a method's versions, to be looked at; network units.
+
+    Attributes:
+      indices: places in the test set; the first `ROWS` images, and the best and worst `EXTREMES` by `eob_mae`.
+      lightness, truth: the images.
+      field: the versions.
+      unary: the first version before the G-CRF; None for a method without one.
+    """
+
+    indices: Int[np.ndarray, "B"]
+    lightness: Float[np.ndarray, "B H W 1"]
+    truth: Float[np.ndarray, "B H W 2"]
+    field: Float[np.ndarray, "B N H W 2"]
+    unary: Float[np.ndarray, "B H W 2"] | None
+
+    def rows(self, indices: Sequence[int]) -> "Gallery":
+        """These images, in this order.
+
+        Raises:
+          ValueError: one is not in the gallery.
+        """
+        place = {int(index): row for row, index in enumerate(self.indices)}
+        missing = [index for index in indices if index not in place]
+        if missing:
+            raise ValueError(f"images {missing} are not in the gallery; it has {sorted(place)}")
+        rows = [place[index] for index in indices]
+        unary = None if self.unary is None else self.unary[rows]
+        return Gallery(self.indices[rows], self.lightness[rows], self.truth[rows], self.field[rows], unary)
+
+
+def extremes(errors: Float[np.ndarray, "B"], count: int) -> tuple[list[int], list[int]]:
+    """The places of the `count` smallest errors, best first, and of the largest, worst first."""
+    order = [int(place) for place in np.argsort(errors, kind="stable")]
+    return order[:count], order[::-1][:count]
+
+
+def gallery(
+    predict: Predict, batches: Callable[[], Iterable[Batch]], per_image: PerImage, *, seed: int
+) -> Gallery:
+    """The first images, and those with the best and the worst scores, with the versions that were scored.
+
+    Args:
+      predict: from `evaluate.predictor`.
+      batches: opens the test set anew.
+      per_image: from `evaluate.score_images`.
+      seed: as there.
+    """
+    errors = per_image["field"]["eob_mae"]
+    best, worst = extremes(errors, EXTREMES)
+    indices = np.array(sorted({*range(min(ROWS, errors.size)), *best, *worst}))
+    together = len(next(iter(batches()))["ab"])
+    images = evaluate.collect(batches(), list(indices))
+    parts = []
+    for start in range(0, len(indices), together):
+        # Filled up to the size of the scored batches, for which the networks are compiled.
+        rows = np.minimum(np.arange(start, start + together), len(indices) - 1)
+        batch = {name: value[rows] for name, value in images.items()}
+        parts.append(predict(batch, evaluate.image_keys(seed, indices[rows])))
+    fields = {name: np.concatenate([part[name] for part in parts])[: len(indices)] for name in parts[0]}
+    unary = fields["unary"][:, 0] if "unary" in fields else None
+    return Gallery(indices, images["lightness"], images["ab"], fields["field"], unary)
+
+
 def pictures(
-    predict: Predict,
-    similarity: Similarity | None,
-    batches: Callable[[], Iterable[Batch]],
-    per_image: PerImage,
+    found: Gallery, similarity: Similarity | None, images: Batch, per_image: PerImage
 ) -> dict[str, Image.Image]:
     """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, Figs. 7 and 8.
 
     Args:
-      predict: from `evaluate.predictor`; without a row `unary` Fig. 7 is left out.
+      found: from `gallery`; without a unary Fig. 7 is left out.
       similarity: `batch -> S (B, P, P)`; None leaves Fig. 8 out.
-      batches: opens the test set anew.
+      images: the batch of the first `ROWS` images.
       per_image: from `evaluate.score_images`; best and worst are by `eob_mae` of `field`.
     """
     scores = per_image["field"]["eob_mae"]
-    order = np.argsort(scores, kind="stable")
-    chosen = {"first": range(min(ROWS, scores.size)), "best": order[:ROWS], "worst": order[::-1][:ROWS]}
-    found = {}
-    for name, places in chosen.items():
-        indices = [int(place) for place in places]
-        # The draw of rule 'random' depends on the batch: these are other samples of the same distribution.
-        batch = evaluate.collect(batches(), indices)
-        fields = predict(batch, jax.random.key(0))
+    best, worst = extremes(scores, ROWS)
+    sheets = {}
+    for name, indices in {"first": list(range(min(ROWS, scores.size))), "best": best, "worst": worst}.items():
+        chosen = found.rows(indices)
         labels = [f"image {i}\n{scores[i]:.4f}" for i in indices]
-        lightness, truth = batch["lightness"], batch["ab"]
-        found[f"contact_{name}"] = contact_sheet(lightness, truth, fields["field"], labels=labels)
-        if name == "first" and "unary" in fields:
-            found["fig7_unary_and_field"] = unary_and_field(
-                lightness, truth, fields["unary"][:, 0], fields["field"][:, 0]
+        sheets[f"contact_{name}"] = contact_sheet(chosen.lightness, chosen.truth, chosen.field, labels=labels)
+        if name == "first" and chosen.unary is not None:
+            sheets["fig7_unary_and_field"] = unary_and_field(
+                chosen.lightness, chosen.truth, chosen.unary, chosen.field[:, 0]
             )
-            if similarity:
-                found["fig8_attention"] = attention(lightness, np.asarray(similarity(batch), np.float32))
-    return found
+    if similarity:
+        shown = np.asarray(similarity(images), np.float32)
+        sheets["fig8_attention"] = attention(images["lightness"], shown)
+    return sheets
+
+
+def read_gallery(folder: Path) -> Gallery | None:
+    """The gallery that `write` left in the folder of an evaluation; None where there is none."""
+    path = folder / "gallery.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return Gallery(**{"unary": None, **arrays})
 
 
 def write(
-    folder: Path, evaluation: Evaluation, per_image: PerImage, sheets: dict[str, Image.Image]
+    folder: Path,
+    evaluation: Evaluation,
+    per_image: PerImage,
+    sheets: dict[str, Image.Image],
+    found: Gallery,
 ) -> list[Path]:
-    """Writes `scores.json`, `per_image.json`, `table.md` and the PNGs; returns their paths."""
+    """Writes `gallery.npz`, the PNGs, `table.md`, `per_image.json` and last `scores.json`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: value for name, value in found._asdict().items() if value is not None}
+    compact = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
+    np.savez_compressed(folder / "gallery.npz", allow_pickle=False, **compact)
+    for name, sheet in sheets.items():
+        sheet.save(folder / f"{name}.png")
     texts = {
-        "scores.json": evaluate.to_json(evaluation),
-        "per_image.json": evaluate.per_image_to_json(per_image),
         "table.md": summary(evaluation, markdown=True),
+        "per_image.json": evaluate.per_image_to_json(per_image),
+        "scores.json": evaluate.to_json(evaluation),  # last: where it is, all is
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
-    for name, sheet in sheets.items():
-        sheet.save(folder / f"{name}.png")
-    return [folder / name for name in (*texts, *(f"{name}.png" for name in sheets))]
+    return [folder / name for name in ("gallery.npz", *(f"{name}.png" for name in sheets), *texts)]

@@ -22,8 +22,8 @@ LAYERS = [
     {"train", "bundle"},
     {"release"},
     {"photo", "upsample", "classical"},
-    {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch"},
-    {"metrics", "baselines", "evaluate", "report", "edit_scores", "edit_report"},
+    {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch", "ledger", "bulk"},
+    {"metrics", "baselines", "evaluate", "tables", "report", "page", "edit_scores", "edit_report"},
     {"studio"},
     {"apps"},
 ]

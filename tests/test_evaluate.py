@@ -79,8 +79,8 @@ def photos() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def blind(photos) -> baselines.Baselines:
-    return baselines.fit(_photos(12, seed=1)["ab"])
+def blind(photos) -> evaluate.Reference:
+    return evaluate.reference(_photos(12, seed=1)["ab"])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from colorize_jax import color, metrics
+from colorize_jax import color, colour_statistics, metrics
 
 
 def _fields(seed: int, *shape: int) -> np.ndarray:
@@ -177,13 +177,43 @@ def test_mean_leaves_undefined_values_out():
     assert np.isnan(metrics.mean(np.array([np.nan])))
 
 
+def test_the_grid_is_uniform_and_in_the_centre():
+    places = metrics.grid_places(64)
+    np.testing.assert_array_equal(places, [18, 22, 26, 30, 34, 38, 42, 46])
+    with pytest.raises(ValueError, match="side is 12"):
+        metrics.grid_places(12)
+
+
+def test_weighted_and_grid_errors_by_hand():
+    truth = np.zeros((1, 32, 32, 2), np.float32)
+    samples = np.zeros((1, 2, 32, 32, 2), np.float32)
+    samples[0, 0, :16] = 0.4  # the upper half is wrong in one of two samples: 0.2 on average
+    samples[0, :, 0, :, 0] = 0.4  # the first row, outside the grid, in one channel of both
+    weights = np.ones((1, 32, 32))
+    weights[0, 8:16] = 3.0
+    found = metrics.deshpande_errors(samples, truth, weights)
+    np.testing.assert_allclose(found["mae_grid"], 0.1)  # 4 of 8 rows of the grid lie in the upper half
+    np.testing.assert_allclose(found["mae_weighted_grid"], 0.3)
+    row = (0.4 + 0.2) / 2  # of the first row: channel a* wrong in both samples, b* in one
+    np.testing.assert_allclose(found["mae_weighted"], (row + 7 * 0.2 + 8 * 0.2 * 3) / 32)
+
+
+def test_a_colour_is_weighted_by_its_own_bin():
+    bins = colour_statistics.BINS["gamut"]
+    table = np.arange(23.0 * 23).reshape(23, 23)
+    truth = np.array([[[[20.0, -30.0], [0.0, 0.0]]]]) / 128
+    found = metrics.colour_weights(truth, table, bins)
+    np.testing.assert_array_equal(found, [[[13 * 23 + 8, 11 * 23 + 11]]])
+
+
 def test_score_holds_every_metric_once_per_image():
     lightness = np.random.default_rng(11).uniform(-1, 1, (2, 16, 16, 1)).astype(np.float32)
     truth, samples = _fields(12, 2, 16, 16, 2), _fields(13, 2, 3, 16, 16, 2)
     labels = np.zeros((2, 16, 16), int)
     labels[:, 8:] = 1
-    scores = metrics.score(lightness, truth, samples, labels)
+    scores = metrics.score(lightness, truth, samples, labels, np.ones((2, 16, 16)))
     assert {name: value.shape for name, value in scores.items()} == dict.fromkeys(scores, (2,))
     np.testing.assert_array_equal(scores["eob_mae"], metrics.eob_mae(samples, truth))
     np.testing.assert_array_equal(scores["eob_mse"], metrics.eob_mse(samples, truth))
     np.testing.assert_array_equal(scores["mae"], metrics.mae(samples, truth))
+    np.testing.assert_allclose(scores["mae_weighted"], scores["mae"], rtol=1e-6)  # all weights are 1

