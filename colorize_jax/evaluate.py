@@ -205,7 +205,10 @@ def training_cost(provenance: dict[str, Any]) -> Training:
     steps, images = (sum(stage.get(unit, 0) for stage in stages) for unit in ("steps", "images"))
     own = Training(steps, images, sum(stage["seconds"] for stage in stages))
     before = provenance.get("began_with")
-    return Training(*map(sum, zip(own, training_cost(before), strict=True))) if before else own
+    if not before:
+        return own
+    rest = training_cost(before)
+    return Training(own.steps + rest.steps, own.images + rest.images, own.seconds + rest.seconds)
 
 
 def versions() -> dict[str, str]:

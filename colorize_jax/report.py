@@ -384,7 +384,9 @@ def read_gallery(folder: Path) -> Gallery | None:
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as arrays:
-        return Gallery(**{"unary": None, **arrays})
+        # The conversion of colours needs more than the 16 bits that they are kept in.
+        wide = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
+        return Gallery(**{"unary": None, **wide})
 
 
 def write(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_jax import baselines, color, evaluate, metrics
+from colorize_jax import baselines, color, colour_statistics, evaluate, metrics
 from colorize_jax.methods.base import Method, Samples
 
 SIZE, FIELD = 32, 16
@@ -76,6 +76,40 @@ VARIABLES = {"params": {"tint": jnp.asarray(0.3), "encoder": {}}, "batch_stats":
 @pytest.fixture(scope="module")
 def photos() -> dict[str, np.ndarray]:
     return _photos(5)
+
+
+def test_weights_of_colours_are_those_of_the_training_set(photos, blind):
+    fields = _photos(12, seed=1)["ab"]
+    bins = colour_statistics.BINS["gamut"]
+    weights = metrics.colour_weights(fields, blind.weights, bins)
+    np.testing.assert_allclose(weights.mean(), 1, rtol=1e-6)
+    counts = colour_statistics.count_colours(fields, bins)
+    common = np.unravel_index(counts.argmax(), counts.shape)
+    assert blind.weights[common] < blind.weights[bins.inside].max()
+
+
+def test_training_cost_counts_the_runs_before():
+    stages = [{"stage": "a", "steps": 3, "images": 96, "seconds": 1.5}, {"stage": "b", "seconds": 0.5}]
+    before = {"stages": [{"stage": "a", "steps": 10, "images": 320, "seconds": 4.0}], "began_with": None}
+    assert evaluate.training_cost({"stages": stages, "began_with": before}) == (13, 416, 6.0)
+
+
+def test_weights_hash_sees_every_value():
+    one = {"params": {"a": {"b": np.zeros(2, np.float32)}}, "batch_stats": {}}
+    other = {"params": {"a": {"b": np.array([0, 1e-7], np.float32)}}, "batch_stats": {}}
+    assert evaluate.weights_hash(one) != evaluate.weights_hash(other)
+    assert len(evaluate.weights_hash(one)) == 12
+
+
+def test_bleed_over_drawn_regions_is_the_mean_over_people(photos):
+    predict = evaluate.predictor(_toy_method(), VARIABLES, samples=2, rule="modes")
+    one = {name: value[:1] for name, value in photos.items()}
+    halves = (np.arange(SIZE) < SIZE // 2)[:, None].repeat(SIZE, axis=1).astype(int)
+    people = [halves, np.zeros((SIZE, SIZE), int)]
+    found = evaluate.score_regions(predict, [(one, people)], seed=0)
+    expected = [metrics.bleed_mean(one["ab"][:, None], regions[None])[0] for regions in people]
+    np.testing.assert_allclose(found["truth"]["bleed_human"], np.mean(expected))
+    assert expected[1] == pytest.approx(1) and expected[0] < 1  # one region keeps nothing apart
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +191,62 @@ def test_padding_and_batch_size_change_nothing(photos, blind, scored):
     for row, found in scored[0].items():
         for metric, values in found.items():
             np.testing.assert_allclose(values, whole[row][metric], rtol=1e-5, err_msg=f"{row} {metric}")
+
+
+@pytest.mark.parametrize(("rule", "size"), [("random", 2), ("random", 4), ("modes", 3)])
+def test_neither_batches_nor_processes_change_what_is_drawn(photos, blind, monkeypatch, rule, size):
+    predict = evaluate.predictor(_toy_method(), VARIABLES, samples=2, rule=rule)
+    whole, _ = evaluate.score_images(predict, [photos], blind, seed=0)
+    batched, _ = evaluate.score_images(predict, _batches(photos, size), blind, seed=0)
+    parts = []
+    monkeypatch.setattr(evaluate, "_gathered", lambda found, places: parts.append((found, places)) or found)
+    if size % 2 == 0:  # two processes, each with one half of every batch
+        halves = [
+            [
+                {k: v[half::2].copy() for k, v in _interleaved(batch).items()}
+                for batch in _batches(photos, size)
+            ]
+            for half in (0, 1)
+        ]
+        for number, own in enumerate(halves):
+            evaluate.score_images(predict, own, blind, seed=0, process=(number, 2))
+        assert sorted(np.concatenate([places for _, places in parts])) == list(range(5))
+    for metric, expected in whole["field"].items():
+        np.testing.assert_allclose(batched["field"][metric], expected, rtol=1e-5, err_msg=metric)
+        for found, places in parts:
+            np.testing.assert_allclose(found["field"][metric], expected[places], rtol=1e-5, err_msg=metric)
+
+
+def _interleaved(batch):
+    """The batch in an order in which every second row from 0 is its first half, and from 1 its second."""
+    order = np.arange(len(batch["ab"])).reshape(2, -1).T.ravel()
+    return {name: value[order] for name, value in batch.items()}
+
+
+def test_all_processes_scores_come_together_in_the_order_of_the_test_set(monkeypatch):
+    own = [
+        ({"field": {"mae": np.array([0.1, 1 / 3])}}, np.array([0, 2])),
+        ({"field": {"mae": np.array([np.nan])}}, np.array([1])),
+    ]
+    sent: list[list[np.ndarray]] = [[], []]
+
+    def first_pass(number):
+        def allgather(x):
+            sent[number].append(x)
+            return np.array([[2], [1]]) if x.size == 1 else np.stack([x, x])
+
+        return allgather
+
+    for number, (found, places) in enumerate(own):
+        monkeypatch.setattr(evaluate.multihost_utils, "process_allgather", first_pass(number))
+        evaluate._gathered(found, places)
+    both = np.stack([sent[0][1], sent[1][1]])
+    monkeypatch.setattr(
+        evaluate.multihost_utils,
+        "process_allgather",
+        lambda x: np.array([[2], [1]]) if x.size == 1 else both,
+    )
+    np.testing.assert_array_equal(evaluate._gathered(*own[0])["field"]["mae"], [0.1, np.nan, 1 / 3])
 
 
 def test_random_samples_are_a_function_of_the_seed(photos, blind):

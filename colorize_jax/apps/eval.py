@@ -209,8 +209,7 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
     per_image, counts = evaluate.score_images(
         predict, batches(process=process), known, seed=_SEED.value, embed=_embed(), process=process
     )
-    if not hosts.is_first():
-        return
+    # What follows is done by every process: one that ends long before the others is taken for lost.
     for row, scores in _region_scores(predict, source.config).items():
         per_image[row] |= scores
     crf = source.config.gcrf
@@ -227,6 +226,8 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
     gallery = report.gallery(predict, batches, per_image, seed=_SEED.value)
     images = evaluate.collect(batches(), range(min(report.ROWS, protocol.images)))
     sheets = report.pictures(gallery, similarity, images, per_image)
+    if not hosts.is_first():
+        return
     print(report.summary(evaluation))
     for path in report.write(out, evaluation, per_image, sheets, gallery):
         print(f"wrote {path}")

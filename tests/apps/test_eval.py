@@ -84,7 +84,7 @@ def test_writes_scores_and_pictures_and_prints_the_table(toy_model, data, tmp_pa
     assert protocol.split_hash == summary["split_hash"]["test"]
     assert (protocol.images, protocol.samples, protocol.fit_images, protocol.batch_size) == (3, 2, 16, 2)
     assert evaluation.diagnostics is not None and evaluation.diagnostics.images == 1
-    names = {"scores.json", "per_image.json", "table.md", "contact_first.png", "contact_best.png",
+    names = {"scores.json", "per_image.json", "table.md", "gallery.npz", "contact_first.png", "contact_best.png",
              "contact_worst.png", "fig7_unary_and_field.png", "fig8_attention.png"}  # fmt: skip
     assert {path.name for path in out.iterdir()} == names
     assert len(json.loads((out / "per_image.json").read_text())["field"]["eob_mae"]) == 3

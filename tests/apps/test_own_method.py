@@ -1,6 +1,8 @@
-"""Adding a method takes one file and one config: here outside the package, trained and scored by the programs."""
+"""Adding a method takes one file and one config: here outside the package; train, eval and report then know it."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +128,53 @@ def test_a_method_of_ones_own_is_trained_scored_and_drawn(folder):
     assert evaluation.diagnostics is None and "field" in printed
     sheets = {path.name for path in (folder / "scores").glob("*.png")}
     assert sheets == {"contact_first.png", "contact_best.png", "contact_worst.png"}
+    protocol = evaluation.protocol
+    assert protocol.method == "own.tint" and protocol.training["images"] == 8 * 12 and protocol.losses is None
+    _compared_and_reported(folder, evaluation.row("field").scores)
+
+
+def _run_by_two(folder, *arguments):
+    """`colorize-eval` in two processes, each with its rows of every batch; what the first one printed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"--coordinator=127.0.0.1:{probe.getsockname()[1]}"
+    command = [
+        sys.executable,
+        "-m",
+        "colorize_jax.apps.eval",
+        *arguments,
+        "--multihost",
+        address,
+        "--processes=2",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
+    both = [
+        subprocess.Popen(
+            [*command, f"--process_id={number}"],
+            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for number in (0, 1)
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=500) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs[0][1] + outputs[1][1]
+    assert "Protocol and budget" not in outputs[1][0]
+    return outputs[0][0]
+
+
+def _compared_and_reported(folder, alone):
+    """The same method twice in a comparison, by two processes with other batches, and in the page."""
+    arguments = ("--methods=run,again=run", "--runs=.", "--out=both", "--samples=2", "--fit_images=12")
+    printed = _run_by_two(folder, *arguments, "--batch_size=2")
+    assert "run: field" in printed and "Protocol and budget" in printed
+    told = json.loads((folder / "both" / "comparison.json").read_text())
+    assert list(told["methods"]) == ["run", "again"]
+    for name in told["methods"]:
+        scores = evaluate.from_json((folder / "both" / name / "scores.json").read_text()).row("field").scores
+        np.testing.assert_allclose(list(scores.values()), list(alone.values()), rtol=1e-5)
+    assert "kept both/run" in run(folder, "eval", *arguments)
+    run(folder, "report", "--evaluations=both", "--out=page")
+    page = (folder / "page" / "index.html").read_text()
+    assert "again: field" in page and "colorize-train --workdir=run" in page and "stage tint" not in page
+    assert {"0_fig5.png", "0_fig7.png", "0_training.png", "0_run_best.png", "0_again_worst.png"} <= {
+        path.name for path in (folder / "page").iterdir()
+    }
