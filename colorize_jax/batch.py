@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -134,15 +135,24 @@ def _tried(job: Job, colorize: Colorize, options: Options, explain: Explain | No
     start = time.perf_counter()
     try:
         written = colorize_file(job, colorize, options, explain)
-    except PhotoError as error:
-        report(str(error))
-    except (ValueError, OSError, MemoryError) as error:
-        report(f"{job.photo}: {' '.join(str(error).split()) or type(error).__name__}")
+    except MISTAKES as error:
+        report(told(job.photo, error))
     else:
         seconds = time.perf_counter() - start
         print(f"{job.photo} -> {written[0]} ... {written[-1].name} ({seconds:.1f} s)", flush=True)
         return True
     return False
+
+
+MISTAKES = (ValueError, OSError, MemoryError)
+"""What may go wrong with one photo; anything else is a bug."""
+
+
+def told(photo: Path, error: BaseException) -> str:
+    """One line that names the photo, which a PhotoError does by itself."""
+    if isinstance(error, PhotoError):
+        return str(error)
+    return f"{photo}: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def report(error: str) -> None:
@@ -154,22 +164,38 @@ def colorize_file(
     job: Job, colorize: Colorize, options: Options, explain: Explain | None = None
 ) -> list[Path]:
     """Colours one photo and writes its files, all of them or none."""
-    paths = outputs(job, options)
-    for path in paths:
+    photo = open_photo(job, options)
+    versions = colorize(photo)
+    further = explain(photo) if explain is not None else {}
+    named = dict(zip(outputs(job, options), pictures(photo, versions, options, further), strict=True))
+    write_pictures(named, overwrite=options.overwrite)
+    return list(named)
+
+
+def open_photo(job: Job, options: Options) -> Photo:
+    """Reads a job's photo, once it is known that its files can be written.
+
+    Raises:
+      PhotoError: it cannot be read, a file exists already (without `options.overwrite`), or opacity in a JPEG.
+    """
+    for path in outputs(job, options):
         if path.exists() and not options.overwrite:
             raise PhotoError(f"{job.photo}: {path} exists already; --overwrite replaces it")
     photo = read_photo(job.photo)
     if photo.alpha is not None and options.suffix == "jpg":
         raise PhotoError(f"{job.photo}: JPEG keeps no opacity, and this photo has some; use --format=png")
-    versions = colorize(photo)
-    pictures = list(versions.rgb)
-    if options.contact_sheet:
-        pictures.append(contact_sheet(photo, versions))
-    if explain is not None:
-        further = explain(photo)
-        pictures += [further[name] for name in options.explained]
-    write_pictures(dict(zip(paths, pictures, strict=True)), overwrite=options.overwrite)
-    return paths
+    return photo
+
+
+def pictures(
+    photo: Photo,
+    versions: Versions,
+    options: Options,
+    further: Mapping[str, UInt8[np.ndarray, "h w 3"]] = MappingProxyType({}),
+) -> list[UInt8[np.ndarray, "H W *channels"]]:
+    """What goes into the files of `outputs`, in their order; `further` are the pictures in `options.explained`."""
+    sheet = [contact_sheet(photo, versions)] if options.contact_sheet else []
+    return [*versions.rgb, *sheet, *(further[name] for name in options.explained)]
 
 
 def contact_sheet(photo: Photo, versions: Versions) -> UInt8[np.ndarray, "h w 3"]:

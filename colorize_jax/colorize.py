@@ -16,6 +16,7 @@ import math
 import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -66,6 +67,7 @@ class Colorizer:
         # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
         options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
         self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
+        self._sample_many = jax.jit(partial(_sample_many, sample), static_argnames=("samples", "rule"))
         self._similarity = similarity and jax.jit(similarity, compiler_options=options)
 
     @classmethod
@@ -191,16 +193,54 @@ class Colorizer:
 
     def sample(self, photo: Photo, *, samples: int, seed: int, rule: str) -> Samples:
         """The versions of one photo (B = 1) at the resolution of the field, network units."""
-        if operator.index(samples) < 1:
-            raise ValueError(f"samples is {samples}; allowed are whole numbers from 1.")
-        if rule not in RULES:
-            raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}.")
+        _check_sampling(samples, rule)
         drawn = self._sample(
             self._variables, self._input(photo), jax.random.key(seed), samples=samples, rule=rule
         )
         if not np.isfinite(drawn.field).all():
             raise ValueError("the model's colours are not finite: its weights or its similarity are broken.")
         return drawn
+
+    def sample_many(
+        self, inputs: Mapping[str, Float[np.ndarray, "B _ _ 1"]], *, samples: int, seed: int, rule: str
+    ) -> Samples:
+        """As `sample`, for B photos at once, whose `network_input`s are stacked; compiled once for each B.
+
+        A photo's versions do not depend on the others, nor on its place among them; on B they may, in the last bit.
+        Values that are not finite are returned: they need not be every photo's.
+        """
+        _check_sampling(samples, rule)
+        return self._sample_many(
+            self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
+        )
+
+
+def _check_sampling(samples: int, rule: str) -> None:
+    if operator.index(samples) < 1:
+        raise ValueError(f"samples is {samples}; allowed are whole numbers from 1.")
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}.")
+
+
+def _sample_many(
+    sample: Callable[..., Samples],
+    variables: Variables,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    *,
+    samples: int,
+    rule: str,
+) -> Samples:
+    if rule == "modes":
+        return sample(variables, batch, rng, samples=samples, rule=rule)
+
+    # Each photo draws with the key itself, as it would alone: what it gets is not its place's.
+    def one(row: dict[str, jax.Array]) -> Samples:
+        alone = {name: value[None] for name, value in row.items()}
+        drawn = sample(variables, alone, jax.random.clone(rng), samples=samples, rule=rule)
+        return Samples(*(value[0] for value in drawn))
+
+    return jax.lax.map(one, batch)
 
 
 def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:

@@ -1,12 +1,17 @@
-"""Colours photos: `colorize photo.jpg more.png folder/ --out=colorized [--edits=edits.json] [--explain]`."""
+"""Colours photos: `colorize photo.jpg more.png folder/ --out=colorized [--edits=edits.json] [--explain]`.
+
+Photos by the million, in several processes that may be killed and started again (see `colorize_jax.bulk`):
+`colorize --multihost --processes=8 --process_id=0 folder/ --out=...`, or with `--manifest=photos.txt` for the folder.
+"""
 
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
+import hashlib
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +19,8 @@ from typing import Any, NoReturn
 import numpy as np
 from absl import flags
 
-from colorize_jax import batch, explain
+from colorize_jax import batch, bulk, bundle, explain
+from colorize_jax.apps import multihost
 from colorize_jax.colorize import Colorizer
 from colorize_jax.edits import Edits, as_edits
 from colorize_jax.photo import Photo, check_writable
@@ -34,8 +40,8 @@ _EDITS = flags.DEFINE_string(
 _EDITS_MODE = flags.DEFINE_enum(
     "edits_mode",
     "over",
-    ["over", "alone"],
-    "Edits over each version, or alone on the gray photo: one version.",
+    ["over", "alone", "guided"],
+    "Edits over each version; or one version: edits alone, the rest gray, or guided by what the model most expects.",
 )
 _EXPLAIN = flags.DEFINE_bool(
     "explain",
@@ -45,11 +51,21 @@ _EXPLAIN = flags.DEFINE_bool(
 _EXPLAIN_AT = flags.DEFINE_multi_string(
     "explain_at", [], "x,y of a pixel to explain, in pixels of the photo; may be repeated. Implies --explain."
 )
+_MANIFEST = flags.DEFINE_string(
+    "manifest",
+    None,
+    "Bulk work: a text file with a photo's path a line, and after a tab, if wanted, its output below --out.",
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Bulk work: photos a batch.", lower_bound=1)
+flags.adopt_module_key_flags(multihost)
 _FORMAT = flags.DEFINE_enum("format", "png", list(batch.FORMATS), "Of the versions.")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Colours the photos that the arguments name; 1 where one of them failed."""
+    if flags.FLAGS.multihost or _MANIFEST.value is not None:
+        return _bulk(arguments)
+    multihost.part()  # refuses its other flags
     if not arguments:
         raise ValueError(
             "usage: colorize photo.jpg [more.png folder/ ...] --out=colorized; --help lists all flags"
@@ -71,17 +87,55 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def _alone() -> bool:
-    return _EDITS.value is not None and _EDITS_MODE.value == "alone"
+def _bulk(arguments: Sequence[str]) -> int:
+    """Colours this process's part of a folder or a manifest; 1 where one of its photos failed."""
+    if len(arguments) + (_MANIFEST.value is not None) != 1:
+        raise ValueError(
+            "bulk work takes one folder or --manifest=FILE: colorize --multihost folder/ --out=colorized"
+        )
+    if _EDITS.value is not None or _EXPLAIN.value or _EXPLAIN_AT.value:
+        raise ValueError(
+            "--edits and --explain are for photos that are looked at; leave out --multihost and --manifest"
+        )
+    out, part = Path(_OUT.value), bulk.Part(*multihost.part())
+    source = Path(*arguments, *filter(None, [_MANIFEST.value]))
+    works = _works(source, out)
+    options = batch.Options(_SAMPLES.value, _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value)
+    how = bulk.How(out, options, _SEED.value, _RULE.value, _BATCH_SIZE.value)
+    check_writable(out)
+    weights = (bundle.find(_MODEL.value) / "weights.npz").read_bytes()
+    settings = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    tally = bulk.run(works, Colorizer.load(_MODEL.value), how, part, settings)
+    if tally.listed == 0:
+        raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
+    if tally.failed:
+        batch.report(
+            f"{tally.failed:,} photos failed; {tally.report} lists them; the same command tries them again"
+        )
+    return 1 if tally.failed else 0
+
+
+def _works(source: Path, out: Path) -> Iterator[bulk.Work]:
+    if _MANIFEST.value is None:
+        if not source.is_dir():
+            raise ValueError(f"{source} is no folder; bulk work takes one, or --manifest=FILE")
+        return bulk.in_folder(source, out)
+    if not source.is_file():
+        raise ValueError(f"--manifest is {_MANIFEST.value!r}; no such file")
+    return bulk.in_manifest(source)
+
+
+def _one_version() -> bool:
+    return _EDITS.value is not None and _EDITS_MODE.value != "over"
 
 
 def _samples() -> int:
-    """Mode 'alone' has one version; more are refused where they were asked for."""
-    if not _alone():
+    """Modes 'alone' and 'guided' have one version; more are refused where they were asked for."""
+    if not _one_version():
         return _SAMPLES.value
     if flags.FLAGS["samples"].present and _SAMPLES.value != 1:
         raise ValueError(
-            f"--samples is {_SAMPLES.value}, but --edits_mode=alone has one version; leave it out"
+            f"--samples is {_SAMPLES.value}, but --edits_mode={_EDITS_MODE.value} has one version; leave it out"
         )
     return 1
 
@@ -112,7 +166,7 @@ def _workers(
 def _explained(
     colorizer: Colorizer, edits: Edits, positions: list[tuple[float, float]] | None, photo: Photo
 ) -> dict[str, np.ndarray]:
-    mode = "alone" if _alone() else "over"
+    mode = _EDITS_MODE.value if _one_version() else "over"
     explained = explain.explain(colorizer, photo, edits, at=positions, mode=mode)
     places = " ".join(f"({x:.0f}, {y:.0f})" for x, y in explained.suggested)
     print(f"edit next at {places}")

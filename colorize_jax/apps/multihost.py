@@ -31,3 +31,37 @@ def join() -> None:
     elif given := [f for f in (_COORDINATOR, _PROCESSES, _PROCESS_ID) if f.value is not None]:
         raise ValueError(f"--{given[0].name} is given without --multihost; add it")
     hosts.check_counts(_EXPECT_PROCESSES.value, _EXPECT_DEVICES.value)
+
+
+_ALONE_S = 7 * 24 * 3600  # processes that do not wait for each other end hours apart
+
+
+def part() -> tuple[int, int]:
+    """(This process, how many) for processes that share out work and never wait for each other.
+
+    With --processes and --process_id alone nothing is connected, and one that dies takes no other with it. Otherwise
+    JAX's runtime joins them, which it does for detected clusters; it ends them all when one dies.
+
+    Raises:
+      ValueError: as `join`, or a process id that is not among the processes.
+    """
+    import jax
+
+    from colorize_jax.train import hosts
+
+    processes, process_id = _PROCESSES.value, _PROCESS_ID.value
+    if not _MULTIHOST.value:
+        join()
+        return 0, 1
+    if _COORDINATOR.value is None and processes is not None and process_id is not None:
+        if process_id >= processes:
+            raise ValueError(f"--process_id is {process_id}; allowed are 0..{processes - 1}")
+        if _EXPECT_PROCESSES.value not in (None, processes):
+            raise ValueError(
+                f"--expect_processes is {_EXPECT_PROCESSES.value}, but --processes is {processes}"
+            )
+        hosts.check_counts(devices=_EXPECT_DEVICES.value)
+        return process_id, processes
+    hosts.connect(_COORDINATOR.value, processes, process_id, timeout_s=_TIMEOUT_S.value, leave_s=_ALONE_S)
+    hosts.check_counts(_EXPECT_PROCESSES.value, _EXPECT_DEVICES.value)
+    return jax.process_index(), jax.process_count()
