@@ -13,6 +13,7 @@ import itertools
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -30,6 +31,7 @@ SURVEY, SURVEY_BATCH = 1000, 100
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
+_PROFILE = flags.DEFINE_bool("profile", False, "Write a trace of a few steps into the working directory.")
 flags.adopt_module_key_flags(multihost)
 
 
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         initial = handover.networks(config.init_from, method, data) if config.init_from else None
         mesh = parallel.make_mesh(**config.mesh)
-        loop.train(config, method, data, _WORKDIR.value, initial=initial, mesh=mesh)
+        profile = Path(_WORKDIR.value) / "profile" if _PROFILE.value else None
+        loop.train(config, method, data, _WORKDIR.value, initial=initial, mesh=mesh, profile=profile)
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -30,7 +30,7 @@ from colorize_jax.config import to_json
 from colorize_jax.methods.base import STATISTICS, Batch, Method, Stage, TrainState, Variables
 from colorize_jax.methods.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
-from colorize_jax.train import checkpoints, hosts, parallel, sheet, telemetry
+from colorize_jax.train import checkpoints, hosts, parallel, performance, sheet, telemetry
 from colorize_jax.train import workdir as files
 
 SHEET_ROWS = 8
@@ -161,6 +161,8 @@ class _Run(NamedTuple):
     evaluation_images: int
     stop: StopRequest
     out: TextIO
+    dtype: str
+    trace: performance.Trace
 
 
 def train(
@@ -172,17 +174,19 @@ def train(
     initial: Variables | None = None,
     mesh: Mesh | None = None,
     out: TextIO | None = None,
+    profile: Path | None = None,
 ) -> Variables:
     """Trains all stages of `method`, going on where an earlier run in `workdir` stopped.
 
     Args:
-      config: resolved; the fields `seed`, `data.epoch_images`, `checkpoint` and `log` are read here.
+      config: resolved; the fields `seed`, `compute_dtype`, `data.epoch_images`, `checkpoint` and `log` are read here.
       method: its stages are trained in their order, each handing its variables to the next.
       data: see `Data`.
       workdir: made where it does not exist; see `workdir` for what lies in it.
       initial: networks to begin with, of another run; those that are not among them are drawn.
       mesh: as `parallel.make_mesh` makes it; by default the batch is split over all devices of all processes.
       out: where the progress goes; by default standard output.
+      profile: folder for a trace of a few steps, see `performance.Trace`.
 
     Returns:
       The variables after the last stage.
@@ -192,11 +196,12 @@ def train(
       NonFinite: the loss or the state is no longer finite.
       Interrupted: SIGTERM or Ctrl-C came; the state is saved.
     """
-    folder, mesh = Path(workdir), mesh or parallel.make_mesh()
-    with _claimed(folder, config, data), stop_requests() as stop:
+    folder, mesh, out = Path(workdir), mesh or parallel.make_mesh(), out or sys.stdout
+    trace = performance.Trace(profile if hosts.is_first() else None, functools.partial(print, file=out))
+    with _claimed(folder, config, data), stop_requests() as stop, trace:
         variables = parallel.replicate(_begin(method, data, folder, initial), mesh)
         for index, stage in enumerate(method.stages):
-            run = _plan(config, folder, index, stage, data, variables, mesh, stop, out or sys.stdout)
+            run = _plan(config, folder, index, stage, data, variables, mesh, stop, out, trace)
             later = [stage.name for stage in method.stages[index + 1 :]]
             if not hosts.first_decides(functools.partial(_finished, run, later)):
                 _train_stage(run, [earlier.name for earlier in method.stages[:index]], variables)
@@ -252,6 +257,7 @@ def _plan(
     mesh: Mesh,
     stop: StopRequest,
     out: TextIO,
+    trace: performance.Trace,
 ) -> _Run:
     parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
     per_epoch = epoch_steps(config.data.epoch_images, stage.batch_size)
@@ -277,6 +283,8 @@ def _plan(
         evaluation_images=config.log.eval_images,
         stop=stop,
         out=out,
+        dtype=config.compute_dtype,
+        trace=trace,
     )
 
 
@@ -356,14 +364,21 @@ def _advance(
     batch = parallel.put_batch(next(batches), run.mesh) if step < total else None
     running: dict[str, Array] | None = None
     _stop_if_asked(run, saved, state, step)
+    if step < total:
+        tell.weigh(run.programs.update, state, batch, run.keys.update, dtype=run.dtype)
     while step < total:
         before = running
-        state, running = run.programs.update(state, batch, run.keys.update)
+        run.trace.before_step()
+        with tell.waiting("compute"):
+            state, running = run.programs.update(state, batch, run.keys.update)
         step += 1
         if step == total:
             state = _calibrated(run, state)
         if step < total:
-            batch = parallel.put_batch(next(batches), run.mesh)
+            with tell.waiting("input"):
+                read = next(batches)
+            with tell.waiting("transfer"):
+                batch = parallel.put_batch(read, run.mesh)
         if before is not None:
             _report(run, saved, tell, step - 1, before)
         evaluating, stopping = _due(run, step), run.stop.came()
@@ -411,7 +426,8 @@ def _report(
             f"update of stage {run.stage.name!r} gives the metrics {sorted(metrics)}; "
             "'loss' must be among them"
         )
-    loss = float(metrics["loss"])
+    with tell.waiting("compute"):
+        loss = float(metrics["loss"])
     if not np.isfinite(loss):
         raise _diverged(run, saved, step, f"the loss is {loss}")
     tell.advance()

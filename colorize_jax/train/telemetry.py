@@ -8,11 +8,14 @@ One JSON object a line in `metrics.jsonl`:
 | `stage`, `step`, `epoch` | step counts the updates done in the stage, from 1 |
 | `images` | train: seen in the stage so far; evaluation: tested |
 | `images_per_s` | since the line before, evaluations not counted; null on the first line after a start |
+| `input_ms`, `transfer_ms`, `compute_ms` | train: of a step, since the line before; see `performance.Waits` |
+| `model_tflop_per_s`, `utilisation` | train: the step's operations a second; their share of a matrix product's |
 | `stage_s` | seconds spent in the stage, over all starts |
 | `time_unix_s` | wall time |
 | others | the method's metrics, as it names them; null where one is not finite |
 """
 
+import contextlib
 import json
 import math
 import sys
@@ -20,8 +23,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+import jax
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
+
+from colorize_jax.train import performance
 
 
 class Span(NamedTuple):
@@ -65,6 +71,13 @@ class Silence:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def weigh(self, program: Any, *arguments: Any, dtype: str) -> None:
+        """See `Telemetry.weigh`."""
+
+    def waiting(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """See `Telemetry.waiting`."""
+        return contextlib.nullcontext()
+
     def advance(self) -> None:
         """See `Telemetry.advance`."""
 
@@ -106,6 +119,10 @@ class Telemetry:
         self._board = SummaryWriter(str(workdir / "tensorboard" / span.stage), purge_step=step + 1)
         self._started = time.monotonic() - metrics.seconds(span.stage)
         self._window: tuple[int, float] | None = None  # step and moment of the line before
+        self.waiting = performance.Waits()
+        self._waited_steps = 0
+        self._flops: float | None = None  # of a step
+        self._peak = 0.0  # FLOP/s of all devices
         self._bar = tqdm(
             total=span.total_steps * span.batch_size,
             initial=step * span.batch_size,
@@ -131,8 +148,21 @@ class Telemetry:
         self._bar.write(text, file=self._out)
         self._out.flush()
 
+    def weigh(self, program: Any, *arguments: Any, dtype: str) -> None:
+        """Counts the operations of a step, `program(*arguments)`, and measures what the devices could do.
+
+        Their peak is that of a matrix product of `dtype`, times their number; see `performance`.
+        """
+        self._flops = performance.model_flops(program, *arguments)
+        self._peak = performance.matmul_peak(dtype) * jax.device_count()
+        told = "unknown" if self._flops is None else f"{self._flops / 1e9:.3g} GFLOP"
+        self.say(
+            f"{self._span.stage}: {told} a step; a {dtype} matrix product makes {self._peak / 1e9:.3g} GFLOP/s here"
+        )
+
     def advance(self) -> None:
         """One more step is done."""
+        self._waited_steps += 1
         self._bar.update(self._span.batch_size)
 
     def step(self, step: int, metrics: dict[str, float]) -> None:
@@ -142,9 +172,12 @@ class Telemetry:
             before, moment = self._window
             rate = (step - before) * self._span.batch_size / (now - moment)
         self._window = (step, now)
-        self._write("train", step, {"images": step * self._span.batch_size, "images_per_s": rate} | metrics)
+        waits, self._waited_steps = self.waiting.take(self._waited_steps), 0
+        use = self._use(rate)
+        speed = {"images": step * self._span.batch_size, "images_per_s": rate} | waits | use
+        self._write("train", step, speed | metrics)
         if self._bar.disable:
-            self.say(self._line(step, rate, metrics))
+            self.say(self._line(step, rate, waits, use, metrics))
         else:
             self._bar.set_postfix(loss=f"{metrics['loss']:.4g}", refresh=False)
 
@@ -175,14 +208,30 @@ class Telemetry:
             if value is not None and name != "images":
                 self._board.add_scalar(f"{kind}/{name}", value, step)
 
-    def _line(self, step: int, rate: float | None, metrics: dict[str, float]) -> str:
+    def _use(self, rate: float | None) -> dict[str, float | None]:
+        """Operations a second at `rate` images a second, and their share of the peak."""
+        if rate is None or self._flops is None:
+            return {"model_tflop_per_s": None, "utilisation": None}
+        speed = self._flops * rate / self._span.batch_size
+        return {"model_tflop_per_s": speed / 1e12, "utilisation": speed / self._peak}
+
+    def _line(
+        self,
+        step: int,
+        rate: float | None,
+        waits: dict[str, float],
+        use: dict[str, float | None],
+        metrics: dict[str, float],
+    ) -> str:
         span = self._span
         done = f"{span.stage}: step {step}/{span.total_steps}  epoch {step / span.epoch_steps:.2f}"
         text = f"{done}  loss {metrics['loss']:.4g}"
         if rate is None:
             return text
         left = (span.total_steps - step) * span.batch_size / rate
-        return f"{text}  {rate:.1f} images/s  {_clock(left)} left"
+        waited = " + ".join(f"{name.removesuffix('_ms')} {value:.0f}" for name, value in waits.items())
+        used = "" if use["utilisation"] is None else f"  {use['utilisation']:.0%} of the matmul peak"
+        return f"{text}  {rate:.1f} images/s  ms a step: {waited}{used}  {_clock(left)} left"
 
 
 def _clock(seconds: float) -> str:
