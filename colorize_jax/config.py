@@ -76,6 +76,10 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mesh.pixel": (_POSITIVE, "a positive number of devices"),
     "checkpoint.every_steps": (_POSITIVE, "a positive number of steps"),
     "checkpoint.keep": (_POSITIVE, "a positive number of checkpoints"),
+    "checkpoint.best": (
+        lambda x: isinstance(x, tuple) and all(isinstance(name, str) for name in x),
+        "a tuple of names of evaluated metrics, the first of which that a stage has tells its best",
+    ),
     "log.every_steps": (_POSITIVE, "a positive number of steps"),
     "log.eval_images": (_POSITIVE, "a positive number of images"),
     "log.eval_every_epochs": (_POSITIVE, "a positive number of epochs"),

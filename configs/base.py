@@ -113,5 +113,7 @@ def get_config() -> ConfigDict:
     )  # fmt: skip
 
     config.checkpoint = ConfigDict({"every_steps": 200, "keep": 2})
+    # Beside the last, a stage keeps the variables for which the first of these that it evaluates was lowest; (): none.
+    config.checkpoint.best = ("best_absolute_error", "absolute_error", "absolute_error_kept_1")
     config.log = ConfigDict({"every_steps": 20, "eval_images": 256, "eval_every_epochs": 1.0})
     return config.lock()

@@ -34,6 +34,7 @@ _IMAGES_PER_CHIP = flags.DEFINE_integer(
     "Batch size of every stage, for each chip; 0 is the config's, over all.",
     lower_bound=0,
 )
+_STAGES = flags.DEFINE_list("stages", None, "Names of the stages to compile; by default all.")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     print(
         f"{_TOPOLOGY.value}: {mesh.size} chips, {dict(mesh.shape)}, {memory / 2**30:.0f} GiB each", flush=True
     )
-    for step in ahead.compiled_steps(config, methods.build(config), mesh):
+    for step in ahead.compiled_steps(config, methods.build(config), mesh, _STAGES.value):
         print(_row(step), flush=True)
         ahead.check(step, memory)
     return 0

@@ -6,13 +6,13 @@ batch in place of their values.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh
 
-from colorize_jax.methods.base import Method, Stage, Variables
+from colorize_jax.methods.base import Method, Stage, TrainState, Variables
 from colorize_jax.methods.networks import example_batch
 from colorize_jax.shapes import Array
 from colorize_jax.train import parallel
@@ -110,24 +110,31 @@ def collectives(program: str) -> tuple[Collective, ...]:
     return tuple(found)
 
 
-def compiled_steps(config: Any, method: Method, mesh: Mesh) -> Iterator[Step]:
+def compiled_steps(
+    config: Any, method: Method, mesh: Mesh, names: Sequence[str] | None = None
+) -> Iterator[Step]:
     """The train step of each stage, compiled in turn for the devices of `mesh`, which need not be there.
 
     Args:
       config: resolved.
       method: built of it.
       mesh: as `parallel.make_mesh` makes it, of a topology's devices.
+      names: of the stages to compile; by default all.
 
     Raises:
-      ValueError: a batch cannot be split over the devices.
+      ValueError: an unknown stage, or a batch that cannot be split over the devices.
       TooLarge: a step needs more memory than a chip has, by the compiler's own account.
     """
+    known = [stage.name for stage in method.stages]
+    if unknown := set(names or ()) - set(known):
+        raise ValueError(f"stages has {sorted(unknown)}; the method's are {', '.join(known)}")
     variables = None
     for stage in method.stages:
         parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
         batch = _batch(config, stage.batch_size)
         arguments = (jax.random.key(0), batch, variables)
-        yield compiled_step(stage, mesh, *arguments)
+        if not names or stage.name in names:
+            yield compiled_step(stage, mesh, *arguments)
         variables = jax.eval_shape(stage.init, *arguments).variables
 
 
@@ -138,8 +145,10 @@ def _batch(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
     }
 
 
-def compiled_step(stage: Stage, mesh: Mesh, rng: Array, batch: Any, variables: Variables | None) -> Step:
-    """The stage's update as the loop calls it.
+def compiled_update(
+    stage: Stage, mesh: Mesh, rng: Array, batch: Any, variables: Variables | None
+) -> tuple[jax.stages.Compiled, TrainState]:
+    """The stage's update as the loop calls it, compiled, and the shapes and shardings of its state.
 
     Args:
       stage: of a method.
@@ -152,18 +161,26 @@ def compiled_step(stage: Stage, mesh: Mesh, rng: Array, batch: Any, variables: V
     state = parallel.placed(jax.eval_shape(stage.init, rng, batch, variables), layout)
     rows = parallel.placed(batch, parallel.over_rows(mesh))
     key = parallel.placed(jax.eval_shape(lambda: rng), parallel.replicated(mesh))
+    return parallel.compile_stage(stage, mesh, layout).update.lower(state, rows, key).compile(), state
+
+
+def compiled_step(stage: Stage, mesh: Mesh, rng: Array, batch: Any, variables: Variables | None) -> Step:
+    """What the compiled update takes and sends; arguments as of `compiled_update`."""
     try:
-        compiled = parallel.compile_stage(stage, mesh, layout).update.lower(state, rows, key).compile()
+        compiled, state = compiled_update(stage, mesh, rng, batch, variables)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise TooLarge(f"stage {stage.name!r}: {str(error).splitlines()[0]}") from error
-    split = {
-        math.prod(leaf.shape) for leaf in jax.tree.leaves(state) if not leaf.sharding.is_fully_replicated
-    }
-    return Step(
-        stage.name, stage.batch_size, _memory(compiled), frozenset(split), collectives(compiled.as_text())
-    )
+    return step_of(stage, compiled, state)
+
+
+def step_of(stage: Stage, compiled: jax.stages.Compiled, state: TrainState) -> Step:
+    """The account of what `compiled_update` gave."""
+    leaves = jax.tree.leaves(state)
+    split = frozenset(math.prod(x.shape) for x in leaves if not x.sharding.is_fully_replicated)
+    program = collectives(compiled.as_text() or "")
+    return Step(stage.name, stage.batch_size, _memory(compiled), split, program)
 
 
 def _memory(compiled: jax.stages.Compiled) -> int:

@@ -3,10 +3,14 @@
 | folder of the working directory | holds | kept |
 |---|---|---|
 | `checkpoints/<stage>/<step>` | the whole `TrainState` | the last `keep` |
+| `checkpoints/<stage>.sums/<step>.json` | its checksums, one an array | with it |
 | `stages/<stage>` and `….json` | the variables that a finished stage hands on; its step | for ever |
+| `best/<stage>/<step>` and `<stage>.json` | the variables of the lowest error so far; step, metric, value | the best |
 
 Orbax writes into a temporary folder and renames it when all is there, so a save cut short by `kill -9` is
-never taken for a checkpoint. A stage is finished once its `.json` exists, which is written after its folder.
+never taken for a checkpoint. What it reads it does not check: one flipped byte gives other numbers. Hence the
+checksums, which are the same however an array lies on devices. A stage is finished once its `.json` exists, which
+is written after its folder.
 
 Orbax's `CheckpointManager`, not its v1 interface: v1 renamed its functions and the folders inside a
 checkpoint between 0.11 and 0.12, and a checkpoint must outlive an upgrade.
@@ -15,15 +19,23 @@ checkpoint between 0.11 and 0.12, and a checkpoint must outlive an upgrade.
 import functools
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 from colorize_jax.methods.base import TrainState, Variables
+from colorize_jax.shapes import Array
 from colorize_jax.train import hosts
 from colorize_jax.train import workdir as files
+
+Place = Callable[[tuple[int, ...]], jax.sharding.Sharding]
+"""The sharding of an array of a shape."""
 
 
 class StageCheckpoints:
@@ -55,6 +67,7 @@ class StageCheckpoints:
         `state` may be donated as soon as this returns. A step that is already there is not written again.
         """
         if step != self.latest:
+            hosts.first_decides(functools.partial(self._keep_sums, step, checksums(state)))
             self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
         if wait:
             self._manager.wait_until_finished()
@@ -74,6 +87,7 @@ class StageCheckpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 state = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+                _check(self._kept_sums(step), state, f"{self.folder}/{step}")
             except Exception as error:  # orbax raises whatever its storage layers raise
                 failures[step] = error
                 continue
@@ -86,6 +100,20 @@ class StageCheckpoints:
             f"no checkpoint in {self.folder} can be read, step {step} because: {_first_line(reason)}. "
             "If the networks or the optimiser were changed since, start in another --workdir."
         )
+
+    @property
+    def _sums_folder(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.sums")
+
+    def _keep_sums(self, step: int, sums: list[int]) -> None:
+        files.write_json(self._sums_folder / f"{step}.json", sums)
+        by_age = sorted(self._sums_folder.glob("*.json"), key=lambda path: int(path.stem))
+        for path in by_age[: -self._keep - 1]:  # one more: the newest checkpoint is still being written
+            path.unlink()
+
+    def _kept_sums(self, step: int) -> list[int] | None:
+        path = self._sums_folder / f"{step}.json"
+        return hosts.first_decides(lambda: json.loads(path.read_text()) if path.exists() else None)
 
     def _set_aside(self, failures: dict[int, Exception]) -> None:
         if not failures:
@@ -101,6 +129,37 @@ class StageCheckpoints:
         self._manager = self._open(self._keep)
 
 
+def checksums(tree: Any) -> list[int]:
+    """A number for each array of the tree, which a change of any of its bits changes."""
+    return np.asarray(_checksums(tree)).tolist()
+
+
+@jax.jit
+def _checksums(tree: Any) -> Array:
+    return jnp.stack([_checksum(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def _checksum(array: Array) -> Array:
+    """Σ (2 i + 1) bitsᵢ modulo 2³²: whole numbers, so that the order of the sum does not matter."""
+    unsigned = jnp.dtype(f"uint{8 * array.dtype.itemsize}")
+    bits = jax.lax.bitcast_convert_type(array.astype(jnp.uint8) if array.dtype == bool else array, unsigned)
+    odd, stride = jnp.ones(array.shape, jnp.uint32), 2
+    for axis in reversed(range(array.ndim)):
+        odd += jax.lax.broadcasted_iota(jnp.uint32, array.shape, axis) * jnp.uint32(stride % 2**32)
+        stride *= array.shape[axis]
+    return jnp.sum(bits.astype(jnp.uint32) * odd, dtype=jnp.uint32)
+
+
+def _check(sums: list[int] | None, tree: Any, what: str) -> None:
+    """Raises ValueError where the arrays are not those that were saved; `sums` of None cannot tell, which is told."""
+    if sums is None:
+        logging.warning(
+            "%s has no checksums: an older version saved it, and nothing tells if it is whole", what
+        )
+    elif sums != checksums(tree):
+        raise ValueError(f"the arrays of {what} are not those that were saved; a file of it is damaged")
+
+
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
@@ -113,8 +172,59 @@ def save_stage(workdir: Path, stage: str, index: int, step: int, variables: Vari
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(_stage_folder(workdir, stage), variables, force=True)
         checkpointer.wait_until_finished()
-    about = {"stage": stage, "index": index, "step": step}
+    about = {"stage": stage, "index": index, "step": step, "sums": checksums(variables)}
     hosts.first_decides(functools.partial(files.write_json, marker, about))
+
+
+def keep_best(workdir: Path, stage: str, step: int, metric: str, value: float, variables: Variables) -> None:
+    """Keeps the variables if `value`, the lower the better, is below that of the best so far; NaN never is.
+
+    The ones before are removed when these are there.
+    """
+    before = best(workdir, stage)
+    if not value < (before["value"] if before else float("inf")):
+        return
+    folder = (workdir / "best" / stage).absolute()
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder / str(step), variables, force=True)
+        checkpointer.wait_until_finished()
+
+    def mark() -> None:
+        files.write_json(_best_marker(workdir, stage), {"step": step, "metric": metric, "value": value})
+        for other in folder.iterdir():
+            if other.name != str(step):
+                shutil.rmtree(other)
+
+    hosts.first_decides(mark)
+
+
+def best(workdir: Path, stage: str) -> dict[str, Any] | None:
+    """`{'step', 'metric', 'value'}` of the best variables of a stage, None where none were kept."""
+
+    def read() -> dict[str, Any] | None:
+        marker = _best_marker(workdir, stage)
+        return json.loads(marker.read_text()) if marker.exists() else None
+
+    return hosts.first_decides(read)
+
+
+def load_best(workdir: Path, stage: str) -> Variables:
+    """The variables that `keep_best` kept, on the first device.
+
+    Raises:
+      ValueError: it kept none.
+    """
+    kept = best(workdir, stage)
+    if kept is None:
+        raise ValueError(
+            f"{workdir} keeps no best variables of stage {stage!r}; name a metric that it evaluates in "
+            "config.checkpoint.best"
+        )
+    return _load((workdir / "best" / stage / str(kept["step"])).absolute())
+
+
+def _best_marker(workdir: Path, stage: str) -> Path:
+    return workdir / "best" / f"{stage}.json"
 
 
 def finished_step(workdir: Path, stage: str) -> int | None:
@@ -130,19 +240,27 @@ def begun(workdir: Path, stage: str) -> bool:
     return complete or _marker(workdir, stage).exists()
 
 
-def load_stage(
-    workdir: Path, stage: str, place: Callable[[tuple[int, ...]], jax.sharding.Sharding] | None = None
-) -> Variables:
+def load_stage(workdir: Path, stage: str, place: Place | None = None) -> Variables:
     """The variables that a finished stage handed over.
 
     Args:
       workdir: of the training run.
       stage: its name.
       place: gives the sharding of an array of a shape; by default all are on the first device of this process.
+
+    Raises:
+      ValueError: a file is damaged.
     """
+    variables = _load(_stage_folder(workdir, stage), place)
+    marker = _marker(workdir, stage)
+    sums = hosts.first_decides(lambda: json.loads(marker.read_text()).get("sums"))
+    _check(sums, variables, f"stage {stage!r} in {workdir}")
+    return variables
+
+
+def _load(folder: Path, place: Place | None = None) -> Variables:
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     place = place or (lambda shape: here)
-    folder = _stage_folder(workdir, stage)
     with ocp.StandardCheckpointer() as checkpointer:
         saved = checkpointer.metadata(folder).item_metadata.tree
         abstract = jax.tree.map(

@@ -156,6 +156,7 @@ class _Run(NamedTuple):
     span: telemetry.Span
     save_every: int
     keep: int
+    best: tuple[str, ...]
     log_every: int
     evaluate_every: int
     evaluation_images: int
@@ -278,6 +279,7 @@ def _plan(
         span=telemetry.Span(stage.name, stage.batch_size, per_epoch, total),
         save_every=config.checkpoint.every_steps,
         keep=config.checkpoint.keep,
+        best=tuple(config.checkpoint.best),
         log_every=config.log.every_steps,
         evaluate_every=max(1, round(config.log.eval_every_epochs * per_epoch)),
         evaluation_images=config.log.eval_images,
@@ -494,7 +496,15 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry | telemetry.Silence, state: T
         if run.stop.signal is not None:
             return  # it is begun again when the run goes on
     means = {name: value / images for name, value in sums.items()}
+    _keep_best(run, state, step, means)
     tell.evaluation(step, images, means, time.monotonic() - began)
+
+
+def _keep_best(run: _Run, state: TrainState, step: int, means: dict[str, float]) -> None:
+    """Keeps the variables if the first metric of `config.checkpoint.best` that the stage has is the lowest so far."""
+    metric = next((name for name in run.best if name in means), None)
+    if metric is not None:
+        checkpoints.keep_best(run.workdir, run.stage.name, step, metric, means[metric], state.variables)
 
 
 def _write_sheet(run: _Run, state: TrainState, step: int, batch: Batch, images: int) -> None:

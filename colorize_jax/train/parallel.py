@@ -39,7 +39,7 @@ class Programs(NamedTuple):
     """A stage's functions, compiled for a mesh; arguments as in `Stage`.
 
     Attributes:
-      init: `(rng, batch, variables | None) -> TrainState`, replicated.
+      init: `(rng, batch, variables | None) -> TrainState`, laid out as `layout` says.
       update: `(state, batch, rng) -> (state, metrics)`; the state is donated, `rng` is the stage's key.
       evaluate: `(variables, batch, rng) -> metrics`, each (B,).
       pictures: `(variables, batch, rng) -> columns`, each (B, H, W, 3).

@@ -294,15 +294,74 @@ def test_two_runs_cannot_share_a_folder(tmp_path):
         run(tmp_path)
 
 
+def test_the_variables_of_the_lowest_error_are_kept(tmp_path):
+    run(tmp_path, toy.config(**{"checkpoint.best": ("nothing", "error")}))
+    for stage in ("first", "second"):
+        found = [line for line in lines(tmp_path, "evaluation") if line["stage"] == stage]
+        lowest = min(found, key=lambda line: line["error"])
+        expected = {"step": lowest["step"], "metric": "error", "value": lowest["error"]}
+        assert checkpoints.best(tmp_path, stage) == expected
+        assert [path.name for path in (tmp_path / "best" / stage).iterdir()] == [str(lowest["step"])]
+
+
+def test_a_change_of_any_bit_changes_a_checksum():
+    tree = {"a": jnp.arange(6.0).reshape(2, 3), "b": jnp.arange(3), "c": jnp.array([True, False])}
+    one = checkpoints.checksums(tree)
+    assert one == checkpoints.checksums(jax.tree.map(np.asarray, tree))
+    changed = [
+        {**tree, "a": tree["a"].at[1, 2].multiply(-1)},
+        {**tree, "a": tree["a"][:, ::-1]},
+        {**tree, "a": tree["a"][::-1]},
+        {**tree, "b": tree["b"].at[0].set(1)},
+        {**tree, "c": ~tree["c"]},
+    ]
+    for other in changed:
+        assert sum(a != b for a, b in zip(one, checkpoints.checksums(other), strict=True)) == 1
+
+
+def test_a_damaged_stage_is_no_model(tmp_path):
+    run(tmp_path)
+    marker = tmp_path / "stages" / "second.json"
+    told = json.loads(marker.read_text())
+    marker.write_text(json.dumps({**told, "sums": [told["sums"][0] ^ 1, *told["sums"][1:]]}))
+    with pytest.raises(ValueError, match=r"stage 'second' in .* are not those that were saved"):
+        checkpoints.restore_variables(tmp_path)
+
+
+def test_the_best_stays_until_a_better_one_is_whole(tmp_path):
+    for step, value in enumerate((0.3, math.nan, 0.4, 0.2, 0.2)):
+        checkpoints.keep_best(
+            tmp_path, "first", step, "error", value, {"params": {"mean": jnp.full(1, step)}}
+        )
+        told = checkpoints.best(tmp_path, "first")
+        assert told["step"] == (0 if step < 3 else 3)
+        assert checkpoints.load_best(tmp_path, "first")["params"]["mean"] == told["step"]
+    with pytest.raises(ValueError, match="keeps no best variables of stage 'second'"):
+        checkpoints.load_best(tmp_path, "second")
+
+
+def cut_short(checkpoint):
+    for path in checkpoint.rglob("*"):
+        if path.is_file() and path.parent.name == "d":
+            path.write_bytes(b"")
+
+
+def flip_a_bit(checkpoint):
+    """In the numbers of the largest file, which orbax reads without a word."""
+    largest = max((p for p in checkpoint.rglob("d/*") if p.is_file()), key=lambda p: p.stat().st_size)
+    damaged = bytearray(largest.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    largest.write_bytes(damaged)
+
+
 @orbax_leaves_futures
-def test_a_checkpoint_that_cannot_be_read_is_set_aside_and_the_one_before_is_used(tmp_path, straight, caplog):
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, straight, caplog, damage):
     with pytest.raises(loop.Interrupted):
         run(tmp_path, data=stopping(after=6))
     folder = tmp_path / "checkpoints" / "first"
     newest = max(folder.iterdir(), key=lambda path: int(path.name))
-    for path in newest.rglob("*"):
-        if path.is_file() and path.parent.name == "d":
-            path.write_bytes(b"")
+    damage(newest)
     assert same_bits(run(tmp_path), straight[1])
     assert (folder / f"{newest.name}.unreadable").exists()
     assert "unreadable" in caplog.text

@@ -167,23 +167,54 @@ def test_two_devices_train_like_one(tmp_path, straight):
 
 
 @pytest.fixture
-def start_two():
+def start_several():
     started: list[subprocess.Popen[str]] = []
 
-    def begin(workdir: Path) -> list[subprocess.Popen[str]]:
+    def begin(workdir: Path, count: int, step_s: float) -> list[subprocess.Popen[str]]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-        # Slow steps: on a loaded machine the two take a second or more to agree on where to stop.
-        both = [
-            start(workdir, 100, (coordinator, "2", str(i)), step_s=0.4, JAX_PLATFORMS="cpu") for i in range(2)
+        begun = [
+            start(workdir, 100, (coordinator, str(count), str(i)), step_s=step_s, JAX_PLATFORMS="cpu")
+            for i in range(count)
         ]
-        started.extend(both)
-        return both
+        started.extend(begun)
+        return begun
 
     yield begin
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def start_two(start_several):
+    # Slow steps: on a loaded machine the two take a second or more to agree on where to stop.
+    return functools.partial(start_several, count=2, step_s=0.4)
+
+
+def assert_told_like(workdir: Path, one_process: Path) -> None:
+    """The metrics of several processes are those of one, but for the order of sums."""
+    for kind, names in (("train", ("loss", "mean")), ("evaluation", ("images", "error", "lightness"))):
+        one, several = lines(one_process, kind), lines(workdir, kind)
+        for name in names:
+            np.testing.assert_allclose(
+                [line[name] for line in several],
+                [line[name] for line in one],
+                rtol=1e-3,
+                atol=1e-6,
+                err_msg=name,
+            )
+
+
+@pytest.mark.slow
+def test_four_processes_train_like_one(tmp_path, start_several, straight_folder, straight):
+    """20 steps and 10 more; pytest -m slow tests/train/test_processes.py."""
+    four = start_several(tmp_path, count=4, step_s=0.0)
+    ended = [process.communicate(timeout=240) for process in four]
+    assert [process.returncode for process in four] == [0] * 4, "".join(errors for _, errors in ended)
+    assert_close(checkpoints.restore_variables(tmp_path), straight)
+    assert_each_step_once(tmp_path)
+    assert_told_like(tmp_path, straight_folder)
 
 
 def test_two_processes_train_like_one_and_sigterm_to_one_stops_both(
@@ -206,12 +237,7 @@ def test_two_processes_train_like_one_and_sigterm_to_one_stops_both(
     assert f"resumed at step {saved[1]}" in output
     assert_close(checkpoints.restore_variables(tmp_path), straight)
     assert_each_step_once(tmp_path)
-    for kind, names in (("train", ("loss", "mean")), ("evaluation", ("images", "error", "lightness"))):
-        one, two = lines(straight_folder, kind), lines(tmp_path, kind)
-        for name in names:
-            np.testing.assert_allclose(
-                [line[name] for line in two], [line[name] for line in one], rtol=1e-3, atol=1e-6, err_msg=name
-            )
+    assert_told_like(tmp_path, straight_folder)
     sheets = [sorted(path.name for path in (w / "sheets").iterdir()) for w in (tmp_path, straight_folder)]
     assert sheets[0] == sheets[1]
     assert len(json.loads((tmp_path / "versions.json").read_text())) == 2

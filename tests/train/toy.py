@@ -32,7 +32,7 @@ def config(**changes: Any) -> ml_collections.ConfigDict:
             "compute_dtype": "float32",
             "data": {"dir": "data", "epoch_images": 20, "threads": 2, "mixture": (("toy", "train", 1.0),)},
             "stages": {name: {"epochs": 2.0, "batch_size": 4, "lr": 0.1} for name in ("first", "second")},
-            "checkpoint": {"every_steps": 3, "keep": 2},
+            "checkpoint": {"every_steps": 3, "keep": 2, "best": ()},
             "log": {"every_steps": 1, "eval_images": 6, "eval_every_epochs": 1.0},
         }
     )
