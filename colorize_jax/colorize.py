@@ -32,7 +32,21 @@ from colorize_jax.raster import Marks, mark, to_cells
 from colorize_jax.shapes import Float, UInt8
 
 RULES = ("modes", "random")
-EDIT_MODES = ("over", "alone")
+EDIT_MODES = ("over", "alone", "guided")
+
+
+class Prior(NamedTuple):
+    """What a model knows of a photo before any edit.
+
+    Attributes:
+      similarity: S that edits spread through: row i tells how much cell i of the field leans on each other cell.
+      unary: its single answer where edits say nothing, network units.
+      confidence: κ > 0 that holds it there.
+    """
+
+    similarity: Float[np.ndarray, "P P"]
+    unary: Float[np.ndarray, "F F 2"]
+    confidence: Float[np.ndarray, "F F"]
 
 
 class Versions(NamedTuple):
@@ -60,8 +74,9 @@ class Colorizer:
         sample: Callable[..., Samples],
         variables: Variables,
         similarity: Callable[..., jax.Array] | None = None,
+        spread: Callable[..., tuple[jax.Array, ...]] | None = None,
     ):
-        """Args: a resolved config, `sample` and `similarity` of the method that it names, and its variables."""
+        """Args: a resolved config, the variables, and `sample`, `similarity` and `spread` of the method it names."""
         self.config = config
         self._variables = jax.device_put(variables)
         # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
@@ -69,6 +84,7 @@ class Colorizer:
         self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
         self._sample_many = jax.jit(partial(_sample_many, sample), static_argnames=("samples", "rule"))
         self._similarity = similarity and jax.jit(similarity, compiler_options=options)
+        self._spread = spread and jax.jit(spread, compiler_options=options)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":
@@ -83,7 +99,7 @@ class Colorizer:
         variables = loaded.variables
         if config.features.network == "vgg16":
             variables["params"]["features"] = load_vgg16()  # public weights: not in the bundle
-        return cls(config, method.sample, variables, method.similarity)
+        return cls(config, method.sample, variables, method.similarity, method.spread)
 
     def colorize(
         self,
@@ -124,13 +140,13 @@ class Colorizer:
         Args:
           image: as `colorize` takes it.
           edits: a JSON file, its content, or a list of edits; see `colorize_jax.edits`.
-          samples: N, 5 by default. Mode 'alone' has one answer.
+          samples: N, 5 by default. Modes 'alone' and 'guided' have one answer.
           mode: 'over' edits each of the versions of `colorize`; 'alone' colours from the edits and nothing else, and
-            what they do not reach stays gray.
+            what they do not reach stays gray; 'guided' colours it as the model most expects.
           seed: as `colorize` takes it.
           rule: likewise.
           confidence: what holds a version's unary against the edits where these do not reach, of the whole field or
-            of each of its cells; `config.gcrf.beta_test` by default. Mode 'alone' has no unary.
+            of each of its cells; `config.gcrf.beta_test` by default. Mode 'alone' has no unary, 'guided' its own.
 
         Returns:
           The versions; their `unary` is that of the model (0 in mode 'alone'), their `field` has the edits.
@@ -142,19 +158,21 @@ class Colorizer:
         """
         if mode not in EDIT_MODES:
             raise ValueError(f"mode is {mode!r}; allowed are {', '.join(EDIT_MODES)}.")
-        if mode == "alone" and samples not in (None, 1):
+        if mode != "over" and samples not in (None, 1):
             raise ValueError(
-                f"samples is {samples}, but mode 'alone' has one answer; leave it out, or set 1."
+                f"samples is {samples}, but mode {mode!r} has one answer; leave it out, or set 1."
             )
         parsed, photo = as_edits(edits), as_photo(image)
         marks = mark(parsed, *photo.lightness.shape)
-        system = self.system(photo, marks, mode, confidence)
-        if mode == "alone":
-            gray = np.zeros((1, *system.edits.ab.shape), np.float32)
-            versions = Versions([], np.ones(1, np.float32), gray, gray)
-        else:
+        prior = self.prior(photo)
+        system = self._system(prior, marks, mode, confidence)
+        if mode == "over":
             versions = self._versions(photo, 5 if samples is None else samples, seed=seed, rule=rule)
-        field = propagate.solve(system, versions.unary)
+            unary = self.edited_unary(prior.similarity, versions.unary, versions.field, confidence)
+        else:
+            unary = prior.unary[None] * np.float32(mode == "guided")
+            versions = Versions([], np.ones(1, np.float32), unary, unary)
+        field = propagate.solve(system, unary)
         tiles = propagate.exact_tiles(_columns(field), photo.lightness, marks)
         return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
 
@@ -166,22 +184,55 @@ class Colorizer:
         confidence: float | Float[np.ndarray, "F F"] | None = None,
     ) -> propagate.System:
         """What `edit` solves: S and the weights of the edits in `marks` (of `raster.mark`) and of the unary."""
-        similarity, crf = self.similarity(photo), self.config.gcrf
-        cells = to_cells(marks, math.isqrt(len(similarity)))
+        return self._system(self.prior(photo), marks, mode, confidence)
+
+    def _system(
+        self, prior: Prior, marks: Marks, mode: str, confidence: float | np.ndarray | None
+    ) -> propagate.System:
+        crf = self.config.gcrf
+        cells = to_cells(marks, math.isqrt(len(prior.similarity)))
         if mode == "alone":
-            return propagate.alone(similarity, cells, weight=crf.beta_test, floor=crf.floor)
+            return propagate.alone(prior.similarity, cells, weight=crf.beta_test, floor=crf.floor)
+        if mode == "guided":
+            return propagate.guided(
+                prior.similarity, cells, weight=crf.beta_test, confidence=prior.confidence
+            )
         beta = crf.beta_test if confidence is None else confidence
-        return propagate.over(similarity, cells, weight=crf.beta_test, floor=crf.floor, confidence=beta)
+        pulls = {"weight": crf.beta_test, "floor": crf.floor}
+        return propagate.over(prior.similarity, cells, **pulls, confidence=beta)
+
+    def edited_unary(
+        self,
+        similarity: Float[np.ndarray, "P P"],
+        unary: Float[np.ndarray, "N F F 2"],
+        field: Float[np.ndarray, "N F F 2"],
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
+    ) -> Float[np.ndarray, "N F F 2"]:
+        """The colours that mode 'over' holds: the unary, or where edits have an S of their own, `propagate.held`."""
+        if self._spread is None:
+            return unary
+        crf = self.config.gcrf
+        beta = crf.beta_test if confidence is None else confidence
+        return propagate.held(similarity, field, confidence=beta, floor=crf.floor)
 
     def similarity(self, photo: Photo) -> Float[np.ndarray, "P P"]:
-        """S of a photo: row i tells how much cell i of the field, counted by rows, leans on each other cell.
+        """S that edits of a photo spread through; see `Prior`."""
+        return self.prior(photo).similarity
+
+    def prior(self, photo: Photo) -> Prior:
+        """What edits of a photo meet; of a model that learned none for edits S, gray and `config.gcrf.floor`.
 
         Raises:
           ValueError: the model's method has no similarity.
         """
+        if self._spread is not None:
+            return Prior(*(np.asarray(x[0]) for x in self._spread(self._variables, self._input(photo))))
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
-        return np.asarray(self._similarity(self._variables, self._input(photo))[0])
+        similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])
+        side = math.isqrt(len(similarity))
+        gray = np.zeros((side, side, 2), np.float32)
+        return Prior(similarity, gray, np.full((side, side), self.config.gcrf.floor, np.float32))
 
     def _versions(self, photo: Photo, samples: int, *, seed: int, rule: str) -> Versions:
         """Versions without their pictures."""

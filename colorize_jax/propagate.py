@@ -5,7 +5,8 @@ to gray, the field is the minimiser of Eq. (5):
 
     A x = w ∘ c + κ ∘ α,      A = (I−S)ᵀ(I−S) + diag(w + κ + γ)                                    Eq. (6)
 
-Mode 'alone' has no unary, κ = 0: the paper's H and α (Sec. 4, *Controllability*). Mode 'over' has the unary of one of
+Mode 'alone' has no unary, κ = 0: the paper's H and α (Sec. 4, *Controllability*). Mode 'guided' has the model's own
+single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has the unary of one of
 the model's versions, whose confidence β would hold it against any edit: at β = 5 an edit stays in its cell. So κ is β
 only where no edit speaks. How much edits speak of a cell is what a white edit on black would give it,
 
@@ -111,6 +112,25 @@ def over(
     return without._replace(unary=beta ** (1 - spoken) * floor**spoken)
 
 
+def guided(
+    similarity: Float[np.ndarray, "P P"],
+    edits: CellEdits,
+    *,
+    weight: float,
+    confidence: Float[np.ndarray, "F F"],
+) -> System:
+    """Mode 'guided': edits, and a unary that is held by its own confidence where they do not reach.
+
+    Args:
+      similarity: S of the photo.
+      edits: of `raster.to_cells`.
+      weight: w of an edit of weight 1 where it covers its cell.
+      confidence: κ > 0 of the unary in each cell, as the model learned it.
+    """
+    without = alone(similarity, edits, weight=weight, floor=0.0)
+    return without._replace(unary=confidence.reshape(-1, 1).astype(np.float32))
+
+
 def reach(system: System, solver: Solver | None = None) -> Float[np.ndarray, "P 1"]:
     """m in [0, 1]: how much the edits speak of each cell, where the system is that of mode 'alone'."""
     if not system.known.any():
@@ -144,7 +164,31 @@ def solve(
 def _solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """A⁻¹ b for the diagonal `weights` (P, 1) > 0."""
     arrays = (np.asarray(a, np.float32) for a in (similarity, right / weights, weights[:, 0]))
-    return np.asarray(gcrf.solve_similarity(*map(jnp.asarray, arrays)).value)
+    return np.asarray(gcrf.solve_similarity(*map(jnp.asarray, arrays), solver="cholesky").value)
+
+
+def held(
+    similarity: Float[np.ndarray, "P P"],
+    field: Float[np.ndarray, "N F F 2"],
+    *,
+    confidence: float | Float[np.ndarray, "F F"],
+    floor: float,
+) -> Float[np.ndarray, "N F F 2"]:
+    """The unary α that mode 'over' turns into `field` where no edit speaks, for an S that did not make the field.
+
+    A₀ x = β α has the solution x = `field` for α = A₀ field / β, with A₀ of the system without edits.
+
+    Args:
+      similarity: S of the photo.
+      field: versions, network units.
+      confidence: β, as `over` takes it.
+      floor: γ, likewise.
+    """
+    rows = np.moveaxis(field, 0, 2).reshape(len(similarity), -1).astype(np.float64)
+    off = rows - similarity @ rows
+    beta = np.broadcast_to(np.asarray(confidence, np.float64), field.shape[1:3]).reshape(-1, 1)
+    unary = rows + (off - similarity.T @ off + floor * rows) / beta
+    return np.moveaxis(unary.reshape(*field.shape[1:3], len(field), 2), 2, 0).astype(np.float32)
 
 
 def linked_similarity(

@@ -28,5 +28,5 @@ def get_config() -> ConfigDict:
         config.stages[stage].epochs = 0.0
     config.optim.calibration_batches = 0
     config.stages.spread_coarse.update({"epochs": 3.0, "batch_size": 32, "lr": 2e-3})
-    config.stages.spread.update({"epochs": 0.8, "batch_size": 16, "lr": 5e-4})
+    config.stages.spread.update({"epochs": 0.4, "batch_size": 16, "lr": 5e-4})
     return config.lock()

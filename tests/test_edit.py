@@ -6,7 +6,7 @@ import pytest
 import random_model
 from ml_collections import ConfigDict
 
-from colorize_jax import color, edit, explain
+from colorize_jax import color, edit, edit_methods, explain
 from colorize_jax.colorize import Colorizer
 from colorize_jax.methods.base import Samples
 from colorize_jax.photo import photo_from_array
@@ -49,6 +49,21 @@ def gray() -> np.ndarray:
     return (np.where(np.arange(160)[:, None] < 80, 180, 80) + texture).astype(np.uint8)
 
 
+def _spread(variables, batch):
+    """The same similarity; bluish where nothing is said, more firmly below."""
+    unary = jnp.zeros((1, SIDE, SIDE, 2)).at[..., 1].set(-10 / 128)
+    rows = jnp.where(jnp.arange(SIDE) < SIDE // 2, 1e-4, 1e-2)
+    confidence = jnp.broadcast_to(rows[None, :, None], (1, SIDE, SIDE))
+    return _similarity(variables, batch), unary, confidence
+
+
+@pytest.fixture(scope="module")
+def with_prior(colorizer) -> Colorizer:
+    """A model that has learned an S for edits beside the one of its versions."""
+    unlike = lambda variables, batch: jnp.full((1, SIDE**2, SIDE**2), 1 / SIDE**2)  # noqa: E731
+    return Colorizer(colorizer.config, _sample, {}, unlike, _spread)
+
+
 def _ab(picture):
     return color.srgb_to_lab(picture / 255.0)[..., 1:]
 
@@ -68,6 +83,50 @@ def test_alone_each_edit_colours_what_is_alike(colorizer, gray):
     ab = _ab(edited.rgb[0])
     np.testing.assert_allclose(ab[10:60].mean((0, 1)), _target(RED), atol=4)
     np.testing.assert_allclose(ab[100:150].mean((0, 1)), _target(BLUE), atol=4)
+
+
+def test_guided_the_rest_is_what_the_model_expects(with_prior, gray):
+    edited = with_prior.edit(gray, [UP], mode="guided")
+    assert len(edited.rgb) == 1
+    ab = _ab(edited.rgb[0])
+    np.testing.assert_allclose(ab[10:60].mean((0, 1)), _target(RED), atol=4)
+    np.testing.assert_allclose(ab[100:150].mean((0, 1)), [0, -10], atol=2)
+    np.testing.assert_allclose(edited.unary[0, ..., 1], -10 / 128, atol=1e-6)
+    alone = with_prior.edit(gray, [UP], mode="alone")
+    assert np.abs(_ab(alone.rgb[0])[100:150].mean((0, 1))).max() < 2
+
+
+def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):
+    plain = with_prior.colorize(gray, samples=2)
+    np.testing.assert_allclose(with_prior.edit(gray, [], samples=2).field, plain.field, atol=1e-4)
+    edited = with_prior.edit(gray, [DOWN], samples=2)
+    for before, after in zip(plain.rgb, edited.rgb, strict=True):
+        np.testing.assert_allclose(_ab(after)[100:150].mean((0, 1)), _target(BLUE), atol=5)
+        assert np.abs(_ab(after)[10:60] - _ab(before)[10:60]).mean() < 1
+
+
+def test_a_model_is_one_of_the_methods_that_reveals_are_measured_with(with_prior, gray):
+    lightness = photo_from_array(gray[:, :160]).lightness
+    targets, weights = np.zeros((160, 160, 2), np.float32), np.zeros((160, 160), bool)
+    targets[20:27, 30:37], weights[20:27, 30:37] = np.array([20, 15]) / 128, True
+    answer = 128 * edit_methods.learned(with_prior)(lightness, targets, weights)
+    assert answer.shape == (160, 160, 2) and answer.dtype == np.float32
+    np.testing.assert_allclose(answer[20:27, 30:37], np.broadcast_to([20, 15], (7, 7, 2)), atol=1e-4)
+    np.testing.assert_allclose(answer[5:75].mean((0, 1)), [20, 15], atol=3)
+    np.testing.assert_allclose(answer[90:].mean((0, 1)), [0, -10], atol=2)
+    alone = 128 * edit_methods.learned(with_prior, "alone")(lightness, targets, weights)
+    np.testing.assert_allclose(alone[90:].mean((0, 1)), 0, atol=2)
+    with pytest.raises(ValueError, match="mode is 'over'"):
+        edit_methods.learned(with_prior, "over")
+
+
+def test_revealed_cells_are_shares_and_means():
+    targets, weights = np.zeros((16, 16, 2), np.float32), np.zeros((16, 16), bool)
+    targets[0:2, 3:5], weights[0:2, 3:5] = [0.1, -0.2], True
+    cells = edit_methods.revealed_cells(targets, weights, 4)
+    np.testing.assert_allclose(cells.weights[0], [2 / 16, 2 / 16, 0, 0])
+    np.testing.assert_allclose(cells.ab[0, :2], np.broadcast_to([12.8, -25.6], (2, 2)), rtol=1e-4)
+    assert not cells.weights[1:].any() and not cells.ab[1:].any()
 
 
 def test_over_versions_the_rest_stays_theirs(colorizer, gray):

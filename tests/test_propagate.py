@@ -82,6 +82,15 @@ def test_without_edits_a_version_is_as_the_model_made_it(unary):
     np.testing.assert_allclose(np.moveaxis(_over(unary), 0, 2).reshape(SIDE**2, 4), model, atol=1e-6)
 
 
+@pytest.mark.parametrize("confidence", [5.0, np.linspace(0.5, 5, SIDE**2).reshape(SIDE, SIDE)])
+def test_a_version_that_another_similarity_made_is_held_as_it_is(unary, confidence):
+    held = propagate.held(HALVES, unary, confidence=confidence, floor=FLOOR)
+    assert np.abs(held - unary).max() > 1e-3  # S would smooth the version itself
+    np.testing.assert_allclose(_over(held, confidence=confidence), unary, atol=2e-5)
+    edited = 128 * _over(held, LEFT, confidence=confidence)
+    assert np.abs(edited[:, :, :4] - [40, 30]).mean() < 3
+
+
 def test_over_versions_the_edit_takes_what_is_alike_and_leaves_the_rest(unary):
     edited, before = _over(unary, LEFT), _over(unary)
     np.testing.assert_allclose(128 * edited[:, :, :4], np.broadcast_to([40, 30], (2, 8, 4, 2)), atol=4)

@@ -104,6 +104,8 @@ class Method(NamedTuple):
       regress: `(variables, batch) -> (B, h, w, 2)`, one deterministic answer, or None where there is none.
       statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
         the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
+      spread: `(variables, batch) -> (S (B, P, P), unary (B, F, F, 2), confidence (B, F, F))`: what edits spread
+        through, and the colours, held so strongly, of what they do not reach; None: `similarity`, and gray.
     """
 
     stages: Sequence[Stage]
@@ -113,3 +115,4 @@ class Method(NamedTuple):
     reconstruct: Callable[..., tuple[Array, Array]] | None
     regress: Callable[..., Array] | None
     statistics: Callable[[Iterable[Any]], dict[str, Any]] | None = None
+    spread: Callable[..., tuple[Array, Array, Array]] | None = None

@@ -77,6 +77,7 @@ def build(config: Any) -> Method:
         similarity=partial(similarity, parts),
         reconstruct=partial(reconstruct, parts),
         regress=features.regressor(config, parts.networks),
+        spread=spreading.spreader(parts.networks, parts.field),
     )
 
 

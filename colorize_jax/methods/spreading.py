@@ -190,6 +190,23 @@ def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, sid
     return {"spread": (lightness, resize_field(lightness, side), (*gray, features))}
 
 
+def spreader(networks: Networks, side: int) -> Callable[..., tuple[Array, Array, Array]] | None:
+    """`Method.spread`; None where no S for edits is learned."""
+    if "spread" not in networks:
+        return None
+
+    def spread(variables: Variables, batch: Batch) -> tuple[Array, Array, Array]:
+        found, _ = spread_of(networks, variables, batch, side)
+        similarity = jax.vmap(partial(gcrf.similarity, temperature=1.0, exclude_diagonal=True))
+        return (
+            similarity(found.embeddings),
+            found.unary.reshape(-1, side, side, 2),
+            found.confidence.reshape(-1, side, side),
+        )
+
+    return spread
+
+
 def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -> list[Stage]:
     """Both stages, where the config asks for an S of its own for edits."""
     if "spread" not in networks:
