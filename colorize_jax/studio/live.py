@@ -13,7 +13,7 @@ from colorize_jax.edits import Edits, Shape
 from colorize_jax.gcrf import host
 from colorize_jax.gcrf.suggest import greedy
 from colorize_jax.photo import Photo
-from colorize_jax.raster import Marks, mark, to_cells
+from colorize_jax.raster import CellEdits, Marks, mark, to_cells
 from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768
@@ -53,7 +53,8 @@ class LivePhoto:
         crf = colorizer.config.gcrf
         self.photo, self.preview = photo, preview_of(photo)
         self.similarity = colorizer.similarity(photo)
-        self.unary, self.weights = np.asarray(drawn.unary[0]), np.asarray(drawn.weights[0])
+        unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
+        self.unary = colorizer.edited_unary(self.similarity, unary, field)
         self._beta, self._floor = float(crf.beta_test), float(crf.floor)
         pixels = len(self.similarity)
         self._quadratic = _quadratic(self.similarity)
@@ -77,15 +78,14 @@ class LivePhoto:
         Raises:
           EditError: edits that the preview cannot take; see `raster.mark`.
         """
-        return self.fields_of(self.marks(edits))
+        return self.fields_of(to_cells(self.marks(edits), self.side))
 
     def marks(self, edits: Edits) -> Marks:
         """Edits on the grid that previews are lifted to."""
         return mark(in_fractions(edits, *self.photo.lightness.shape), *self.preview.guide.shape)
 
-    def fields_of(self, marks: Marks) -> Float[np.ndarray, "N F F 2"]:
-        """`fields`, of edits that are drawn already."""
-        cells = to_cells(marks, self.side)
+    def fields_of(self, cells: CellEdits) -> Float[np.ndarray, "N F F 2"]:
+        """`fields`, of edits that are on the cells already."""
         over = propagate.over(
             self.similarity, cells, **self._pulls, confidence=self._beta, solver=self._solved
         )
@@ -113,7 +113,7 @@ class LivePhoto:
           EditError: see `raster.mark`.
         """
         marks = mark(edits, *self.photo.lightness.shape)
-        field = self.fields_of(marks)[version]
+        field = self.fields_of(to_cells(marks, self.side))[version]
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
         return render_tiles(self.photo, tiles, 1)[0]
 

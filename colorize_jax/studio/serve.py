@@ -14,7 +14,7 @@ from colorize_jax.studio.sessions import Sessions
 
 ADDRESS = "127.0.0.1"
 _NAMES = (ADDRESS, "localhost")
-_MOST_CONNECTIONS = 100
+_MOST_CONNECTIONS = 64
 
 
 def listen(port: int) -> socket.socket:

@@ -38,11 +38,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from colorize_jax.colorize import Colorizer
 from colorize_jax.edits import MAX_BYTES, Edits
 from colorize_jax.photo import PhotoError, read_photo
+from colorize_jax.raster import to_cells
 from colorize_jax.studio import protocol
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.sessions import Sessions
@@ -55,7 +56,7 @@ _SWEEP_SECONDS = 30.0
 _BYTE = 255.0
 _LIFTED_STEP = 128.0  # of CIE a* and b* in an int16
 _SAFE = {
-    "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; connect-src 'self' ws: ; "
+    "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -294,15 +295,17 @@ async def _live(socket: WebSocket) -> None:
     await socket.accept()
     if live is None:
         return await socket.close(CLOSED)
+    versions = len(live.unary) + 1
+    del live  # a conversation does not keep a photo that `Sessions` has closed
     newest: dict[str, protocol.Message] = {}
     arrived = asyncio.Event()
     answering = asyncio.create_task(_answer(socket, newest, arrived))
     try:
         while (frame := await socket.receive())["type"] == "websocket.receive":
             try:
-                message = protocol.parse(frame.get("text") or "", len(live.unary) + 1)
+                message = protocol.parse(frame.get("text") or "", versions)
             except protocol.MessageError as error:
-                await socket.send_text(protocol.error(str(error), error.id))
+                await _tell(socket, protocol.error(str(error), error.id))
                 continue
             newest[message.kind] = message
             arrived.set()
@@ -323,7 +326,12 @@ async def _answer(socket: WebSocket, newest: dict[str, protocol.Message], arrive
             if live is None:
                 return await socket.close(CLOSED)
             answer = await _studio(socket).quickly(_answered, live, message)
-            await (socket.send_bytes if isinstance(answer, bytes) else socket.send_text)(answer)
+            await _tell(socket, answer)
+
+
+async def _tell(socket: WebSocket, answer: bytes | str) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page has gone meanwhile
+        await (socket.send_bytes if isinstance(answer, bytes) else socket.send_text)(answer)
 
 
 def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
@@ -340,8 +348,9 @@ def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
 
 def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
     marks = live.marks(edits)
+    cells = to_cells(marks, live.side)
     drawn = time.perf_counter()
-    fields = live.fields_of(marks)
+    fields = live.fields_of(cells)
     header = {
         "type": "fields",
         "id": message.id,

@@ -150,7 +150,7 @@ function hear(answer) {
 function refused({ id, message }) {
   if (id !== lastSent?.id) return; // a stroke that is not finished yet
   toast(`Sorry: ${message}`);
-  if (!lastSent.committed) return;
+  if (!lastSent.committed || !history.edits.length) return;
   history.drop();
   selected = -1;
   changed();
@@ -321,7 +321,7 @@ function press([position], near) {
   if (suggestion >= 0) return accept(suggestion);
   if (tool === "pick") return;
   if (tool !== "select") {
-    if (selected >= 0) [selected] = [-1, changed()];
+    if (selected >= 0) select(-1);
     sketch = begun(position);
     drag = { kind: "draw" };
     return preview();
@@ -534,7 +534,7 @@ async function loadEdits(file) {
   try {
     commit(editsOf(JSON.parse(await file.text()), ...photo.size));
   } catch (error) {
-    toast(error instanceof SyntaxError ? "This is not a JSON file of edits." : error.message);
+    toast(error instanceof SyntaxError ? "This is not a file of edits: it is no JSON." : error.message);
   }
 }
 

@@ -33,7 +33,7 @@ export class History {
 
   /** Takes back a change that the server refused, without a way to do it again. */
   drop() {
-    if (this.past.length) this.edits = this.past.pop();
+    this.edits = this.past.pop() ?? [];
   }
 }
 
@@ -41,8 +41,19 @@ export function documentOf(edits) {
   return { version: VERSION, units: "fraction", edits };
 }
 
+const isPair = (p) => Array.isArray(p) && p.length === 2 && p.every(Number.isFinite);
+const isPath = (path) => Array.isArray(path) && path.length > 0 && path.every(isPair);
+const FORMS = {
+  point: (edit) => isPair(edit.at) && edit.color,
+  stroke: (edit) => isPath(edit.path) && edit.color,
+  region: (edit) => isPath(edit.polygon) && edit.color,
+  link: (edit) => Array.isArray(edit.regions) && edit.regions.every(isPath),
+  eraser: (edit) => isPath(edit.path ?? edit.polygon),
+};
+
 /**
- * The edits of an uploaded document, in fractions. What else is wrong with them, the server tells.
+ * The edits of an uploaded document, in fractions, as far as the page itself must understand them. What else is wrong
+ * with them, the server tells.
  *
  * @throws Error another format, or another photo
  */
@@ -50,6 +61,8 @@ export function editsOf(document, width, height) {
   if (document?.version !== VERSION || !Array.isArray(document.edits)) {
     throw new Error("This is not a file of colour edits (version 1).");
   }
+  const wrong = document.edits.findIndex((edit) => !(Object.hasOwn(FORMS, edit?.kind) && FORMS[edit.kind](edit)));
+  if (wrong >= 0) throw new Error(`Edit ${wrong + 1} of this file is not one that the studio knows.`);
   const [w, h] = document.size ?? [width, height];
   if (w !== width || h !== height) {
     throw new Error(`These edits belong to a photo of ${w} × ${h} pixels; this one has ${width} × ${height}.`);

@@ -1,0 +1,114 @@
+"""An open photo gives what `Colorizer.edit` gives, quickly."""
+
+import numpy as np
+import pytest
+
+from colorize_jax import explain
+from colorize_jax.edits import EditError, as_edits
+from colorize_jax.photo import photo_from_array
+from colorize_jax.raster import to_cells
+from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
+
+STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}
+REGION = {
+    "kind": "region",
+    "polygon": [[10, 200], [90, 210], [50, 290]],
+    "color": {"lab": [60, -20, 30]},
+    "exact": True,
+}
+LINK = {
+    "kind": "link",
+    "regions": [[[50, 70], [150, 70], [150, 170]], [[10, 200], [90, 210], [50, 290]]],
+}
+
+
+@pytest.fixture(scope="module")
+def photo(gray):
+    return photo_from_array(gray)
+
+
+@pytest.fixture(scope="module")
+def live(colorizer, photo) -> LivePhoto:
+    return LivePhoto(colorizer, photo, 3)
+
+
+@pytest.mark.parametrize(
+    "edits", [[], [STROKE], [STROKE, REGION], [STROKE, LINK]], ids=["none", "stroke", "exact", "link"]
+)
+def test_pictures_are_those_of_the_library(colorizer, photo, live, edits):
+    wanted = [*colorizer.edit(photo, edits, 3).rgb, *colorizer.edit(photo, edits, mode="alone").rgb]
+    for version, picture in enumerate(wanted):
+        found = live.picture(as_edits(edits), version)
+        assert np.abs(found.astype(int) - picture).max() <= 1
+
+
+def test_fields_on_the_preview_are_those_of_the_photo_nearly(colorizer, photo, live):
+    wanted = colorizer.edit(photo, [STROKE], 3).field
+    fields = live.fields(as_edits([STROKE]))
+    assert fields.shape == (4, 32, 32, 2)
+    assert np.abs(fields[:3] - wanted).mean() * 128 < 0.5
+    assert np.abs(fields[:3] - live.unary).max() * 128 > 20  # the stroke does something
+
+
+def test_many_cells_are_solved_as_few_are(live):
+    """Above a quarter of the cells a factor replaces the kept inverse."""
+    rng = np.random.default_rng(0)
+    for count in (5, 250, 300, 1024):
+        weights, right = np.full((1024, 1), live._floor), np.zeros((1024, 2))
+        at = rng.choice(1024, count, replace=False)
+        weights[at] += rng.uniform(0.5, 5, (count, 1))
+        right[at] = rng.normal(size=(count, 2))
+        difference = np.eye(1024) - live.similarity.astype(np.float64)
+        wanted = np.linalg.solve(difference.T @ difference + np.diag(weights[:, 0]), right)
+        np.testing.assert_allclose(live._solved(live.similarity, right, weights), wanted, atol=2e-3)
+
+
+def test_explained_as_the_library_explains(colorizer, photo, live):
+    wanted = explain.explain(colorizer, photo, [], suggestions=1)
+    unedited = live.explain(as_edits([]), 1)
+    np.testing.assert_allclose(unedited.variance, wanted.variance, rtol=1e-2)
+    np.testing.assert_allclose(unedited.suggested[0] * (400, 300), wanted.suggested[0])
+
+
+def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
+    cells = to_cells(live.marks(as_edits([STROKE])), 32)
+    difference = np.eye(1024) - live.similarity.astype(np.float64)
+    weights = 5 * cells.weights.reshape(-1) + 1e-3
+    wanted = np.diag(np.linalg.inv(difference.T @ difference + np.diag(weights)))
+    found = live.explain(as_edits([STROKE]), 3)
+    np.testing.assert_allclose(found.variance.reshape(-1), wanted, rtol=1e-3)
+    assert (found.suggested > 0).all() and (found.suggested < 1).all()
+    assert found.reduction[0] > 0 and (np.diff(found.reduction) <= 1e-9).all()
+
+
+def test_exact_colours_are_on_the_preview(live):
+    marks = live.marks(as_edits([REGION]))
+    lifted = live.lifted(live.fields(as_edits([REGION])), 0, marks)
+    np.testing.assert_allclose(lifted[:, marks.exact == 0].T, [[-20, 30]] * (marks.exact == 0).sum())
+
+
+def test_edits_of_another_photo_are_refused(live):
+    with pytest.raises(EditError, match="50x40"):
+        live.fields(as_edits({"version": 1, "size": [50, 40], "edits": []}))
+
+
+def test_pixels_become_fractions():
+    edits = in_fractions(as_edits([STROKE]), 300, 400)
+    (shape,) = edits.edits[0].shapes
+    np.testing.assert_allclose(shape.points, [[0.15, 80 / 300], [0.325, 0.5]])
+    assert edits.units == "fraction" and shape.radius == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize(
+    ("size", "preview", "guide"),
+    [
+        ((300, 400), (300, 400), (150, 200)),
+        ((3000, 4000), (576, 768), (288, 384)),
+        ((2, 900), (64, 768), (64, 384)),
+        ((20, 30), (64, 64), (64, 64)),
+    ],
+)
+def test_previews_are_bounded_from_above_and_below(size, preview, guide):
+    made = preview_of(photo_from_array(np.full(size, 100, np.uint8)))
+    assert (made.lightness.shape, made.guide.shape) == (preview, guide)
+    assert made.alpha is None and np.ptp(made.lightness) < 1e-3

@@ -1,0 +1,172 @@
+"""The server refuses foreign pages and what is too large, answers mistakes, and goes on."""
+
+import http.client
+import io
+import json
+import re
+import urllib.request
+
+import numpy as np
+import pytest
+from conftest import png
+from PIL import Image
+
+client = pytest.importorskip("websockets.sync.client", reason="the studio's server is the extra [studio]")
+exceptions = pytest.importorskip("websockets.exceptions")
+
+from colorize_jax.photo import photo_from_array  # noqa: E402
+from colorize_jax.studio import protocol, server  # noqa: E402
+
+POINT = {"kind": "point", "at": [100, 120], "radius": 20, "color": {"lab": [60, 50, 20]}}
+
+
+def document(*edits: dict) -> dict:
+    return {"version": 1, "edits": list(edits)}
+
+
+def message(id: int, *edits: dict, **fields) -> str:
+    return json.dumps({"type": "edits", "id": id, "document": document(*edits), **fields})
+
+
+@pytest.fixture(scope="module")
+def session(address, gray) -> str:
+    status, answer = address.ask("/photos", png(gray))
+    assert status == 200
+    return protocol.unpack(answer)[0]["session"]
+
+
+def connect(address, session, origin=None):
+    own = address.url if origin is None else origin
+    return client.connect(f"ws://{address.host}/photos/{session}/live", origin=own, max_size=None)
+
+
+def test_a_photo_is_opened(address, session, gray):
+    status, answer = address.ask(f"/photos/{session}")
+    header, arrays = protocol.unpack(answer)
+    assert status == 200 and header["session"] == session and header["size"] == [400, 300]
+    assert arrays["fields"].shape == (4, 32, 32, 2)
+    lightness = photo_from_array(gray).lightness
+    assert np.abs(arrays["lightness"] / 2.55 - lightness).max() < 0.3
+    status, rows = address.ask(f"/photos/{session}/similarity")
+    assert status == 200 and protocol.unpack(rows)[1]["rows"].shape == (1024, 1024)
+
+
+def test_edits_are_answered_and_the_picture_keeps_its_lightness(address, session, gray):
+    with connect(address, session) as socket:
+        socket.send(message(5, POINT))
+        header, arrays = protocol.unpack(socket.recv(30))
+        assert header["id"] == 5 and header["solve_ms"] > 0 and "lifted" not in arrays
+        assert arrays["fields"][0, 12, 8] @ [1, 0] * 128 > 35  # cell of (100, 120): a* of the point
+        socket.send(message(6, POINT | {"exact": True}, version=1))
+        assert protocol.unpack(socket.recv(30))[1]["lifted"].shape == (2, 150, 200)
+        socket.send(json.dumps({"type": "explain", "id": 7, "document": document(POINT), "suggestions": 2}))
+        header, arrays = protocol.unpack(socket.recv(30))
+        assert len(header["suggested"]) == 2 and arrays["variance"].shape == (32, 32)
+    status, answer = address.ask(f"/photos/{session}/picture", message(0, POINT).encode())
+    picture = np.asarray(Image.open(io.BytesIO(answer)))
+    assert status == 200 and picture.shape == (300, 400, 3)
+    assert np.abs(photo_from_array(picture).lightness - photo_from_array(gray).lightness).max() < 1
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", ""])
+def test_foreign_pages_are_refused(address, session, gray, origin):
+    for path in ("/photos", f"/photos/{session}/picture"):
+        assert address.told(path, png(gray), origin=origin) == (403, "the request comes from another page")
+    assert address.ask(f"/photos/{session}", method="DELETE", origin=origin)[0] == 403
+    assert address.ask(f"/photos/{session}")[0] == 200
+    with pytest.raises(exceptions.InvalidStatus, match="403"), connect(address, session, origin):
+        pass
+
+
+def test_a_foreign_name_for_this_machine_is_refused(address, session):
+    """DNS rebinding: the browser believes that the page comes from evil.example, and so does its Origin."""
+    for path in ("/", f"/photos/{session}"):
+        status, told = address.told(path, host="evil.example:80", origin="http://evil.example:80")
+        assert (status, told) == (403, "this server answers to its own address only")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (b"", 422, "the photo: the file is empty"),
+        (b"no image at all", 422, "the photo: not an image"),
+        (png(np.random.default_rng(0).integers(0, 255, (50, 50), np.uint8))[:500], 422, "the photo:"),
+        (png(np.zeros((1, 50), np.uint8)), 422, "2x2"),
+        (png(np.zeros((1500, 1500), np.uint8)), 422, "2,000,000 are allowed"),
+        (bytes(3_000_001), 413, "larger than 3 MB"),
+    ],
+    ids=["empty", "text", "cut", "line", "pixels", "bytes"],
+)
+def test_what_is_no_photo_or_too_large_is_told(address, body, status, told):
+    found, text = address.told("/photos", body)
+    assert found == status and told in text and "tmp" not in text
+
+
+def test_an_upload_of_no_declared_length_is_cut_off(address):
+    """Chunks without an end: refused once it is too large."""
+    connection = http.client.HTTPConnection(address.host, timeout=30)
+    headers = {"Origin": address.url, "Transfer-Encoding": "chunked"}
+    connection.request("POST", "/photos", iter([bytes(1 << 20)] * 5), headers, encode_chunked=True)
+    assert connection.getresponse().status == 413
+
+
+BAD = [
+    ("nonsense", None, "not JSON"),
+    (b"\x00\x01", None, "not JSON"),
+    ('{"type": "delete", "id": 1}', 1, "type"),
+    (message(2, {"kind": "circle"}), 2, "circle"),
+    (message(3, POINT | {"at": [1e9, 0]}), 3, "outside the photo"),
+    (message(4, {"kind": "stroke", "path": [[1, 1]] * 100_000, "radius": 3, "color": "#fff"}), 4, "too many"),
+    (message(5, version=99), 5, "version"),
+]
+
+
+def test_malformed_messages_are_answered_and_the_conversation_goes_on(address, session):
+    with connect(address, session) as socket:
+        for text, id, told in BAD:
+            socket.send(text)
+            answer = json.loads(socket.recv(30))
+            assert answer["type"] == "error" and answer["id"] == id and told in answer["message"]
+        socket.send(message(6, POINT))
+        assert protocol.unpack(socket.recv(30))[0]["id"] == 6
+
+
+def test_the_newest_edits_win(address, session):
+    with connect(address, session) as socket:
+        for id in range(60):
+            socket.send(message(id, POINT))
+        answered = []
+        while not answered or answered[-1] != 59:
+            answered.append(protocol.unpack(socket.recv(30))[0]["id"])
+        assert answered == sorted(answered) and len(answered) < 60
+
+
+def test_a_session_that_is_gone(address, gray):
+    session = protocol.unpack(address.ask("/photos", png(gray))[1])[0]["session"]
+    with connect(address, session) as socket:
+        assert address.ask(f"/photos/{session}", method="DELETE")[0] == 204
+        socket.send(message(1))
+        with pytest.raises(exceptions.ConnectionClosed) as closed:
+            socket.recv(30)
+        assert closed.value.rcvd.code == server.CLOSED
+    with connect(address, session) as socket, pytest.raises(exceptions.ConnectionClosed):
+        socket.recv(30)
+    for path in (f"/photos/{session}", f"/photos/{session}/similarity"):
+        assert address.told(path)[0] == 404
+    assert address.told(f"/photos/{session}/picture", message(0).encode())[0] == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", message(0, POINT | {"color": "red"}).encode()])
+def test_a_picture_of_malformed_edits_is_refused(address, session, body):
+    assert address.told(f"/photos/{session}/picture", body)[0] == 422
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(address):
+    for path in sorted(server.PAGE.iterdir()):
+        if path.suffix == ".jpg":
+            continue
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name, never asked for
+        assert not re.search(r"https?://|@import|url\(", text), path.name
+    with urllib.request.urlopen(address.url + "/") as answer:
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert address.ask("/../server.py")[0] == 404 and address.ask("/%2e%2e/server.py")[0] == 404
