@@ -134,7 +134,9 @@ def table_html(found: Table) -> str:
 
 
 def _kind(cell: str) -> str:
-    return "" if any(character.isdigit() for character in cell) or cell == "–" else ' class="text"'
+    """Numbers stand to the right, and – with them."""
+    number = any(c.isdigit() for c in cell) or not any(c.isalpha() for c in cell)
+    return "" if number else ' class="text"'
 
 
 def _picture_html(picture: Picture) -> str:
@@ -273,7 +275,7 @@ def error_and_variance(scored: Sequence[Scored]) -> Image.Image:
     for number, each in enumerate(scored):
         own, colour = each.per_image["field"], f"C{number}"
         kept = own["variance"] > 0  # a logarithmic axis has no zero
-        axes.scatter(own["variance"][kept], own["eob_mae"][kept], s=4, alpha=0.15, color=colour, linewidths=0)
+        axes.scatter(own["variance"][kept], own["eob_mae"][kept], s=9, alpha=0.3, color=colour, linewidths=0)
         axes.scatter(
             own["variance"].mean(), own["eob_mae"].mean(), s=90, color=colour, edgecolors="black", label=each.name,
             zorder=3,
