@@ -2,6 +2,7 @@
 
     colorize-eval --model=default --dir=data --out=evaluation
     colorize-eval --methods=scc,vae_mdn,vae_mdn_skip,cvae --runs=runs/lfw --dataset=lfw_deepfunneled --dir=data
+    colorize-eval --task=edits --photos=imagenet-samples.zip --out=edits
 
 One model is a released one (`--model`: a name or a folder) or a training run (`--workdir`, whose own config is used
 unless `--config=configs/….py` is given). Several (`--methods`) are each NAME=FOLDER, or NAME alone: the training run
@@ -26,9 +27,12 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from colorize_jax.apps import multihost
+from colorize_jax.apps import eval_edits, multihost
 from colorize_jax.apps.data_dir import DIR
 
+_TASK = flags.DEFINE_enum(
+    "task", "versions", ["versions", "edits"], "What is scored: colour versions, or edits (apps/eval_edits.py)."
+)
 _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 'default' without --workdir.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")
 _METHODS = flags.DEFINE_list("methods", [], "Several models side by side: NAME or NAME=FOLDER, with commas.")
@@ -55,6 +59,7 @@ _SEGMENTATIONS = flags.DEFINE_string(
 _OUT = flags.DEFINE_string("out", "evaluation", "Folder to write to.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an evaluation that is already in --out.")
 flags.adopt_module_key_flags(multihost)
+flags.adopt_module_key_flags(eval_edits)
 
 
 class Source(NamedTuple):
@@ -74,6 +79,9 @@ def main(arguments: Sequence[str]) -> None:
     if _METHODS.value and (_MODEL.value or _WORKDIR.value):
         raise ValueError("--methods names models already; give it or one of --model and --workdir")
     out = Path(_OUT.value)
+    if _TASK.value == "edits":
+        _evaluate_edits(out)
+        return
     if not _METHODS.value and (out / "scores.json").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
     if _METHODS.value:
@@ -83,6 +91,15 @@ def main(arguments: Sequence[str]) -> None:
         compare(places, out)
     else:
         evaluate_source(load_source(), out)
+
+
+def _evaluate_edits(out: Path) -> None:
+    if _WORKDIR.value:
+        raise ValueError("--task=edits takes released models; export the run with colorize-export first")
+    if (out / "edits.json").exists() and not _OVERWRITE.value:
+        raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
+    named = _places(_METHODS.value, None) if _METHODS.value else {"model": Path(_MODEL.value or "default")}
+    eval_edits.run({name: place or name for name, place in named.items()}, out)
 
 
 def _places(entries: Sequence[str], runs: str | None) -> dict[str, Path | None]:
