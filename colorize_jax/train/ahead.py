@@ -122,12 +122,18 @@ def compiled_steps(
       names: of the stages to compile; by default all.
 
     Raises:
-      ValueError: an unknown stage, or a batch that cannot be split over the devices.
+      ValueError: an unknown stage, a batch that cannot be split over the devices, or a method that needs statistics
+        of its training set, whose shapes are not known without it.
       TooLarge: a step needs more memory than a chip has, by the compiler's own account.
     """
     known = [stage.name for stage in method.stages]
     if unknown := set(names or ()) - set(known):
         raise ValueError(f"stages has {sorted(unknown)}; the method's are {', '.join(known)}")
+    if method.statistics is not None:
+        raise ValueError(
+            "the method begins with statistics of its training set, which is not read here; compile a method without, "
+            "such as scc"
+        )
     variables = None
     for stage in method.stages:
         parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)

@@ -1,8 +1,9 @@
 """What is read from a compiled program, and what of it is an error."""
 
 import pytest
+import toy
 
-from colorize_jax.train import ahead
+from colorize_jax.train import ahead, parallel
 
 PROGRAM = """
   %all-reduce.3 = (f32[128]{0}, bf16[5,5,64]{2,1,0}) all-reduce(%a, %b), replica_groups={{0,1}}, to_apply=%add
@@ -48,3 +49,16 @@ def test_an_unknown_chip_is_refused():
     assert ahead.chip_bytes("v5e:4x4") == 16 << 30
     with pytest.raises(ValueError, match=r"'v9:2x2'; known chips are v4, v5e, v5p, v6e"):
         ahead.chip_bytes("v9:2x2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "told"),
+    [
+        ({}, ["third"], r"stages has \['third'\]; the method's are first, second"),
+        ({"statistics": dict}, None, "begins with statistics of its training set"),
+    ],
+)
+def test_what_cannot_be_compiled_is_refused(changes, names, told):
+    method = toy.method(toy.config())._replace(**changes)
+    with pytest.raises(ValueError, match=told):
+        next(ahead.compiled_steps(toy.config(), method, parallel.make_mesh(), names))
