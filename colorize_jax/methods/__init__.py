@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
-from colorize_jax.methods.base import Batch, Method, Samples, Stage, TrainState, Variables
+from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, TrainState, Variables
 from colorize_jax.methods.budget import spend
 
 _SHARED = (
@@ -27,15 +27,17 @@ def available() -> list[str]:
 def build(config: Any) -> Method:
     """The method that `config.method` names, built from the whole config, its stages as long as the budget asks.
 
+    Stages that have less than a step of the budget are refused when the stages are first asked for, see `Stages`.
+
     Raises:
-      ValueError: there is no such module, or it has no `build`; or the budget is too small for the stages.
+      ValueError: there is no such module, or it has no `build`.
     """
     build_method = _builder(config.method)
     method = build_method(config)
     budget = config.get("budget")  # models that were released before there were budgets have none
-    if budget and (budget.steps or budget.images):
-        method = build_method(spend(config, method.stages))
-    return method
+    if not budget or not (budget.steps or budget.images):
+        return method
+    return method._replace(stages=Stages(lambda: build_method(spend(config, method.stages)).stages))
 
 
 def _builder(name: str) -> Callable[[Any], Method]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from ml_collections import ConfigDict
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
@@ -56,7 +57,16 @@ def test_the_schedule_of_the_mask_moves_with_its_stage():
 
 def test_a_budget_below_a_step_a_stage_is_refused():
     with pytest.raises(ValueError, match="leaves stage 'features' less than one step"):
-        methods.build(load("vae_mdn_lfw", steps=2))
+        list(methods.build(load("vae_mdn_lfw", steps=2)).stages)
+
+
+def test_a_model_of_a_budget_is_loaded_whatever_fields_training_has_gained_since():
+    config = ConfigDict(load("cvae_lfw", steps=100).to_dict())
+    del config["optim"]
+    method = methods.build(config)
+    assert method.abstract_variables()["params"]
+    with pytest.raises((AttributeError, KeyError), match="optim"):
+        list(method.stages)
 
 
 @pytest.mark.parametrize(
