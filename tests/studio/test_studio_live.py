@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from colorize_jax import explain
+from colorize_jax.colorize import Colorizer
 from colorize_jax.edits import EditError, as_edits
+from colorize_jax.methods.base import Samples
 from colorize_jax.photo import photo_from_array
 from colorize_jax.raster import to_cells
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
@@ -30,6 +32,32 @@ def photo(gray):
 @pytest.fixture(scope="module")
 def live(colorizer, photo) -> LivePhoto:
     return LivePhoto(colorizer, photo, 3)
+
+
+def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
+    def two_tones(variables, batch, rng, *, samples, rule):
+        """Versions that no S has made: left and right differ."""
+        left = (np.arange(32) < 16)[None, None, :, None]
+        colours = np.linspace(-0.2, 0.2, 2 * samples).reshape(samples, 1, 1, 2)
+        field = np.float32(np.broadcast_to(np.where(left, colours, -colours), (samples, 32, 32, 2)))
+        return Samples(field[None] / 2, field[None], np.ones((1, samples), np.float32))
+
+    def spread(variables, batch):
+        side = 32
+        row, column = np.divmod(np.arange(side**2), side)
+        distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
+        near = np.exp(-distance / 8) * (distance > 0)
+        return (
+            np.float32(near / near.sum(1, keepdims=True))[None],
+            np.zeros((1, side, side, 2), np.float32),
+            np.full((1, side, side), 1e-3, np.float32),
+        )
+
+    other = Colorizer(colorizer.config, two_tones, {}, spread=spread)
+    wanted = other.edit(photo, [STROKE], 3).rgb
+    live = LivePhoto(other, photo, 3)
+    for version, picture in enumerate(wanted):
+        assert np.abs(live.picture(as_edits([STROKE]), version).astype(int) - picture).max() <= 1
 
 
 @pytest.mark.parametrize(
