@@ -38,7 +38,7 @@ def test_round_trip(saved, variables):
     assert loaded.provenance == {"data": "lfw"} and loaded.scores == {"eob_mae": 0.5}
     assert jax.tree.structure(loaded.variables) == jax.tree.structure(variables)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7), loaded.variables, variables
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2**-9, atol=1e-7), loaded.variables, variables
     )
     assert {x.dtype for x in jax.tree.leaves(loaded.variables)} == {np.dtype(np.float32)}
 
