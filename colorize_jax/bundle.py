@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| `weights.npz` | every array under its path, `params/trunk/...`; matrices float16 with 8 bits of mantissa, the rest float32 |
+| `weights.npz` | arrays by path, `params/trunk/...`; matrices float16 with 8 bits of mantissa, vectors float32 |
 | `config.json` | the resolved config |
 | `provenance.json` | how it was trained: data, commit, steps, versions |
 | `scores.json` | what `colorize-eval` measured |
