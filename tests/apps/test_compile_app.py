@@ -29,9 +29,10 @@ def compile_for(topology: str, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 @needs_libtpu
 def test_every_stage_fits_16_chips_and_sends_sums_alone():
-    """At a sixteenth of the width, which compiles in a minute; BUILD_NOTES.md has the table at full width."""
+    """At a sixteenth of the width. pip install -e .[aot]; pytest -m slow tests/apps/test_compile_app.py."""
     done = compile_for("v5e:4x4", "--config.width=0.0625")
     assert done.returncode == 0, done.stderr
     first, *rows = done.stdout.splitlines()
