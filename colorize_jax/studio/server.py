@@ -331,7 +331,10 @@ async def _answer(socket: WebSocket, newest: dict[str, protocol.Message], arrive
 
 async def _tell(socket: WebSocket, answer: bytes | str) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page has gone meanwhile
-        await (socket.send_bytes if isinstance(answer, bytes) else socket.send_text)(answer)
+        if isinstance(answer, bytes):
+            await socket.send_bytes(answer)
+        else:
+            await socket.send_text(answer)
 
 
 def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:

@@ -452,7 +452,7 @@ function chooseTool(name) {
 
 function hint() {
   const where = narrow.matches ? "below" : "on the right";
-  const begin = `Pick the version you like best below. Then choose a colour ${where} and <b>paint</b>: it spreads by itself.`;
+  const begin = `Pick the version you like best, then choose a colour ${where} and <b>paint</b>: it spreads by itself.`;
   const hints = {
     stroke: history.edits.length
       ? "A short stroke is enough for a large thing. Wrong spot? <b>Undo</b>, or drag the stroke with <b>Move</b>."
