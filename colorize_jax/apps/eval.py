@@ -31,7 +31,10 @@ from colorize_jax.apps import eval_edits, multihost
 from colorize_jax.apps.data_dir import DIR
 
 _TASK = flags.DEFINE_enum(
-    "task", "versions", ["versions", "edits"], "What is scored: colour versions, or edits (apps/eval_edits.py)."
+    "task",
+    "versions",
+    ["versions", "edits"],
+    "What is scored: colour versions, or edits (apps/eval_edits.py).",
 )
 _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 'default' without --workdir.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")

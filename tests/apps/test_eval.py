@@ -104,6 +104,10 @@ def test_mistakes_are_one_line(data, tmp_path, monkeypatch, capsys):
     assert "give one of them" in error_of("--model=default", "--workdir=runs/x")
     assert "holds no config.json" in error_of("--model=", f"--workdir={tmp_path}")
     assert "flags only" in error_of("photo.jpg")
+    assert "give it or one of --model" in error_of("--methods=default", "--model=default")
+    assert "every name once" in error_of("--model=", "--methods=default,default")
+    assert "'scc', which is no released model (there are default)" in error_of("--model=", "--methods=scc")
+    assert f"{tmp_path / 'scc'} holds no config.json" in error_of("--methods=scc", f"--runs={tmp_path}")
 
 
 def test_an_unprepared_data_set_is_named(toy_model, tmp_path):
