@@ -69,6 +69,8 @@ def test_the_record_is_complete():
         "unary",
         "structure",
         "mdn",
+        "spread_coarse",
+        "spread",
     }
     assert all(row["split_hash"] and row["licence"] for row in loaded.provenance["data"])
     assert loaded.scores
