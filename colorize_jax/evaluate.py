@@ -431,7 +431,7 @@ def reduce_rows(per_image: PerImage, counts: dict[str, int]) -> tuple[Row, ...]:
     """The table: means over images, the truth's error-free row cut to its `bleed`."""
     rows = []
     for name, scores in per_image.items():
-        kept = {"bleed": scores["bleed"]} if name == "truth" else scores
+        kept = {m: v for m, v in scores.items() if name != "truth" or m.startswith("bleed")}
         undefined = {metric: int(np.isnan(values).sum()) for metric, values in kept.items()}
         rows.append(
             Row(

@@ -110,6 +110,8 @@ def test_bleed_over_drawn_regions_is_the_mean_over_people(photos):
     expected = [metrics.bleed_mean(one["ab"][:, None], regions[None])[0] for regions in people]
     np.testing.assert_allclose(found["truth"]["bleed_human"], np.mean(expected))
     assert expected[1] == pytest.approx(1) and expected[0] < 1  # one region keeps nothing apart
+    (row,) = evaluate.reduce_rows({"truth": found["truth"] | {"mae": np.zeros(1)}}, {"truth": 1})
+    assert list(row.scores) == ["bleed_human"]  # the truth has no error to be told
 
 
 @pytest.fixture(scope="module")
