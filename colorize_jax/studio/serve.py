@@ -27,6 +27,7 @@ def listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((ADDRESS, port))
+        listening.listen()  # who comes before the model is loaded waits, and is not turned away
     except OSError as error:
         listening.close()
         raise ValueError(

@@ -70,6 +70,7 @@ function begin(opened, edits, chosen) {
   photo = opened;
   history = new History(edits);
   [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
+  [lastSent, release, shownId] = [null, null, 0];
   document.body.dataset.state = "work";
   const planes = ["lightness", "guide", "alpha"].map((name) => planeOf(opened[name]));
   take(opened.fields);
@@ -122,6 +123,7 @@ function send(committed, start) {
   const id = nextId++;
   lastSent = { id, committed };
   release = start === undefined ? null : { id, start };
+  busy(true);
   live.send({ type: "edits", id, version, document: documentOf(plain(current())) });
   clearTimeout(idle);
   idle = setTimeout(settle, IDLE);
@@ -149,8 +151,10 @@ function hear(answer) {
 
 function refused({ id, message }) {
   if (id !== lastSent?.id) return; // a stroke that is not finished yet
+  busy(false);
+  if (!lastSent.committed) return;
   toast(`Sorry: ${message}`);
-  if (!lastSent.committed || !history.edits.length) return;
+  if (!history.edits.length) return;
   history.drop();
   selected = -1;
   changed();
@@ -159,7 +163,13 @@ function refused({ id, message }) {
 
 // ---------------------------------------------------------------------------------------------- painting
 
+/** Tells tests, and who cannot see it, whether the picture is still to follow. */
+function busy(on) {
+  $("stage").setAttribute("aria-busy", String(on));
+}
+
 function paint() {
+  busy(true);
   painting.again = painting.busy;
   if (painting.busy) return;
   painting.busy = true;
@@ -183,6 +193,7 @@ painter.onmessage = ({ data }) => {
     painted(data.id);
   }
   if (painting.again || !fits) paint();
+  else if (shownId >= (lastSent?.id ?? 0)) busy(false);
 };
 
 /** Measures what the user waits for, where browsers and tests look for such times: performance.getEntries(). */
