@@ -102,7 +102,7 @@ def _evaluate_edits(out: Path) -> None:
     if (out / "edits.json").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
     named = _places(_METHODS.value, None) if _METHODS.value else {"model": Path(_MODEL.value or "default")}
-    eval_edits.run({name: place or name for name, place in named.items()}, out)
+    eval_edits.run({name: place or name for name, place in named.items()}, out, seed=_SEED.value)
 
 
 def _places(entries: Sequence[str], runs: str | None) -> dict[str, Path | None]:

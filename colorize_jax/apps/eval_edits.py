@@ -31,12 +31,13 @@ _CLASSICS = flags.DEFINE_list(
 _WARM_UP = 10
 
 
-def run(models: Mapping[str, str | Path], out: Path) -> None:
+def run(models: Mapping[str, str | Path], out: Path, *, seed: int) -> None:
     """Measures each model in modes 'guided' and 'alone', and the classics.
 
     Args:
       models: {name: released model's name or folder}.
       out: folder to write to.
+      seed: of the reveals.
 
     Raises:
       ValueError: a flag's value that cannot be used.
@@ -49,7 +50,7 @@ def run(models: Mapping[str, str | Path], out: Path) -> None:
         photos[:1], methods, counts=[min(_WARM_UP, max(counts))], protocol=rule, draws=1
     )
     found = edit_scores.evaluate_edits(
-        photos, methods, counts=counts, protocol=rule, draws=_DRAWS.value, seed=flags.FLAGS["seed"].value
+        photos, methods, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed
     )
     shown = photos[:: max(1, len(photos) // 4)][:4]
     columns = {name: method for name, method in methods.items() if name != "gray"}
