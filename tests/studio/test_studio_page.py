@@ -1,0 +1,353 @@
+"""The page in a real browser: open, pick, paint, undo, move, delete, save, load, reload."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from conftest import png
+from PIL import Image
+from scipy import ndimage
+
+from colorize_jax import color
+from colorize_jax.edits import parse_edits
+from colorize_jax.photo import photo_from_array
+
+SECONDS = 1000
+FIRST, SECOND, GROUND = (
+    (0.25, 0.4),
+    (0.75, 0.6),
+    (0.5, 0.1),
+)  # on one square, on the other, on the dark ground
+
+
+class Page:
+    """The studio's page with a photo, driven as a user would."""
+
+    def __init__(self, page, url: str):
+        self.page, self.failed, self.asked = page, [], []
+        page.set_default_timeout(120 * SECONDS)
+        page.on("pageerror", lambda error: self.failed.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(url)
+
+    def drop(self, content: bytes, name: str, kind: str) -> None:
+        """Drags a file onto the page."""
+        self.page.evaluate(
+            """([text, name, type]) => {
+              const data = new DataTransfer();
+              const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+              data.items.add(new File([bytes], name, { type }));
+              const how = { dataTransfer: data, bubbles: true, cancelable: true };
+              for (const event of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(event, how));
+            }""",
+            [base64.b64encode(content).decode(), name, kind],
+        )
+
+    def open(self, content: bytes, name: str = "squares.png") -> None:
+        self.drop(content, name, "image/png")
+        self.page.wait_for_selector("body[data-state=work]")
+        self.settled()
+
+    def settled(self) -> None:
+        """Until the picture shows the newest edits."""
+        self.page.wait_for_selector("#stage[aria-busy=false]")
+
+    def canvas(self, name: str) -> np.ndarray:
+        """RGBA bytes."""
+        url = self.page.evaluate("(name) => document.getElementById(name).toDataURL()", name)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGBA"))
+
+    def pixels(self) -> np.ndarray:
+        """CIE Lab of the preview."""
+        return color.srgb_to_lab(self.canvas("picture")[..., :3] / 255)
+
+    def at(self, position: tuple[float, float]) -> tuple[float, float]:
+        box = self.page.locator("#marks").bounding_box()
+        return box["x"] + position[0] * box["width"], box["y"] + position[1] * box["height"]
+
+    def drag(self, *positions: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(positions[0]))
+        self.page.mouse.down()
+        for position in positions[1:]:
+            self.page.mouse.move(*self.at(position), steps=6)
+        self.page.mouse.up()
+        self.settled()
+
+    def colour(self, name: str) -> None:
+        self.page.click(f"#presets button[title={name}]")
+
+    def tool(self, name: str) -> None:
+        self.page.click(f"[data-tool={name}]")
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.settled()
+
+    def count(self) -> int:
+        return self.page.locator("#list li").count()
+
+    def download(self, button: str) -> bytes:
+        with self.page.expect_download() as waiting:
+            self.page.click(button)
+        with open(waiting.value.path(), "rb") as file:
+            return file.read()
+
+
+def ab(pixels: np.ndarray, position: tuple[float, float]) -> np.ndarray:
+    """Mean CIE ab of 9 x 9 pixels around a position."""
+    y, x = (round(share * size) for share, size in zip(position[::-1], pixels.shape, strict=False))
+    return pixels[y - 4 : y + 5, x - 4 : x + 5, 1:].mean(axis=(0, 1))
+
+
+@pytest.fixture
+def empty(address, browser):
+    context = browser.new_context(viewport={"width": 1100, "height": 760})
+    page = Page(context.new_page(), address.url)
+    yield page
+    context.close()
+    assert page.failed == []
+
+
+@pytest.fixture
+def page(empty, gray):
+    empty.open(png(gray))
+    return empty
+
+
+def test_a_dropped_photo_shows_its_versions(page, address, gray):
+    versions = page.page.locator("#versions button")
+    assert versions.count() == 4 and "Version 1" in versions.first.inner_text()
+    seen = []
+    for index in range(4):
+        versions.nth(index).click()
+        page.settled()
+        seen.append(page.pixels())
+    means = np.array([pixels[..., 1:].mean(axis=(0, 1)) for pixels in seen])
+    distances = np.linalg.norm(means[:, None] - means, axis=-1) + 1e9 * np.eye(4)
+    assert distances.min() > 10 and np.linalg.norm(means[3]) < 1  # three colours, and gray
+    lightness = photo_from_array(gray).lightness
+    assert np.abs(seen[0][..., 0] - lightness).mean() < 0.5
+    assert all(url.startswith((address.url, "blob:" + address.url)) for url in page.asked)
+
+
+def test_paint_spreads_and_undo_takes_it_back(page):
+    before = page.pixels()
+    page.colour("Blue")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    near, like, unlike = (np.linalg.norm(ab(painted, p) - ab(before, p)) for p in (FIRST, SECOND, GROUND))
+    assert near > 25 and like > 12 and unlike < 6
+    assert ab(painted, FIRST)[1] < -15 and ab(painted, SECOND)[1] < ab(before, SECOND)[1] - 10
+    assert np.abs(painted[..., 0] - before[..., 0]).mean() < 0.5
+    page.press("Control+z")
+    np.testing.assert_array_equal(page.pixels(), before)
+    page.press("Control+Shift+Z")
+    np.testing.assert_array_equal(page.pixels(), painted)
+    page.page.click("#undo")
+    page.settled()
+    assert page.page.is_disabled("#undo") and page.count() == 0
+
+
+def test_the_result_follows_the_brush(page):
+    before = page.pixels()
+    page.colour("Blue")
+    page.page.mouse.move(*page.at((0.2, 0.3)))
+    page.page.mouse.down()
+    page.page.mouse.move(*page.at((0.3, 0.5)), steps=6)
+    page.settled()
+    during = page.pixels()
+    assert np.linalg.norm(ab(during, FIRST) - ab(before, FIRST)) > 25 and page.count() == 0
+    page.page.mouse.up()
+    page.settled()
+    assert page.count() == 1
+    measured = page.page.evaluate(
+        "performance.getEntriesByName('release to preview').map((e) => [e.duration, e.detail.solve_ms])"
+    )
+    assert len(measured) == 1 and 0 < measured[0][1] < measured[0][0]
+
+
+def test_a_stroke_is_moved_recoloured_and_deleted(page):
+    before = page.pixels()
+    page.colour("Red")
+    page.drag((0.2, 0.4), (0.3, 0.4))
+    page.tool("select")
+    page.drag((0.25, 0.4), (0.5, 0.1))  # from the square onto the ground
+    moved = page.pixels()
+    assert ab(moved, GROUND)[0] > ab(before, GROUND)[0] + 15
+    assert np.linalg.norm(ab(moved, FIRST) - ab(before, FIRST)) < 8
+    page.colour("Blue")
+    page.settled()
+    assert ab(page.pixels(), GROUND)[1] < ab(moved, GROUND)[1] - 20
+    page.press("Delete")
+    assert page.count() == 0
+    np.testing.assert_allclose(page.pixels(), before, atol=1e-9)
+
+
+def test_points_areas_and_the_eraser(page):
+    before = page.pixels()
+    page.colour("Grass")
+    page.tool("point")
+    page.drag(FIRST)
+    page.tool("region")
+    page.drag((0.45, 0.02), (0.55, 0.02), (0.55, 0.15), (0.45, 0.15))
+    assert page.count() == 2
+    painted = page.pixels()
+    for place in (FIRST, GROUND):
+        assert ab(painted, place)[0] < ab(before, place)[0] - 10
+    page.tool("eraser")
+    page.page.locator("#radius").fill("100")
+    page.drag((0.44, 0.05), (0.56, 0.05), (0.56, 0.12), (0.44, 0.12))
+    erased = page.pixels()
+    assert (
+        np.linalg.norm(ab(erased, GROUND) - ab(before, GROUND))
+        < 6
+        < np.linalg.norm(ab(painted, GROUND) - ab(before, GROUND))
+    )
+
+
+def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colorizer):
+    page.colour("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    page.page.check("#exact")
+    page.colour("Sky")
+    page.drag((0.7, 0.55), (0.8, 0.65))
+    page.page.locator("#versions button").nth(1).click()
+    page.settled()
+    shown = page.pixels()
+    picture = np.asarray(Image.open(io.BytesIO(page.download("#save"))))
+    document = json.loads(page.download("#save-edits"))
+    assert picture.shape == (*gray.shape, 3)
+    lab = color.srgb_to_lab(picture / 255)
+    assert np.abs(lab[..., 0] - photo_from_array(gray).lightness).max() < 1
+    assert np.abs(shown - lab).mean() < 1
+    assert [edit.kind for edit in parse_edits(document).edits] == ["stroke", "stroke"]
+    wanted = colorizer.edit(gray, document, 3).rgb[1]
+    assert np.abs(wanted.astype(int) - picture).max() <= 1
+    page.page.click("#clear")
+    page.settled()
+    assert np.abs(page.pixels() - shown).max() > 20
+    page.drop(json.dumps(document).encode(), "edits.json", "application/json")
+    page.page.wait_for_selector("#list li")
+    page.settled()
+    np.testing.assert_array_equal(page.pixels(), shown)
+
+
+def test_the_preview_agrees_with_the_download(page):
+    """Without exact edits the page lifts the colours itself."""
+    page.colour("Violet")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    picture = np.asarray(Image.open(io.BytesIO(page.download("#save"))))
+    difference = np.abs(color.srgb_to_lab(picture / 255) - page.pixels())
+    assert difference.mean() < 1 and np.quantile(difference, 0.99) < 8
+
+
+def test_a_reload_keeps_the_photo_and_its_edits(page):
+    page.colour("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    page.page.reload()
+    page.page.wait_for_selector("body[data-state=work]")
+    page.settled()
+    assert page.count() == 1
+    np.testing.assert_array_equal(page.pixels(), painted)
+
+
+def test_a_session_that_expired_is_opened_again(page, address):
+    page.colour("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
+    address.studio.sessions.close(session)
+    page.page.click("#undo")  # finds out
+    page.page.wait_for_function(
+        "(old) => JSON.parse(sessionStorage.getItem('colorize-studio')).session !== old", arg=session
+    )
+    page.settled()
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    assert page.count() == 1
+    np.testing.assert_array_equal(page.pixels(), painted)
+
+
+def test_a_reload_after_the_session_expired_begins_cleanly(page, address):
+    session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
+    address.studio.sessions.close(session)
+    page.page.reload()
+    page.page.wait_for_function("sessionStorage.getItem('colorize-studio') === null")
+    assert page.page.is_visible("#drop") and not page.page.is_visible("#work")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"no image", "not an image"), (bytes(3_000_001), "larger than 3 MB")],
+    ids=["text", "large"],
+)
+def test_a_bad_file_is_told_and_another_can_be_opened(empty, gray, content, told):
+    empty.drop(content, "bad.png", "image/png")
+    empty.page.wait_for_selector("#toast:visible")
+    assert told in empty.page.inner_text("#toast")
+    empty.open(png(gray))
+    assert empty.page.locator("#versions button").count() == 4
+
+
+def test_views(page):
+    def overlay() -> np.ndarray:
+        page.page.wait_for_timeout(300)
+        return page.canvas("marks")
+
+    page.page.check("#attention")
+    page.page.wait_for_timeout(500)
+    page.page.mouse.move(*page.at(FIRST))
+    heat = overlay().astype(int).sum(axis=-1)
+    height, width = heat.shape
+    bright = [heat[int(y * height) + 15, int(x * width) + 15] for x, y in (SECOND, GROUND)]
+    assert bright[0] > bright[1]  # the squares are alike
+    page.page.check("#uncertainty")
+    assert not page.page.is_checked("#attention")
+    page.page.check("#suggest")
+    page.page.wait_for_timeout(1500)
+    assert overlay()[..., 3].min() > 100
+    page.page.uncheck("#uncertainty")
+    rings, count = ndimage.label(overlay()[..., 3] > 100)
+    assert count == 3
+    y, x = ndimage.center_of_mass(rings == 1)
+    page.drag((x / rings.shape[1], y / rings.shape[0]))
+    assert page.count() == 1 and page.page.locator("#list li.selected").count() == 1
+    page.page.check("#compare")
+    page.page.locator("#split").fill("30")
+    assert page.page.evaluate("getComputedStyle(document.getElementById('picture')).clipPath") == (
+        "inset(0px 0px 0px 30%)"
+    )
+
+
+def test_the_keyboard_alone_paints(page):
+    before = page.pixels()
+    page.colour("Blue")
+    page.page.keyboard.press("p")
+    page.page.focus("#marks")
+    for _ in range(12):
+        page.page.keyboard.press("ArrowLeft")
+    page.press("Enter")
+    assert page.count() == 1 and np.abs(page.pixels() - before).max() > 20
+    page.press("Control+z")
+    assert page.count() == 0
+    page.page.keyboard.press("2")
+    assert page.page.locator("#versions button").nth(1).get_attribute("aria-checked") == "true"
+
+
+def test_a_finger_paints_on_a_phone(address, browser, gray):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = Page(context.new_page(), address.url)
+    page.open(png(gray))
+    before = page.pixels()
+    page.colour("Blue")
+    page.tool("point")
+    page.page.locator("#marks").scroll_into_view_if_needed()
+    page.page.touchscreen.tap(*page.at(FIRST))
+    page.settled()
+    assert page.count() == 1
+    assert np.linalg.norm(ab(page.pixels(), FIRST) - ab(before, FIRST)) > 20
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+    assert page.failed == []
