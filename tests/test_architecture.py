@@ -23,7 +23,17 @@ LAYERS = [
     {"release"},
     {"photo", "upsample", "classical"},
     {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch", "ledger", "bulk"},
-    {"metrics", "baselines", "evaluate", "tables", "report", "page", "edit_scores", "edit_report"},
+    {
+        "metrics",
+        "baselines",
+        "evaluate",
+        "tables",
+        "report",
+        "page",
+        "edit_scores",
+        "edit_methods",
+        "edit_report",
+    },
     {"studio"},
     {"apps"},
 ]
