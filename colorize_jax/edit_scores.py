@@ -35,6 +35,9 @@ EDGE_STEP = 20.0
 EDGE_REACH = 4
 """Pixels between them, along a row or a column: further than a JPEG file smears its halved chroma."""
 
+GRAY = 60.0
+"""dB: gray within a quarter of an 8-bit step of the photo."""
+
 # Sum over an image of squared colour steps, network units, below which an image has none: 0.13 in CIE ab, once.
 _NO_STEP = 1e-6
 
@@ -174,6 +177,11 @@ def psnr(photo: ColourPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
 def _clipped_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     lab = np.concatenate([lightness[..., None], color.network_to_ab(ab)], axis=-1, dtype=np.float64)
     return np.clip(color.lab_to_srgb(lab), 0, 1)
+
+
+def is_gray(photo: ColourPhoto) -> bool:
+    """Whether a photo has no colour to reveal: gray's PSNR is above `GRAY`, and one such photo would rule a mean."""
+    return psnr(photo, np.zeros_like(photo.ab)) > GRAY
 
 
 def edge_leak(photo: ColourPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:

@@ -84,6 +84,11 @@ def _counts(texts: list[str]) -> list[int]:
 def _read(rule: reveals.Protocol) -> list[edit_scores.ColourPhoto]:
     if _PHOTOS.value is None:
         raise ValueError("--task=edits needs --photos: a folder, zip or tar of colour photos")
-    photos = edit_scores.load_photos(_PHOTOS.value, rule.side)
+    photos = []
+    for photo in edit_scores.load_photos(_PHOTOS.value, rule.side):
+        if edit_scores.is_gray(photo):
+            print(f"left out: {photo.name} is gray")
+        else:
+            photos.append(photo)
     every = -(-len(photos) // _LIMIT.value) if _LIMIT.value else 1
     return photos[::every]

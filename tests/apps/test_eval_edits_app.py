@@ -23,8 +23,10 @@ def _run(*arguments, cwd):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("edits")
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
-        for seed in range(3):
-            blocks = np.random.default_rng(seed).integers(40, 215, (6, 6, 3), dtype=np.uint8)
+        for seed in range(4):
+            channels = 3 if seed < 3 else 1  # the last one is gray
+            blocks = np.random.default_rng(seed).integers(40, 215, (6, 6, channels), dtype=np.uint8)
+            blocks = np.broadcast_to(blocks, (6, 6, 3))
             content = io.BytesIO()
             Image.fromarray(blocks).resize((260, 256), Image.Resampling.NEAREST).save(content, "PNG")
             archive.writestr(f"{seed}.png", content.getvalue())
@@ -37,6 +39,7 @@ def test_a_model_stands_beside_the_classics(folder):
         "--out=out", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "left out: 3.png is gray" in done.stdout
     found = json.loads((folder / "out" / "edits.json").read_text())
     assert found["photos"] == ["0.png", "2.png"] and found["counts"] == [1, 20] and found["draws"] == 1
     means = {name: method["psnr"]["mean"] for name, method in found["methods"].items()}
