@@ -88,7 +88,7 @@ def solve(
     known = beta * revealed
     weights = known + spread.confidence
     targets = (known[..., None] * colours + spread.confidence[..., None] * spread.unary) / weights[..., None]
-    solution = gcrf.solve(
+    solution = gcrf.solve_on_mesh(
         spread.embeddings, targets, weights, temperature=1.0, exclude_diagonal=True, solver="cholesky"
     )
     return solution.value
