@@ -63,7 +63,10 @@ def spread_of_two(rng):
 def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
     rng = np.random.default_rng(1)
     given = spread_of_two(rng)
-    colours, revealed = rng.normal(size=(1, 9, 2)), rng.uniform(0, 1, (1, 9)) * (rng.uniform(size=(1, 9)) > 0.5)
+    colours, revealed = (
+        rng.normal(size=(1, 9, 2)),
+        rng.uniform(0, 1, (1, 9)) * (rng.uniform(size=(1, 9)) > 0.5),
+    )
     field = spreading.solve(
         given, jnp.asarray(colours, jnp.float32), jnp.asarray(revealed, jnp.float32), beta=5.0
     )
