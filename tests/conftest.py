@@ -1,7 +1,16 @@
-"""What all tests share: strict JAX settings, and where real images are."""
+"""What all tests share: strict JAX settings, compiled programs, and where real images are."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
+
+# Both of pytest's workers, and every program that tests start, compile much of the same: they share what is compiled.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="colorize_jax_tests_")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
 import pytest

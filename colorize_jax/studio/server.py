@@ -206,19 +206,24 @@ async def _open(request: Request) -> Response:
     return _opened(opened["session"], opened["live"])
 
 
+_HEARD_OUT = 4
+"""Times the allowed bytes: a sender that hears an answer only when it is done is heard out so far, and cut off then."""
+
+
 async def _received(request: Request, path: str, most: int) -> bool:
-    """Writes the body to a file; False where it is too large, which is known before it has all been read."""
+    """Writes the body to a file, at most `most` bytes of it; False where it is larger."""
     declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > most:
+    if declared.isdecimal() and int(declared) > _HEARD_OUT * most:
         return False
     size = 0
     with open(path, "wb") as file:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > most:
+            if size > _HEARD_OUT * most:
                 return False
-            file.write(chunk)
-    return True
+            if size <= most:
+                file.write(chunk)
+    return size <= most
 
 
 async def _show(request: Request) -> Response:

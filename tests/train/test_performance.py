@@ -13,7 +13,7 @@ import toy
 
 from colorize_jax.train import loop, performance, telemetry
 
-SLEEP_S = 0.02
+SLEEP_S = 0.1  # of each batch; some of it passes beside a step
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_slow_input_is_seen_as_such(profiled):
         line for line in telemetry.read_metrics(workdir / "metrics.jsonl").lines if line["kind"] == "train"
     ]
     for line in lines[1:7]:
-        assert line["input_ms"] > 900 * SLEEP_S and line["transfer_ms"] >= 0 and line["compute_ms"] >= 0
+        assert line["input_ms"] > 500 * SLEEP_S and line["transfer_ms"] >= 0 and line["compute_ms"] >= 0
         whole = 1000 * line["images_per_s"] ** -1 * 4
         assert line["input_ms"] + line["transfer_ms"] + line["compute_ms"] < 1.05 * whole
     assert "ms a step: input " in printed and "of the matmul peak" in printed
