@@ -28,7 +28,7 @@ from colorize_jax.edits import Edits, as_edits
 from colorize_jax.methods.base import Samples, Variables
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photo import Photo, as_photo
-from colorize_jax.raster import Marks, mark, to_cells
+from colorize_jax.raster import CellEdits, Marks, mark, to_cells
 from colorize_jax.shapes import Float, UInt8
 
 RULES = ("modes", "random")
@@ -165,7 +165,7 @@ class Colorizer:
         parsed, photo = as_edits(edits), as_photo(image)
         marks = mark(parsed, *photo.lightness.shape)
         prior = self.prior(photo)
-        system = self._system(prior, marks, mode, confidence)
+        system = self.system_of(prior, _cells(marks, prior), mode, confidence)
         if mode == "over":
             versions = self._versions(photo, 5 if samples is None else samples, seed=seed, rule=rule)
             unary = self.edited_unary(prior.similarity, versions.unary, versions.field, confidence)
@@ -184,13 +184,18 @@ class Colorizer:
         confidence: float | Float[np.ndarray, "F F"] | None = None,
     ) -> propagate.System:
         """What `edit` solves: S and the weights of the edits in `marks` (of `raster.mark`) and of the unary."""
-        return self._system(self.prior(photo), marks, mode, confidence)
+        prior = self.prior(photo)
+        return self.system_of(prior, _cells(marks, prior), mode, confidence)
 
-    def _system(
-        self, prior: Prior, marks: Marks, mode: str, confidence: float | np.ndarray | None
+    def system_of(
+        self,
+        prior: Prior,
+        cells: CellEdits,
+        mode: str,
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
     ) -> propagate.System:
+        """`system`, of what is known of the photo, and edits that are on the cells already."""
         crf = self.config.gcrf
-        cells = to_cells(marks, math.isqrt(len(prior.similarity)))
         if mode == "alone":
             return propagate.alone(prior.similarity, cells, weight=crf.beta_test, floor=crf.floor)
         if mode == "guided":
@@ -264,6 +269,10 @@ class Colorizer:
         return self._sample_many(
             self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
         )
+
+
+def _cells(marks: Marks, prior: Prior) -> CellEdits:
+    return to_cells(marks, len(prior.unary))
 
 
 def _check_sampling(samples: int, rule: str) -> None:

@@ -22,18 +22,11 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
     """
     if mode not in ("guided", "alone"):
         raise ValueError(f"mode is {mode!r}; reveals have one answer in modes 'guided' and 'alone'")
-    crf, kept = colorizer.config.gcrf, _Kept(colorizer)
+    kept = _Kept(colorizer)
 
     def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
         prior = kept.prior(lightness)
-        side = len(prior.unary)
-        cells = revealed_cells(targets, weights, side)
-        if mode == "guided":
-            system = propagate.guided(
-                prior.similarity, cells, weight=crf.beta_test, confidence=prior.confidence
-            )
-        else:
-            system = propagate.alone(prior.similarity, cells, weight=crf.beta_test, floor=crf.floor)
+        system = colorizer.system_of(prior, revealed_cells(targets, weights, len(prior.unary)), mode)
         field = propagate.solve(system, prior.unary[None] * np.float32(mode == "guided"))
         lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field[0]), lightness))
         return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
