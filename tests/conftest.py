@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Both of pytest's workers, and every program that tests start, compile much of the same: they share what is compiled.
@@ -21,6 +22,29 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 jax.config.update("jax_debug_key_reuse", True)
 
+# What takes longest, in this order: begun last, a long file would keep one of the two processes waiting for the other.
+_LONGEST_FIRST = (
+    "train/test_field_vae_stages.py",
+    "train/test_loop.py",
+    "gcrf/test_gcrf_solvers.py",
+    "methods/test_scc.py",
+    "train/test_scc_stages.py",
+    "train/test_processes.py",
+    "test_bulk.py",
+    "gcrf/test_gcrf_gradients.py",
+    "studio/test_studio_page.py",
+    "train/test_topologies.py",
+    "gcrf/test_gcrf_sharded.py",
+)
+
+
+@pytest.fixture(scope="module")
+def quick_compiler() -> Iterator[None]:
+    """XLA without most of its optimisations, where the time is the compiler's and not the program's."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
@@ -34,7 +58,10 @@ def real_data() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow and accelerator tests run only when `-m` asks for them."""
+    """Long files first; slow and accelerator tests run only when `-m` asks for them."""
+    here = Path(__file__).parent
+    rank = {here / name: number for number, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
     asked = config.getoption("-m")
     for item in items:
         for marker in ("slow", "gpu"):

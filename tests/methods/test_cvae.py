@@ -11,6 +11,7 @@ from colorize_jax import methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import cvae, vae_mdn, vae_mdn_skip
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 

@@ -12,6 +12,7 @@ from colorize_jax.colour_statistics import BINS
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods.base import STATISTICS
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 

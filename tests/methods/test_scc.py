@@ -15,6 +15,7 @@ from colorize_jax.methods import scc, stages
 from colorize_jax.models import vgg
 from colorize_jax.models.layers import MOMENTUM
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 

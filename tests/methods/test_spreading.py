@@ -13,6 +13,7 @@ from colorize_jax.methods import scc, spreading
 from colorize_jax.methods.networks import init_networks
 from colorize_jax.models import spread
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 BASE = Path(__file__).parents[2] / "configs" / "base.py"
 
 

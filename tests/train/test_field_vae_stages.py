@@ -78,21 +78,19 @@ def data(stream, surveyed):
 
 
 @pytest.fixture(scope="module", params=["vae_mdn", "vae_mdn_skip", "cvae"])
-def runs(request, tmp_path_factory):
+def runs(request, tmp_path_factory, quick_compiler):
     """(stages, folder and variables of a run that was cut off in `vae`, those of one that was not, surveys)."""
     config, cut, straight = tiny(request.param), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("s")
     method = methods.build(config)
     names = [stage.name for stage in method.stages]
     train = functools.partial(loop.train, config, method, out=io.StringIO())
     surveyed = []
-    jax.config.update("jax_disable_most_optimizations", True)  # the time here is that of the compiler
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
         with pytest.raises(RuntimeError, match="power"):
             train(data(cut_off(names.index("vae")), surveyed), cut)
         resumed = train(data(Photos, surveyed), cut)
         yield names, (cut, resumed), (straight, train(data(Photos, surveyed), straight)), surveyed
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def test_it_resumes_with_the_same_bits(runs):

@@ -69,12 +69,11 @@ def data(stream):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, quick_compiler):
     """(folder, config, variables) of a run that was cut off once, and the variables of one that was not."""
     config, cut, straight = tiny(), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("straight")
     method = methods.build(config)
     train = functools.partial(loop.train, config, method, out=io.StringIO())
-    jax.config.update("jax_disable_most_optimizations", True)  # the time here is that of the compiler
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
         with pytest.raises(RuntimeError, match="power"):
@@ -83,7 +82,6 @@ def runs(tmp_path_factory):
         resumed = train(data(Photos), cut, out=told)
         assert "structure: resumed at step 1 of 3" in told.getvalue()
         yield cut, config, resumed, train(data(Photos), straight)
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture
