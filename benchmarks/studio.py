@@ -115,12 +115,12 @@ def latency() -> None:
         entries = page.evaluate(
             "performance.getEntriesByName('release to preview').map((e) => ({ ...e.detail, all: e.duration }))"
         )
+        width, height = _MEGAPIXEL
+        head(f"a photo of {width}x{height} pixels")
+        row("from the button's release to the new preview", [entry["all"] for entry in entries])
+        row("of which the server solved", [entry["solve_ms"] for entry in entries])
+        row("and drew the strokes", [entry["draw_ms"] for entry in entries])
         browser.close()
-    width, height = _MEGAPIXEL
-    head(f"a photo of {width}x{height} pixels")
-    row("from the button's release to the new preview", [entry["all"] for entry in entries])
-    row("of which the server solved", [entry["solve_ms"] for entry in entries])
-    row("and drew the strokes", [entry["draw_ms"] for entry in entries])
 
 
 def opened(host: str) -> str:
