@@ -128,8 +128,7 @@ def picture(path: str) -> None:
             page.click(f"#presets button[title={title}]")
             painted(page, np.array(stroke))
             page.wait_for_timeout(1000)
-        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    shot.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        page.screenshot(path=path)
 
 
 def latency() -> None:
