@@ -1,5 +1,7 @@
 """The studio under the hand and under load: `python benchmarks/studio.py [--latency] [--load]`, by default both.
 
+`--picture=docs/images/studio.png` makes the README's picture of the page instead.
+
 Latency: in a headless chromium with a photo of one megapixel, `--strokes` strokes are painted with the mouse. Measured
 by the page's own clock: from the release of the button to the frame that follows the repainted preview. Beside it, what
 the server says it needed to draw the strokes on the cells and to solve for all versions.
@@ -23,6 +25,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import app, flags
@@ -33,6 +36,9 @@ from colorize_jax.studio import protocol
 
 _LATENCY = flags.DEFINE_bool("latency", False, "In the browser alone.")
 _LOAD = flags.DEFINE_bool("load", False, "Under load alone.")
+_PICTURE = flags.DEFINE_string(
+    "picture", None, "Where to write a picture of the page at work, and nothing else."
+)
 _STROKES = flags.DEFINE_integer("strokes", 60, "Painted in the browser.")
 _SESSIONS = flags.DEFINE_integer("sessions", 10, "At once.")
 _EDITS = flags.DEFINE_integer("edits", 30, "Messages of each session.")
@@ -41,6 +47,11 @@ _PHOTOS = flags.DEFINE_integer("photos", 30, "Opened at the end, one after the o
 _PHOTO = Path(__file__).parents[1] / "examples" / "coffee_gray.jpg"
 _MEGAPIXEL = (1224, 816)
 _UNDO_ABOVE = 12  # strokes: as many as a user has on a photo
+_PAINTED = {  # of the picture: a saucer, a cup, and a table
+    "Blue": [[0.22, 0.5], [0.24, 0.65], [0.3, 0.75]],
+    "Orange": [[0.42, 0.58], [0.5, 0.62]],
+    "Wood": [[0.8, 0.25], [0.92, 0.5]],
+}
 _MALFORMED = ("{", "[]", '{"id": 1}', '{"type": "edits", "id": 2, "document": {"version": 7}}', "\x00" * 1000)
 
 
@@ -79,12 +90,12 @@ def head(title: str) -> None:
     print(f"{title:48s}{'p50':>10}{'p95':>10}{'max':>10}{'n':>8}   milliseconds")
 
 
-def latency() -> None:
-    """Paints in a browser."""
+@contextlib.contextmanager
+def opened_page(host: str) -> Iterator[Any]:
+    """The studio's page in a headless chromium, with the photo open."""
     from playwright.sync_api import sync_playwright
 
-    rng = np.random.default_rng(0)
-    with studio() as (host, _), sync_playwright() as driver:
+    with sync_playwright() as driver:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -94,17 +105,41 @@ def latency() -> None:
         page.set_input_files("#photo-file", photo)
         page.wait_for_selector("body[data-state=work]")
         page.wait_for_timeout(3000)
-        box = page.locator("#marks").bounding_box()
+        yield page
+        browser.close()
+
+
+def painted(page: Any, path: np.ndarray) -> None:
+    """Drags the mouse along a path, in fractions of the photo."""
+    box = page.locator("#marks").bounding_box()
+    places = (box["x"], box["y"]) + path * (box["width"], box["height"])
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def picture(path: str) -> None:
+    """Paints a few strokes and keeps what the page looks like."""
+    with studio() as (host, _), opened_page(host) as page:
+        page.locator("#versions button").nth(1).click()
+        for title, stroke in _PAINTED.items():
+            page.click(f"#presets button[title={title}]")
+            painted(page, np.array(stroke))
+            page.wait_for_timeout(1000)
+        page.screenshot(path=path)
+
+
+def latency() -> None:
+    """Paints in a browser."""
+    rng = np.random.default_rng(0)
+    with studio() as (host, _), opened_page(host) as page:
         for index in range(_STROKES.value):
             start, along = rng.uniform(0.1, 0.9, 2), rng.normal(0, 0.08, 2)
             path = (start + np.linspace(0, 1, 6)[:, None] * along).clip(0.02, 0.98)
             page.locator("#presets button").nth(int(rng.integers(14))).click()
-            places = (box["x"], box["y"]) + path * (box["width"], box["height"])
-            page.mouse.move(*places[0])
-            page.mouse.down()
-            for place in places[1:]:
-                page.mouse.move(*place, steps=3)
-            page.mouse.up()
+            painted(page, path)
             page.wait_for_function(
                 "(n) => performance.getEntriesByName('release to preview').length > n", arg=index
             )
@@ -115,12 +150,11 @@ def latency() -> None:
         entries = page.evaluate(
             "performance.getEntriesByName('release to preview').map((e) => ({ ...e.detail, all: e.duration }))"
         )
-        browser.close()
-    width, height = _MEGAPIXEL
-    head(f"a photo of {width}x{height} pixels")
-    row("from the button's release to the new preview", [entry["all"] for entry in entries])
-    row("of which the server solved", [entry["solve_ms"] for entry in entries])
-    row("and drew the strokes", [entry["draw_ms"] for entry in entries])
+        width, height = _MEGAPIXEL
+        head(f"a photo of {width}x{height} pixels")
+        row("from the button's release to the new preview", [entry["all"] for entry in entries])
+        row("of which the server solved", [entry["solve_ms"] for entry in entries])
+        row("and drew the strokes", [entry["draw_ms"] for entry in entries])
 
 
 def opened(host: str) -> str:
@@ -192,6 +226,8 @@ def load() -> None:
 
 
 def main(_: list[str]) -> None:
+    if _PICTURE.value:
+        return picture(_PICTURE.value)
     both = _LATENCY.value == _LOAD.value
     if both or _LATENCY.value:
         latency()

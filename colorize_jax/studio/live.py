@@ -1,6 +1,7 @@
 """A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,11 @@ from colorize_jax.shapes import Float, UInt8
 PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
 _LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
-_FEW = 4  # a quarter of the cells or fewer are added to the inverse; more are factored anew
+_FEW = 3  # a third of the cells or fewer are added to the inverse; more are factored anew
+
+
+_Inverse = Callable[[np.ndarray], np.ndarray]
+"""b to A⁻¹ b."""
 
 
 class Explained(NamedTuple):
@@ -86,12 +91,11 @@ class LivePhoto:
 
     def fields_of(self, cells: CellEdits) -> Float[np.ndarray, "N F F 2"]:
         """`fields`, of edits that are on the cells already."""
-        over = propagate.over(
-            self.similarity, cells, **self._pulls, confidence=self._beta, solver=self._solved
-        )
+        solver = self._solver()
         alone = propagate.alone(self.similarity, cells, **self._pulls)
-        versions = propagate.solve(over, self.unary, self._solved)
-        gray = propagate.solve(alone, np.zeros_like(self.unary[:1]), self._solved)
+        gray = propagate.solve(alone, np.zeros_like(self.unary[:1]), solver)
+        over = propagate.over(self.similarity, cells, **self._pulls, confidence=self._beta, solver=solver)
+        versions = propagate.solve(over, self.unary, solver)
         return np.concatenate([versions, gray])
 
     def lifted(
@@ -140,24 +144,48 @@ class LivePhoto:
     def _pulls(self) -> dict[str, float]:
         return {"weight": self._beta, "floor": self._floor}
 
-    def _solved(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """A⁻¹ b, a `propagate.Solver`.
+    def _solver(self) -> propagate.Solver:
+        """A⁻¹ b for the systems of one set of edits: the one that it factored last is not factored again.
 
-        Where few weights differ from the floor γ, by δ at the cells K, and b is 0 elsewhere, it is (Woodbury)
-        G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G = ((I−S)ᵀ(I−S) + γ)⁻¹; otherwise one Cholesky factor.
+        What edits say of the cells, and the field of the edits alone, come of the same system.
         """
-        delta = weights[:, 0] - self._floor
-        at = np.flatnonzero(np.abs(delta) > 1e-6 * self._floor)  # less is rounding
-        linked = similarity is not self.similarity
-        if not linked and len(at) <= len(delta) // _FEW and not np.delete(right, at, axis=0).any():
-            rows = self._covariance[at]
-            return rows.T @ _solved_small(rows[:, at], delta[at], right[at] / delta[at, None])
-        matrix = _quadratic(similarity) if linked else self._quadratic.copy()
+        factored: tuple[np.ndarray, np.ndarray, _Inverse] | None = None
+
+        def solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+            nonlocal factored
+            at = self._few(similarity, right, weights)
+            if at is not None:
+                return self._added(at, right, weights)
+            if factored is None or factored[0] is not similarity or (factored[1] != weights).any():
+                factored = similarity, weights, self._factored(similarity, weights)
+            return factored[2](right)
+
+        return solved
+
+    def _few(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """The cells whose weight is not the floor γ, where they are few, no link changes S, and b is 0 elsewhere."""
+        at = np.flatnonzero(np.abs(weights[:, 0] - self._floor) > 1e-6 * self._floor)  # less is rounding
+        if similarity is not self.similarity or len(at) > len(weights) // _FEW:
+            return None
+        return None if np.delete(right, at, axis=0).any() else at
+
+    def _added(self, at: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A⁻¹ b where the weights are γ but for δ more at the cells K, outside of which b is 0.
+
+        Woodbury: G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G = ((I−S)ᵀ(I−S) + γ)⁻¹.
+        """
+        delta = weights[at, 0] - self._floor
+        rows = self._covariance[at]
+        return rows.T @ _solved_small(rows[:, at], delta, right[at] / delta[:, None])
+
+    def _factored(self, similarity: np.ndarray, weights: np.ndarray) -> _Inverse:
+        """One Cholesky factor."""
+        matrix = self._quadratic.copy() if similarity is self.similarity else _quadratic(similarity)
         host.diagonal(matrix)[:] += weights[:, 0]
-        _, solution, failed = lapack.sposv(matrix.T, np.float32(right), lower=True, overwrite_a=True)
+        factor, failed = lapack.spotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
         if failed:
             raise ValueError("the system of these edits is not positive definite; use weights closer to 1.")
-        return solution
+        return lambda right: lapack.spotrs(factor, np.float32(right), lower=True)[0]
 
 
 def _quadratic(similarity: np.ndarray) -> np.ndarray:

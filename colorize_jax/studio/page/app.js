@@ -36,9 +36,10 @@ let recent = [];
 let explained = null;
 let similarity = null;
 let nextId = 1;
-let lastSent = null; // {id, committed} of the newest message of edits
+let lastSent = null; // {id, committed, text, refused, times} of the newest message of edits
 let release = null; // {id, start}: what the time from the mouse's release to the picture is measured for
 let shownId = 0; // of the newest answer
+let paintedId = 0; // of the answer that the picture shows
 let idle = null;
 const painting = { busy: false, again: false, buffer: null, id: 0 };
 
@@ -70,7 +71,7 @@ function begin(opened, edits, chosen) {
   photo = opened;
   history = new History(edits);
   [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
-  [lastSent, release, shownId] = [null, null, 0];
+  [lastSent, release, shownId, paintedId] = [null, null, 0, 0];
   document.body.dataset.state = "work";
   const planes = ["lightness", "guide", "alpha"].map((name) => planeOf(opened[name]));
   take(opened.fields);
@@ -120,13 +121,18 @@ const current = () => changing ?? history.edits;
 const plain = (edits) => edits.map(({ shown, ...edit }) => edit);
 
 function send(committed, start) {
-  const id = nextId++;
-  lastSent = { id, committed };
-  release = start === undefined ? null : { id, start };
-  busy(true);
-  live.send({ type: "edits", id, version, document: documentOf(plain(current())) });
+  const document = documentOf(plain(current()));
+  const text = JSON.stringify([version, document]);
   clearTimeout(idle);
   idle = setTimeout(settle, IDLE);
+  if (lastSent?.text !== text || lastSent.refused) {
+    lastSent = { id: nextId++, text };
+    busy(true);
+    live.send({ type: "edits", id: lastSent.id, version, document });
+  } // else the last move of the pointer has asked for this already
+  lastSent.committed = committed;
+  release = start === undefined ? null : { id: lastSent.id, start };
+  painted(paintedId);
 }
 
 function settle() {
@@ -145,13 +151,14 @@ function hear(answer) {
   take(answer.fields);
   lifted = answer.lifted && answer.version === version ? answer.lifted : null;
   shownId = answer.id;
-  if (release?.id === answer.id) Object.assign(release, { solve_ms: answer.solve_ms, draw_ms: answer.draw_ms });
+  if (lastSent?.id === answer.id) lastSent.times = { solve_ms: answer.solve_ms, draw_ms: answer.draw_ms };
   paint();
 }
 
 function refused({ id, message }) {
   if (id !== lastSent?.id) return; // a stroke that is not finished yet
   busy(false);
+  lastSent.refused = true;
   if (!lastSent.committed) return;
   toast(`Sorry: ${message}`);
   if (!history.edits.length) return;
@@ -190,6 +197,7 @@ painter.onmessage = ({ data }) => {
   if (fits) {
     stage.show(data.buffer);
     painting.buffer = data.buffer;
+    paintedId = data.id;
     painted(data.id);
   }
   if (painting.again || !fits) paint();
@@ -199,7 +207,8 @@ painter.onmessage = ({ data }) => {
 /** Measures what the user waits for, where browsers and tests look for such times: performance.getEntries(). */
 function painted(id) {
   if (release === null || id < release.id) return;
-  const { start, ...detail } = release;
+  const { start } = release;
+  const detail = lastSent.times;
   release = null;
   requestAnimationFrame(() => performance.measure("release to preview", { start, end: performance.now(), detail }));
 }

@@ -15,8 +15,11 @@ const SLOPE = (29 / 6) ** 2 / 3;
 const TOLERANCE = 1e-4; // of the gamut, in linear light
 const BISECTIONS = 8; // of the chroma: to 1/256 of it
 const LEVELS = 65535;
+const DIRECTIONS = 512; // of a* and b*, all around gray
+const FURTHEST = 300; // |a*| + |b*| beyond every colour of sRGB
+const LIMIT_BISECTIONS = 12;
 
-const fInverse = (f) => (f > 6 / 29 ? f * f * f : (f - 4 / 29) / SLOPE);
+const fInverse = (f) => (f > 6 / 29 ? f * f * f : (f - 4 / 29) * (1 / SLOPE));
 const cieF = (t) => (t > (6 / 29) ** 3 ? Math.cbrt(t) : SLOPE * t + 4 / 29);
 const encode = (v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
 const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -87,6 +90,43 @@ const ROW = Array.from({ length: 256 }, (_, byte) => (byte / 2.55 + 16) / 116);
 const FY = Float64Array.from(ROW);
 const PART = TO_RGB.map((row) => Float64Array.from(ROW, (f) => row[1] * fInverse(f)));
 
+/** Where a direction lies around gray, from 0 to 4: as good as an angle, and quicker. */
+function directionOf(a, b) {
+  const size = Math.abs(a) + Math.abs(b);
+  if (b >= 0) return a >= 0 ? b / size : 1 - a / size;
+  return a < 0 ? 2 - b / size : 3 + a / size;
+}
+
+const limits = new Array(256).fill(null); // by the byte that carries L*, made when first asked for
+
+/** The largest |a*| + |b*| that this lightness has in each direction; the first again at the end. */
+function limitsAt(byte) {
+  const row = new Float32Array(DIRECTIONS + 1);
+  for (let i = 0; i <= DIRECTIONS; i++) {
+    const place = (4 * i) / DIRECTIONS;
+    const a = place < 2 ? 1 - place : place - 3;
+    const b = place < 1 ? place : place < 3 ? 2 - place : place - 4;
+    let least = 0;
+    let most = FURTHEST;
+    for (let step = 0; step < LIMIT_BISECTIONS; step++) {
+      const middle = (least + most) / 2;
+      if (inGamut(byte / 2.55, middle * a, middle * b)) least = middle;
+      else most = middle;
+    }
+    row[i] = least;
+  }
+  return row;
+}
+
+/** `chromaShare` out of gamut, from a table. */
+function shareOf(byte, a, b) {
+  const row = (limits[byte] ??= limitsAt(byte));
+  const place = (directionOf(a, b) * DIRECTIONS) / 4;
+  const low = Math.min(place | 0, DIRECTIONS - 1);
+  const limit = row[low] + (place - low) * (row[low + 1] - row[low]);
+  return Math.min(1, limit / (Math.abs(a) + Math.abs(b)));
+}
+
 /**
  * Colours on a lightness.
  *
@@ -99,6 +139,7 @@ export function compose(lightness, alpha, width, height, planes, out) {
   const rows = taps(height, planes.height);
   const [r0, g0, b0] = [0, 1, 2].map((i) => TO_RGB[i][0]);
   const [r2, g2, b2] = [0, 1, 2].map((i) => TO_RGB[i][2]);
+  const [r1, g1, b1] = PART;
   const rowA = new Float32Array(planes.width);
   const rowB = new Float32Array(planes.width);
   for (let y = 0, p = 0; y < height; y++) {
@@ -116,31 +157,21 @@ export function compose(lightness, alpha, width, height, planes, out) {
       let a = rowA[low] + u * (rowA[high] - rowA[low]);
       let b = rowB[low] + u * (rowB[high] - rowB[low]);
       const byte = lightness[p];
-      let X = fInverse(FY[byte] + a * 0.002);
-      let Z = fInverse(FY[byte] - b * 0.005);
-      let red = r0 * X + r2 * Z + PART[0][byte];
-      let green = g0 * X + g2 * Z + PART[1][byte];
-      let blue = b0 * X + b2 * Z + PART[2][byte];
+      const fy = FY[byte];
+      let X = fInverse(fy + a * 0.002);
+      let Z = fInverse(fy - b * 0.005);
+      let red = r0 * X + r2 * Z + r1[byte];
+      let green = g0 * X + g2 * Z + g1[byte];
+      let blue = b0 * X + b2 * Z + b1[byte];
       if (!inside(red, green, blue)) {
-        let least = 0;
-        let most = 1;
-        for (let step = 0; step < BISECTIONS; step++) {
-          const middle = (least + most) / 2;
-          X = fInverse(FY[byte] + middle * a * 0.002);
-          Z = fInverse(FY[byte] - middle * b * 0.005);
-          red = r0 * X + r2 * Z + PART[0][byte];
-          green = g0 * X + g2 * Z + PART[1][byte];
-          blue = b0 * X + b2 * Z + PART[2][byte];
-          if (inside(red, green, blue)) least = middle;
-          else most = middle;
-        }
-        a *= least;
-        b *= least;
-        X = fInverse(FY[byte] + a * 0.002);
-        Z = fInverse(FY[byte] - b * 0.005);
-        red = r0 * X + r2 * Z + PART[0][byte];
-        green = g0 * X + g2 * Z + PART[1][byte];
-        blue = b0 * X + b2 * Z + PART[2][byte];
+        const share = shareOf(byte, a, b);
+        a *= share;
+        b *= share;
+        X = fInverse(fy + a * 0.002);
+        Z = fInverse(fy - b * 0.005);
+        red = r0 * X + r2 * Z + r1[byte];
+        green = g0 * X + g2 * Z + g1[byte];
+        blue = b0 * X + b2 * Z + b1[byte];
       }
       const opaque = alpha ? alpha[p] : 255;
       out[p] = (opaque << 24) | (BYTES[level(blue)] << 16) | (BYTES[level(green)] << 8) | BYTES[level(red)];

@@ -4,6 +4,7 @@ import { chromaShare, css, inGamut, labToRgb } from "./colour.js";
 
 const REACH = 100; // of a* and b*, to each side
 const STEP = 4; // of the arrow keys
+const FEW = [20, 92]; // L* below and above which hardly any colour exists
 const KEYS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
 
 export class Picker {
@@ -73,8 +74,13 @@ export class Picker {
     }
     this.swatch.style.background = css(this.lightness, ...this.ab);
     const hex = labToRgb(this.lightness, ...this.ab).map((v) => v.toString(16).padStart(2, "0"));
-    this.name.textContent = `#${hex.join("")} at lightness ${Math.round(this.lightness)}`;
+    this.name.textContent = `#${hex.join("")} at lightness ${Math.round(this.lightness)}${few(this.lightness)}`;
   }
+}
+
+function few(lightness) {
+  if (lightness < FEW[0]) return ": so dark a place has few colours";
+  return lightness > FEW[1] ? ": so bright a place has few colours" : "";
 }
 
 function planeAt(lightness, size) {
