@@ -25,7 +25,7 @@ from PIL import Image
 
 from colorize_jax import bundle, color, methods, propagate, upsample
 from colorize_jax.edits import Edits, as_edits
-from colorize_jax.methods.base import Samples, Variables
+from colorize_jax.methods.base import Samples, SpreadPrior, Variables
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photo import Photo, as_photo
 from colorize_jax.raster import CellEdits, Marks, mark, to_cells
@@ -42,11 +42,13 @@ class Prior(NamedTuple):
       similarity: S that edits spread through: row i tells how much cell i of the field leans on each other cell.
       unary: its single answer where edits say nothing, network units.
       confidence: κ > 0 that holds it there.
+      fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
     """
 
     similarity: Float[np.ndarray, "P P"]
     unary: Float[np.ndarray, "F F 2"]
     confidence: Float[np.ndarray, "F F"]
+    fine: propagate.Fine | None = None
 
 
 class Versions(NamedTuple):
@@ -74,7 +76,7 @@ class Colorizer:
         sample: Callable[..., Samples],
         variables: Variables,
         similarity: Callable[..., jax.Array] | None = None,
-        spread: Callable[..., tuple[jax.Array, ...]] | None = None,
+        spread: Callable[..., SpreadPrior] | None = None,
     ):
         """Args: a resolved config, the variables, and `sample`, `similarity` and `spread` of the method it names."""
         self.config = config
@@ -172,7 +174,10 @@ class Colorizer:
         else:
             unary = prior.unary[None] * np.float32(mode == "guided")
             versions = Versions([], np.ones(1, np.float32), unary, unary)
-        field = propagate.solve(system, unary)
+        if mode == "guided":
+            field = self.guided(prior, system.edits, lambda side: to_cells(marks, side))[None]
+        else:
+            field = propagate.solve(system, unary)
         tiles = propagate.exact_tiles(_columns(field), photo.lightness, marks)
         return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
 
@@ -206,6 +211,23 @@ class Colorizer:
         pulls = {"weight": crf.beta_test, "floor": crf.floor}
         return propagate.over(prior.similarity, cells, **pulls, confidence=beta)
 
+    def guided(
+        self, prior: Prior, cells: CellEdits, cells_of: Callable[[int], CellEdits]
+    ) -> Float[np.ndarray, "G G 2"]:
+        """The field of mode 'guided', network units: on the prior's cells, refined where the model can.
+
+        Args:
+          prior: of the photo.
+          cells: the edits on its cells.
+          cells_of: the edits on a field of another side.
+        """
+        unary = propagate.calibrated(prior.unary, cells)
+        field = propagate.solve(self.system_of(prior, cells, "guided"), unary[None])
+        if prior.fine is None:
+            return field[0]
+        fine_cells = cells_of(len(prior.fine.confidence))
+        return propagate.refine(prior.fine, field[0], fine_cells, weight=self.config.gcrf.beta_test)
+
     def edited_unary(
         self,
         similarity: Float[np.ndarray, "P P"],
@@ -231,7 +253,11 @@ class Colorizer:
           ValueError: the model's method has no similarity.
         """
         if self._spread is not None:
-            return Prior(*(np.asarray(x[0]) for x in self._spread(self._variables, self._input(photo))))
+            found = jax.tree.map(
+                lambda x: np.asarray(x[0]), self._spread(self._variables, self._input(photo))
+            )
+            fine = found.fine and propagate.Fine(*found.fine)
+            return Prior(found.similarity, found.unary, found.confidence, fine)
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])

@@ -1,5 +1,7 @@
 """A model as one of the propagation methods that `edit_scores` compares: the same arguments as `classical.METHODS`."""
 
+from functools import partial
+
 import numpy as np
 
 from colorize_jax import color, propagate, upsample
@@ -25,10 +27,15 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
     kept = _Kept(colorizer)
 
     def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        prior = kept.prior(lightness)
-        system = colorizer.system_of(prior, revealed_cells(targets, weights, len(prior.unary)), mode)
-        field = propagate.solve(system, prior.unary[None] * np.float32(mode == "guided"))
-        lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field[0]), lightness))
+        prior, cells_of = kept.prior(lightness), partial(revealed_cells, targets, weights)
+        cells = cells_of(len(prior.unary))
+        if mode == "guided":
+            field = colorizer.guided(prior, cells, cells_of)
+        else:
+            field = propagate.solve(
+                colorizer.system_of(prior, cells, mode), np.zeros_like(prior.unary)[None]
+            )[0]
+        lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), lightness))
         return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
 
     return spread

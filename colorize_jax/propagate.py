@@ -14,6 +14,9 @@ only where no edit speaks. How much edits speak of a cell is what a white edit o
 
 and a version keeps its colours where m = 0. Without any edit it is the version, exactly.
 
+In mode 'guided' the unary is first made no more colourful than the edits are (`gcrf.calibrated`), and the field is
+refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
+
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.
 
@@ -28,6 +31,7 @@ themselves are set: the colour is exact, and there is no pasted patch around it.
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
@@ -43,6 +47,9 @@ _SIGMA_RANGE = 12.0
 
 Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """S (P, P), right-hand sides b (P, K) and diagonal weights (P, 1) > 0 to A⁻¹ b."""
+
+
+_calibrated = jax.jit(gcrf.calibrated)
 
 
 class System(NamedTuple):
@@ -65,6 +72,18 @@ class System(NamedTuple):
     @property
     def weights(self) -> Float[np.ndarray, "P 1"]:
         return self.known + self.unary + self.floor
+
+
+class Fine(NamedTuple):
+    """What a photo's field is refined by.
+
+    Attributes:
+      rows: S by window, see `gcrf.solve_windowed`.
+      confidence: κ > 0 in the coarse field.
+    """
+
+    rows: Float[np.ndarray, "K G G"]
+    confidence: Float[np.ndarray, "G G"]
 
 
 def alone(similarity: Float[np.ndarray, "P P"], edits: CellEdits, *, weight: float, floor: float) -> System:
@@ -159,6 +178,36 @@ def solve(
     low, high = (f([f(columns, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
     field = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))
     return np.moveaxis(field.reshape(side, side, count, 2), 2, 0).astype(np.float32)
+
+
+def calibrated(unary: Float[np.ndarray, "F F 2"], edits: CellEdits) -> Float[np.ndarray, "F F 2"]:
+    """The unary, no more colourful than the edits; see `gcrf.calibrated`."""
+    colours = color.ab_to_network(edits.ab)
+    rows = [jnp.asarray(x, jnp.float32) for x in (unary.reshape(-1, 2), colours.reshape(-1, 2))]
+    known = jnp.asarray(edits.weights.reshape(-1), jnp.float32)
+    return np.asarray(_calibrated(rows[0], rows[1], known)).reshape(unary.shape)
+
+
+def refine(
+    fine: Fine, coarse: Float[np.ndarray, "F F 2"], edits: CellEdits, *, weight: float
+) -> Float[np.ndarray, "G G 2"]:
+    """Eq. (6) on the fine field, with the coarse one, lifted, for its unary; clipped as `solve` clips.
+
+    Args:
+      fine: of the photo; G is a multiple of F.
+      coarse: network units.
+      edits: on the fine field's cells; links have told on the coarse one.
+      weight: w of an edit of weight 1 where it covers its cell.
+    """
+    side = len(fine.confidence)
+    unary = np.asarray(jax.image.resize(coarse, (side, side, 2), "cubic")).reshape(-1, 2)
+    colours = color.ab_to_network(edits.ab).reshape(-1, 2)
+    known, kept = weight * edits.weights.reshape(-1, 1), fine.confidence.reshape(-1, 1)
+    targets = (known * colours + kept * unary) / (known + kept)
+    rows, targets, weights = (jnp.asarray(x, jnp.float32) for x in (fine.rows, targets, (known + kept)[:, 0]))
+    field = np.asarray(gcrf.solve_windowed(rows, targets, weights).value)
+    low, high = (f([f(coarse, axis=(0, 1)), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
+    return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(side, side, 2)
 
 
 def _solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from colorize_jax import bundle, methods
 from colorize_jax import config as configs
 from colorize_jax.train import workdir as files
 from colorize_jax.train.checkpoints import restore_variables
+from colorize_jax.train.handover import is_released
 from colorize_jax.train.telemetry import read_metrics
 
 IMAGENET_TERMS = "ImageNet's terms of access: research and education, not commercial"
@@ -72,8 +73,15 @@ def provenance(workdir: Path, licences: dict[str, str]) -> dict[str, Any]:
         "stages": stages_told(workdir / "metrics.jsonl"),
         "starts": json.loads((workdir / "versions.json").read_text()),
         "exported_at_commit": files.commit(),
-        "began_with": provenance(Path(before), licences) if before else None,
+        "began_with": _provenance_of(before, licences) if before else None,
     }
+
+
+def _provenance_of(run: str, licences: dict[str, str]) -> dict[str, Any]:
+    """Of a released model its own record."""
+    if is_released(run):
+        return {"model": Path(run).name, **bundle.load_bundle(run).provenance}
+    return provenance(Path(run), licences)
 
 
 def stages_told(path: Path) -> list[dict[str, Any]]:

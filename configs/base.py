@@ -73,6 +73,9 @@ def get_config() -> ConfigDict:
     config.spread.learned = False
     config.spread.width = 64  # of the learned vectors
     config.spread.hidden = 192
+    config.spread.fine = False  # one more solve, on a field of twice the side
+    config.spread.fine_width = 24
+    config.spread.fine_hidden = 64
 
     config.cvae = ConfigDict()
     config.cvae.draws = 256  # codes that are decoded and clustered
@@ -107,6 +110,7 @@ def get_config() -> ConfigDict:
     config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
     config.stages.spread_coarse = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
     config.stages.spread = ConfigDict({"epochs": 1.0, "batch_size": 16, "lr": 5e-4})
+    config.stages.spread_fine = ConfigDict({"epochs": 0.2, "batch_size": 8, "lr": 2e-3})
     # (first epoch, share of the unary that the mask H keeps)
     config.stages.structure.schedule = (
         (0.0, 1.0), (2.0, 0.75), (4.0, 0.5), (6.0, 0.25), (8.0, 0.1),

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from colorize_jax import color, edit, edit_methods, explain
 from colorize_jax.colorize import Colorizer
-from colorize_jax.methods.base import Samples
+from colorize_jax.methods.base import Samples, SpreadPrior
 from colorize_jax.photo import photo_from_array
 
 RED, BLUE = "#b07070", "#6070a0"  # within the gamut at both lightnesses
@@ -54,7 +54,7 @@ def _spread(variables, batch):
     unary = jnp.zeros((1, SIDE, SIDE, 2)).at[..., 1].set(-10 / 128)
     rows = jnp.where(jnp.arange(SIDE) < SIDE // 2, 1e-4, 1e-2)
     confidence = jnp.broadcast_to(rows[None, :, None], (1, SIDE, SIDE))
-    return _similarity(variables, batch), unary, confidence
+    return SpreadPrior(_similarity(variables, batch), unary, confidence)
 
 
 @pytest.fixture(scope="module")

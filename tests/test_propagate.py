@@ -200,3 +200,32 @@ def test_exact_colours_survive_to_the_picture_within_one_unit():
     shown = color.lab_to_srgb_bytes(np.stack([lightness, *planes], axis=-1))
     error = np.abs(color.srgb_to_lab(shown / 255.0) - given)
     assert error[..., 1:].max() < 1, error[..., 1:].max()
+
+
+def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_unary(unary):
+    side, cells = 2 * SIDE, to_cells(mark(as_edits([LEFT]), 80, 80), 2 * SIDE)
+    near = np.array([np.asarray(x) for x in gcrf.shifted(jax.numpy.ones((side, side)), 1)])
+    fine = propagate.Fine(near / near.sum(axis=0), np.full((side, side), 0.05, np.float32))
+    field = propagate.refine(fine, unary[0], cells, weight=5.0)
+    matrix = np.zeros((side**2, side**2))
+    at = np.arange(side**2).reshape(side, side)
+    for share, (y, x) in zip(fine.rows, gcrf.offsets(1), strict=True):
+        for i, j in zip(*np.nonzero(share), strict=True):
+            matrix[at[i, j], at[i + y, j + x]] = share[i, j]
+    off, known = np.eye(side**2) - matrix, 5.0 * cells.weights.reshape(-1, 1).astype(np.float64)
+    lifted = np.asarray(jax.image.resize(unary[0], (side, side, 2), "cubic"), np.float64).reshape(-1, 2)
+    right = known * color.ab_to_network(cells.ab).reshape(-1, 2) + 0.05 * lifted
+    expected = np.linalg.solve(off.T @ off + np.diag(known[:, 0] + 0.05), right)
+    colours = [*unary[0].reshape(-1, 2), [0, 0], *color.ab_to_network(cells.ab).reshape(-1, 2)]
+    expected = np.clip(expected, np.min(colours, axis=0), np.max(colours, axis=0))
+    np.testing.assert_allclose(field.reshape(-1, 2), expected, atol=1e-3)
+    assert np.abs(field.reshape(-1, 2) - lifted).max() > 0.02
+
+
+def test_a_unary_is_fitted_to_gray_edits(unary):
+    gray = [
+        {**LEFT, "at": [x, y], "color": {"lab": [50, 0, 0]}} for x in range(5, 80, 10) for y in (5, 35, 65)
+    ]
+    fitted = propagate.calibrated(unary[0], _cells(*gray))
+    assert np.abs(fitted).mean() < 0.5 * np.abs(unary[0]).mean()
+    np.testing.assert_allclose(propagate.calibrated(unary[0], _cells()), unary[0], atol=1e-6)

@@ -14,7 +14,8 @@
 
     gradients = jax.jit(jax.grad(loss, argnums=(0, 1)))(embeddings, 8.0)
 
-Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile; `lu`, `cholesky`, `cg`
+Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile, and `windowed` an S that
+sees near cells only; `lu`, `cholesky`, `cg`
 and `cg_matrix_free` solve the linear system, behind the interface of `solver`; `choice` lists them and chooses;
 `solution` measures what they return; `rule` differentiates it (the derivation stands there); `layer` holds the
 public calls, `mesh` the one for many devices, `diagnostics` what to log. What a Gaussian gives besides its mean:
@@ -22,17 +23,19 @@ public calls, `mesh` the one for many devices, `diagnostics` what to log. What a
 `session` edits a field without solving anew.
 """
 
+from colorize_jax.gcrf.calibrate import calibrated
 from colorize_jax.gcrf.choice import SOLVERS, Choice, choose
 from colorize_jax.gcrf.diagnostics import diagnostics
 from colorize_jax.gcrf.energy import energy, similarity
-from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity
+from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity, solve_windowed
 from colorize_jax.gcrf.likelihood import log_likelihood
-from colorize_jax.gcrf.mesh import solve_on_mesh
+from colorize_jax.gcrf.mesh import solve_on_mesh, solve_windowed_on_mesh
 from colorize_jax.gcrf.posterior import Precision, condition, posterior_sample, posterior_variance
 from colorize_jax.gcrf.precision import matrix_free_precision
 from colorize_jax.gcrf.session import Session
 from colorize_jax.gcrf.solution import MESSAGES, Solution, Status
 from colorize_jax.gcrf.suggest import suggest
+from colorize_jax.gcrf.windowed import offsets, shifted
 
 __all__ = [
     "MESSAGES",
@@ -42,6 +45,7 @@ __all__ = [
     "Session",
     "Solution",
     "Status",
+    "calibrated",
     "check_solvable",
     "choose",
     "condition",
@@ -49,11 +53,15 @@ __all__ = [
     "energy",
     "log_likelihood",
     "matrix_free_precision",
+    "offsets",
     "posterior_sample",
     "posterior_variance",
+    "shifted",
     "similarity",
     "solve",
     "solve_on_mesh",
     "solve_similarity",
+    "solve_windowed",
+    "solve_windowed_on_mesh",
     "suggest",
 ]

@@ -22,6 +22,7 @@ from colorize_jax.gcrf import cholesky
 from colorize_jax.gcrf.operators import Blockwise, Stored
 from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.gcrf.solver import Limits, Solver, apply
+from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
 LANDMARKS = 256  # at most one pixel in eight
@@ -50,6 +51,12 @@ def prepare(operator: Stored | Blockwise, weights: Float[Array, " P"]) -> Precon
     return Preconditioner(diagonal, coarse)
 
 
+def prepare_diagonal(operator: Stored | Windowed | Blockwise, weights: Float[Array, " P"]) -> Preconditioner:
+    """M⁻¹ r = r / diag(A) alone: enough where every cell has a weight that does not vanish."""
+    diagonal = 1 - 2 * operator.diagonal() + operator.column_squares() + weights
+    return Preconditioner(diagonal, jnp.zeros((len(weights), 0), diagonal.dtype))
+
+
 def landmarks(pixels: int) -> Int[np.ndarray, " K"]:
     """The same random pixels in every run: a regular choice would line up with the rows of the field."""
     return np.sort(np.random.default_rng(0).permutation(pixels)[: max(1, min(LANDMARKS, pixels // 8))])
@@ -71,7 +78,11 @@ class _Iterate(NamedTuple):
 
 
 def solve(
-    operator: Stored | Blockwise, weights: Array, state: Preconditioner, right: Array, limits: Limits
+    operator: Stored | Windowed | Blockwise,
+    weights: Array,
+    state: Preconditioner,
+    right: Array,
+    limits: Limits,
 ) -> tuple[Float[Array, "P C"], Int[Array, " C"]]:
     """A⁻¹ b from x = 0, until ‖r‖ ≤ tolerance ‖b‖ by the recursive residual r."""
     goal = limits.tolerance * jnp.linalg.norm(right, axis=0)
@@ -110,3 +121,4 @@ def iterative(*, stored: bool) -> Solver:
 
 
 SOLVER = iterative(stored=True)
+DIAGONAL = Solver(prepare_diagonal, solve, stored=False, iterative=True)

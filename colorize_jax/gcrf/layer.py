@@ -13,6 +13,7 @@ from colorize_jax.gcrf.choice import SOLVERS, choose
 from colorize_jax.gcrf.operators import Attention, Stored
 from colorize_jax.gcrf.solution import Solution, raise_unsolved
 from colorize_jax.gcrf.solver import Limits
+from colorize_jax.gcrf.windowed import windowed
 from colorize_jax.shapes import Array, Float
 
 
@@ -136,6 +137,52 @@ def _solve_similarity(similarity: Array, targets: Array, weights: Array, *, how:
         return rule.minimiser(Stored(similarity), targets, weights, how)
 
     return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
+
+
+def solve_windowed(
+    rows: Float[Array, "*batch K H W"],
+    targets: Float[Array, "*batch P C"],
+    weights: Float[Array, "*batch P"],
+    *,
+    tolerance: float = 1e-4,
+    max_iterations: int = 500,
+    throw: bool = True,
+) -> Solution:
+    """Eq. (6) for an S whose rows lean on near cells only; otherwise as `solve`, with gradients for S, α and w.
+
+    Solved by conjugate gradients, whose work grows as far as colours must travel: meant for weights that are small
+    nowhere, such as those of a coarse field's colours.
+
+    Args:
+      rows: S by window, see `windowed.windowed`.
+      targets: α, network units, P = H·W.
+      weights: w ≥ 0, some positive.
+      tolerance: of the relative residual.
+      max_iterations: of CG.
+      throw: whether what is not solved is an error.
+    """
+    pixels = rows.shape[-2] * rows.shape[-1] if rows.ndim >= 3 else 0
+    if targets.ndim < 2 or targets.shape[-2] != pixels or weights.shape != targets.shape[:-1]:
+        raise ValueError(
+            f"rows {rows.shape}, targets {targets.shape} and weights {weights.shape} do not agree; allowed are "
+            "(..., K, H, W), (..., H·W, C) and (..., H·W) with the same leading axes"
+        )
+    check_solvable(weights)
+    dtype = _solving_dtype(rows, targets, weights)
+    arrays = [jnp.asarray(array, dtype) for array in (rows, targets, weights)]
+    how = rule.How("cg_diagonal", False, _limits(tolerance, max_iterations, dtype), throw)
+    solution = _solve_windowed(*_varying_alike(arrays), how=how)
+    if throw:
+        raise_unsolved(solution, how.solver)
+    return solution
+
+
+@partial(jax.jit, static_argnames="how")
+def _solve_windowed(rows: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
+    def one(rows: Array, targets: Array, weights: Array) -> Solution:
+        return rule.minimiser(windowed(rows), targets, weights, how)
+
+    return _batched(one, rows.ndim - 3, (0, 0, 0))(rows, targets, weights)
 
 
 def _chosen(solver: str, shape: tuple, dtype: Any, *, given: bool = False) -> str:

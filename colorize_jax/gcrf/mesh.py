@@ -9,7 +9,7 @@ from functools import partial
 import jax
 from jax.sharding import PartitionSpec
 
-from colorize_jax.gcrf.layer import solve
+from colorize_jax.gcrf.layer import solve, solve_windowed
 from colorize_jax.gcrf.solution import Solution
 from colorize_jax.shapes import Array, Float
 
@@ -58,3 +58,21 @@ def solve_on_mesh(
 
     mapped = jax.shard_map(own, in_specs=(split, split, split, same), out_specs=split)
     return mapped(embeddings, targets, weights, jax.numpy.asarray(temperature))
+
+
+def solve_windowed_on_mesh(
+    rows: Float[Array, "B K H W"], targets: Float[Array, "B P C"], weights: Float[Array, "B P"]
+) -> Solution:
+    """`solve_windowed` inside `jax.shard_map`: each device solves its images; those along 'pixel' solve the same.
+
+    Raises:
+      ValueError: as `solve_windowed`, or a batch that cannot be split.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    sizes = {} if mesh.empty else dict(mesh.shape)
+    split = PartitionSpec(tuple(axis for axis in ROWS if sizes.get(axis, 1) > 1))
+    if not split[0]:
+        return solve_windowed(rows, targets, weights)
+    return jax.shard_map(solve_windowed, in_specs=(split, split, split), out_specs=split)(
+        rows, targets, weights
+    )

@@ -50,17 +50,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.gcrf.choice import SOLVERS
+from colorize_jax.gcrf.choice import ALL
 from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
 from colorize_jax.gcrf.solution import Solution, Status, solvable, solve_system
 from colorize_jax.gcrf.solver import Limits, Solver
+from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float
 
 
 class How(NamedTuple):
     """What is fixed when a solve is compiled."""
 
-    solver: str  # a key of SOLVERS
+    solver: str  # a key of choice.ALL
     exclude_diagonal: bool
     limits: Limits
     throw: bool  # what is not solved is NaN
@@ -70,7 +71,7 @@ class How(NamedTuple):
 class _Kept(NamedTuple):
     """What the backward pass needs of the forward one."""
 
-    source: Stored | StoredAttention | Blockwise
+    source: Stored | Windowed | StoredAttention | Blockwise
     state: object  # the solver's factor or preconditioner
     field: Float[Array, "P C"]
     targets: Float[Array, "P C"]
@@ -78,20 +79,22 @@ class _Kept(NamedTuple):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def minimiser(parameters: Stored | Attention, targets: Array, weights: Array, how: How) -> Solution:
-    """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S (P, P), or E (P, D) and τ ()."""
-    solver = SOLVERS[how.solver]
+def minimiser(
+    parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
+) -> Solution:
+    """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S, or E (P, D) and τ ()."""
+    solver = ALL[how.solver]
     return _minimise(solver.without_gradient or solver, parameters, targets, weights, how)[0]
 
 
 def _forward(
-    parameters: Stored | Attention, targets: Array, weights: Array, how: How
+    parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
-    return _minimise(SOLVERS[how.solver], parameters, targets, weights, how)
+    return _minimise(ALL[how.solver], parameters, targets, weights, how)
 
 
 def _minimise(
-    solver: Solver, parameters: Stored | Attention, targets: Array, weights: Array, how: How
+    solver: Solver, parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
     source = _source(solver, parameters, how)
     operator = source.operator()
@@ -102,8 +105,10 @@ def _minimise(
     return solution, _Kept(source, state, solution.value, targets, weights)
 
 
-def _source(solver: Solver, parameters: Stored | Attention, how: How) -> Stored | StoredAttention | Blockwise:
-    if isinstance(parameters, Stored):
+def _source(
+    solver: Solver, parameters: Stored | Windowed | Attention, how: How
+) -> Stored | Windowed | StoredAttention | Blockwise:
+    if isinstance(parameters, Stored | Windowed):
         return parameters
     if solver.stored:
         return store(parameters, exclude_diagonal=how.exclude_diagonal)
@@ -124,7 +129,9 @@ class Adjoint(NamedTuple):
     weights: Float[Array, " P"]
 
 
-def adjoint(kept: _Kept, operator: Stored | Blockwise, field_bar: Float[Array, "P C"], how: How) -> Adjoint:
+def adjoint(
+    kept: _Kept, operator: Stored | Windowed | Blockwise, field_bar: Float[Array, "P C"], how: How
+) -> Adjoint:
     """Eq. (10) by the forward solver with what it kept, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
     field, targets, weights = kept.field, kept.targets, kept.weights
     # A field that was not solved has no gradient, whatever its targets' would be.
@@ -141,16 +148,16 @@ def adjoint(kept: _Kept, operator: Stored | Blockwise, field_bar: Float[Array, "
     )
 
 
-def _solve_again(operator: Stored | Blockwise, kept: _Kept, right: Array, how: How) -> Array:
+def _solve_again(operator: Stored | Windowed | Blockwise, kept: _Kept, right: Array, how: How) -> Array:
     """A⁻¹ b. The forward solve has measured the factor: only iterations can still come to their limit."""
-    solver = SOLVERS[how.solver]
+    solver = ALL[how.solver]
     field, iterations = solver.solve(operator, kept.weights, kept.state, right, how.limits)
     if not (solver.iterative and how.throw):
         return field
     return jnp.where((iterations < how.limits.max_iterations)[None, :], field, jnp.nan)
 
 
-def _backward(how: How, kept: _Kept, bar: Solution) -> tuple[Stored | Attention, Array, Array]:
+def _backward(how: How, kept: _Kept, bar: Solution) -> tuple[Stored | Windowed | Attention, Array, Array]:
     bars = adjoint(kept, kept.source.operator(), bar.value, how)
     return kept.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from colorize_jax.gcrf.operators import Blockwise, Stored
 from colorize_jax.gcrf.solver import Limits, Solver
+from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
 
@@ -59,7 +60,7 @@ def solvable(weights: Float[Array, " P"]) -> Float[Array, " P"]:
 
 def solve_system(
     solver: Solver,
-    operator: Stored | Blockwise,
+    operator: Stored | Windowed | Blockwise,
     weights: Float[Array, " P"],
     state: Any,
     right: Float[Array, "P C"],

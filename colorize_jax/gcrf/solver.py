@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from colorize_jax.gcrf.energy import system_matrix
 from colorize_jax.gcrf.operators import Blockwise, Stored
+from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
 
@@ -63,7 +64,7 @@ def direct(
 
 
 def apply(
-    operator: Stored | Blockwise, weights: Float[Array, " P"], vectors: Float[Array, "P C"]
+    operator: Stored | Windowed | Blockwise, weights: Float[Array, " P"], vectors: Float[Array, "P C"]
 ) -> Float[Array, "P C"]:
     """Eq. (6): A v = Λᵀ(Λ v) + w ∘ v without A."""
     off = vectors - operator.times(vectors)

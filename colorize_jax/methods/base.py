@@ -92,6 +92,23 @@ class Samples(NamedTuple):
     weights: Array
 
 
+class SpreadPrior(NamedTuple):
+    """What edits of a batch of photos spread through, and what they meet.
+
+    Attributes:
+      similarity: S (B, P, P).
+      unary: (B, F, F, 2), network units: colours of what edits do not reach.
+      confidence: κ > 0 (B, F, F) that holds them there.
+      fine: S by window (B, K, G, G), see `gcrf.solve_windowed`, of a finer field of G², and the confidence
+        (B, G, G) there in the coarse field; None where there is none.
+    """
+
+    similarity: Array
+    unary: Array
+    confidence: Array
+    fine: tuple[Array, Array] | None = None
+
+
 class Method(NamedTuple):
     """A colorization method; see `methods/scc.py` for the paper's.
 
@@ -104,8 +121,7 @@ class Method(NamedTuple):
       regress: `(variables, batch) -> (B, h, w, 2)`, one deterministic answer, or None where there is none.
       statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
         the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
-      spread: `(variables, batch) -> (S (B, P, P), unary (B, F, F, 2), confidence (B, F, F))`: what edits spread
-        through, and the colours, held so strongly, of what they do not reach; None: `similarity`, and gray.
+      spread: `(variables, batch) -> SpreadPrior`; None: edits spread through `similarity`, and meet gray.
     """
 
     stages: Sequence[Stage]
@@ -115,4 +131,4 @@ class Method(NamedTuple):
     reconstruct: Callable[..., tuple[Array, Array]] | None
     regress: Callable[..., Array] | None
     statistics: Callable[[Iterable[Any]], dict[str, Any]] | None = None
-    spread: Callable[..., tuple[Array, Array, Array]] | None = None
+    spread: Callable[..., SpreadPrior] | None = None

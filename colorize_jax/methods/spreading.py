@@ -1,16 +1,21 @@
-"""The stages `spread_coarse` and `spread`: an S for edits, trained on a few revealed pixels (paper, Sec. 4).
+"""The stages `spread_coarse`, `spread` and `spread_fine`: an S for edits, trained on a few revealed pixels (Sec. 4).
 
 The paper's masks keep 100 to 10 % of the unary; a user makes one to a hundred edits. Here a photo reveals as many
 patches of its own colours, of the size of the reveal benchmark's, and the rest is to follow:
 
     A x = β r ∘ c + κ ∘ u,      A = (I−S)ᵀ(I−S) + diag(β r + κ)                               Eq. (6)
 
-with r the share of a pixel that is revealed, c its colour, u the regressed colours and κ the learned confidence in
-them. S is that of `models.spread`, on frozen features. A photo's loss is the logarithm of its squared error: the mean
-of the PSNRs, as the benchmark has it, in ab. Both stages train the same network; the coarse one on small fields, which
-cost a tenth.
+with r the share of a pixel that is revealed, c its colour, u the regressed colours, no more colourful than these
+(`gcrf.calibrated`), and κ the learned confidence in them. S is that of `models.spread`, on frozen features. A photo's
+loss is the logarithm of its squared error: the mean of the PSNRs, as the benchmark has it, in ab. The first two stages
+train the same network; the coarse one on small fields, which cost a tenth.
+
+`spread_fine` solves once more on a field of twice the side, with the reveals at its resolution and the coarse field for
+u. Its S is that of `models.refine`: colours have travelled already, so cells lean on near cells only, and edges of the
+lightness part what a coarse cell mixes.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,17 +24,21 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf
-from colorize_jax.methods.base import Batch, Stage, Variables
+from colorize_jax.methods.base import Batch, SpreadPrior, Stage, Variables
 from colorize_jax.methods.networks import Inputs, Learned, Networks, apply
 from colorize_jax.methods.pictures import gray_and_truth, picture
 from colorize_jax.methods.stages import build_stage
 from colorize_jax.models import features as feature_models
 from colorize_jax.models.layers import resize_field
-from colorize_jax.models.spread import SpreadNetwork
+from colorize_jax.models.refine import RefineNetwork
+from colorize_jax.models.spread import SpreadNetwork, embedding_size
 from colorize_jax.shapes import Array, Float
 
 FIELDS = {"spread_coarse": 16, "spread": 32}
 """Sides of the fields that the stages train on."""
+
+FINE = 2
+"""Cells of the fine field along the side of a coarse cell."""
 
 PATCH = 7 / 256
 """Side of a revealed patch, of the photo's: protocol `paper` of `reveals`."""
@@ -55,6 +64,18 @@ class Spread(NamedTuple):
     embeddings: Float[Array, "B P D"]
     unary: Float[Array, "B P 2"]
     confidence: Float[Array, "B P"]
+
+
+class Fine(NamedTuple):
+    """What the fields of a batch of photos are refined by.
+
+    Attributes:
+      rows: S by window, see `gcrf.solve_windowed`; F is the fine field's side.
+      confidence: κ > 0 in the coarse field.
+    """
+
+    rows: Float[Array, "B K F F"]
+    confidence: Float[Array, "B F F"]
 
 
 def spread_of(
@@ -85,13 +106,58 @@ def solve(
     spread: Spread, colours: Float[Array, "B P 2"], revealed: Float[Array, "B P"], *, beta: float
 ) -> Float[Array, "B P 2"]:
     """x of Eq. (6), network units: `colours` where `revealed` (shares in [0, 1]), spread to the rest."""
-    known = beta * revealed
-    weights = known + spread.confidence
-    targets = (known[..., None] * colours + spread.confidence[..., None] * spread.unary) / weights[..., None]
+    unary = jax.vmap(gcrf.calibrated)(spread.unary, colours, revealed)
+    targets, weights = _believed(colours, revealed, unary, spread.confidence, beta)
     solution = gcrf.solve_on_mesh(
         spread.embeddings, targets, weights, temperature=1.0, exclude_diagonal=True, solver="cholesky"
     )
     return solution.value
+
+
+def _believed(
+    colours: Array, revealed: Array, unary: Array, confidence: Array, beta: float
+) -> tuple[Array, Array]:
+    """Targets and weights of Eq. (6)."""
+    known = beta * revealed
+    weights = known + confidence
+    return (known[..., None] * colours + confidence[..., None] * unary) / weights[..., None], weights
+
+
+def fine_of(
+    networks: Networks, variables: Variables, batch: Batch, spread: Spread, *, train: bool = False
+) -> tuple[Fine, dict[str, Any]]:
+    """The Fine of a batch, whose cells also see the embeddings of the coarse field; and new batch statistics."""
+    gray = apply(networks, variables, "gray", batch["lightness"])[0]
+    source = feature_models.source(networks["features"], batch)
+    features = apply(networks, variables, "features", source)[0][0]
+    count, pixels, width = spread.embeddings.shape
+    side = math.isqrt(pixels)
+    embeddings = spread.embeddings.reshape(count, side, side, width)
+    seen = _fine_inputs(batch, gray, features, embeddings)
+    found, stats = apply(networks, variables, "refine", *seen, train=train)
+    return Fine(*found), stats
+
+
+def _fine_inputs(
+    batch: Batch, gray: tuple[Array, ...], features: Array, embeddings: Array
+) -> tuple[Any, ...]:
+    return batch.get("lightness_large", batch["lightness"]), (gray[-1], features, embeddings)
+
+
+def refine(
+    fine: Fine,
+    coarse: Float[Array, "B p 2"],
+    colours: Float[Array, "B P 2"],
+    revealed: Float[Array, "B P"],
+    *,
+    beta: float,
+) -> Float[Array, "B P 2"]:
+    """x of Eq. (6) on the fine field, whose unary is the coarse one, lifted; `colours` and `revealed` as in `solve`."""
+    batch, side = fine.confidence.shape[:2]
+    field = coarse.reshape(batch, side // FINE, side // FINE, 2)
+    unary = jax.image.resize(field, (batch, side, side, 2), "cubic").reshape(batch, -1, 2)
+    believed = _believed(colours, revealed, unary, fine.confidence.reshape(batch, -1), beta)
+    return gcrf.solve_windowed_on_mesh(fine.rows, *believed).value
 
 
 def reveal(
@@ -128,15 +194,50 @@ def spread_loss(
     counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(true),)))
     spread, stats = spread_of(networks, variables, batch, side, train=True)
     field = solve(spread, *reveal(places, true, counts), beta=beta)
+    return _learned(variables["params"]["spread"], field, true, spread.confidence, stats)
+
+
+def fine_loss(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, beta: float
+) -> Learned:
+    """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
+    places, number = jax.random.split(rng)
+    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
+    spread, fine, stats = _coarse_and_fine(networks, variables, batch, train=True)
+    true, field = _refined(spread, fine, batch, places, counts, beta)
+    return _learned(variables["params"]["refine"], field, true, fine.confidence, stats)
+
+
+def _coarse_and_fine(
+    networks: Networks, variables: Variables, batch: Batch, *, train: bool = False
+) -> tuple[Spread, Fine, dict[str, Any]]:
+    """Of the field and of the fine one; the first gets no gradient."""
+    spread, _ = spread_of(networks, variables, batch, FIELDS["spread"])
+    spread = jax.lax.stop_gradient(spread)
+    fine, stats = fine_of(networks, variables, batch, spread, train=train)
+    return spread, fine, stats
+
+
+def _refined(
+    spread: Spread, fine: Fine, batch: Batch, places: Array, counts: Array, beta: float
+) -> tuple[Array, Array]:
+    """The truth and the field at the fine resolution, from the first `counts` reveals."""
+    side = fine.confidence.shape[1]
+    true, coarse_true = (resize_field(batch["ab"], each) for each in (side, side // FINE))
+    coarse = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
+    revealed = reveal(jax.random.clone(places), true, counts)
+    return true, refine(fine, coarse, *revealed, beta=beta)
+
+
+def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> Learned:
     error = jnp.square(field - true.reshape(field.shape)).mean(axis=(1, 2))
-    loss = jnp.log(error + _LEAST_ERROR).mean()
     gains = {
         name.removeprefix("log_"): jnp.exp(value)
-        for name, value in variables["params"]["spread"].items()
+        for name, value in params.items()
         if name.startswith("log_gain")
     }
-    told = {"squared_error": error.mean(), "confidence": spread.confidence.mean(), **gains}
-    return loss, (stats, told)
+    told = {"squared_error": error.mean(), "confidence": confidence.mean(), **gains}
+    return jnp.log(error + _LEAST_ERROR).mean(), (stats, told)
 
 
 def _spread_from(
@@ -151,76 +252,107 @@ def _spread_from(
     return true, {n: field.reshape(true.shape) for n, field in fields.items()}
 
 
-def evaluate_spread(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, *, side: int, beta: float
-) -> dict[str, Array]:
+def _fine_from(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, *, beta: float
+) -> tuple[Array, dict[int, Array]]:
+    """As `_spread_from`, of the fine field."""
+    spread, fine, _ = _coarse_and_fine(networks, variables, batch)
+    many = {n: jnp.full(len(batch["ab"]), float(n)) for n in SHOWN}
+    found = {n: _refined(spread, fine, batch, rng, counts, beta) for n, counts in many.items()}
+    true = found[SHOWN[0]][0]
+    return true, {n: field.reshape(true.shape) for n, (_, field) in found.items()}
+
+
+Fields = Callable[..., tuple[Array, dict[int, Array]]]
+"""`(variables, batch, rng) -> (truth, {number of reveals: field})`, `_spread_from` or `_fine_from`."""
+
+
+def evaluate_spread(fields: Fields, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
     """−10 log₁₀ of the squared error in network units, after each number of reveals; higher is better."""
-    true, fields = _spread_from(networks, variables, batch, rng, side=side, beta=beta)
-    errors = {n: jnp.square(field - true).mean(axis=(1, 2, 3)) for n, field in fields.items()}
+    true, found = fields(variables, batch, rng)
+    errors = {n: jnp.square(field - true).mean(axis=(1, 2, 3)) for n, field in found.items()}
     return {f"decibels_{n}_reveals": -10 * jnp.log10(error + 1e-9) for n, error in errors.items()}
 
 
-def picture_spread(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, *, side: int, beta: float
-) -> dict[str, Array]:
+def picture_spread(fields: Fields, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
     """Gray, truth and the fields after each number of reveals."""
-    _, fields = _spread_from(networks, variables, batch, rng, side=side, beta=beta)
-    shown = {f"reveals {n:3d}": picture(batch["lightness"], field) for n, field in fields.items()}
+    _, found = fields(variables, batch, rng)
+    shown = {f"reveals {n:3d}": picture(batch["lightness"], field) for n, field in found.items()}
     return {**gray_and_truth(batch), **shown}
 
 
 def spread_networks(config: Any) -> Networks:
-    """The network of `config.spread`; none where it is not asked for, as in models from before it was there."""
+    """The networks of `config.spread`; none where it is not asked for, as in models from before it was there."""
     spread = config.get("spread")
     if not (spread and spread.learned):
         return {}
-    return {
-        "spread": SpreadNetwork(
-            width=spread.width, hidden=spread.hidden, dtype=jnp.dtype(config.compute_dtype)
+    dtype = jnp.dtype(config.compute_dtype)
+    found: Networks = {"spread": SpreadNetwork(width=spread.width, hidden=spread.hidden, dtype=dtype)}
+    if spread.get("fine"):
+        found["refine"] = RefineNetwork(
+            side=FINE * FIELDS["spread"], width=spread.fine_width, hidden=spread.fine_hidden, dtype=dtype
         )
-    }
+    return found
 
 
 def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, side: int) -> Inputs:
-    """What it takes: `gray` are f1-f4 of one image."""
+    """What they take: `gray` are f1-f4 of one image."""
     if "spread" not in networks:
         return {}
     features = jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
-    lightness = jnp.zeros_like(batch["lightness"][:1])
-    return {"spread": (lightness, resize_field(lightness, side), (*gray, features))}
+    one = {name: jnp.zeros_like(value[:1]) for name, value in batch.items() if name.startswith("lightness")}
+    found: Inputs = {"spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))}
+    spread = networks["spread"]
+    if "refine" in networks and isinstance(spread, SpreadNetwork):
+        embeddings = jnp.zeros((1, side, side, embedding_size(spread.width)))
+        found["refine"] = _fine_inputs(one, gray, features, embeddings)
+    return found
 
 
-def spreader(networks: Networks, side: int) -> Callable[..., tuple[Array, Array, Array]] | None:
+def spreader(networks: Networks, side: int) -> Callable[..., SpreadPrior] | None:
     """`Method.spread`; None where no S for edits is learned."""
     if "spread" not in networks:
         return None
 
-    def spread(variables: Variables, batch: Batch) -> tuple[Array, Array, Array]:
+    def spread(variables: Variables, batch: Batch) -> SpreadPrior:
         found, _ = spread_of(networks, variables, batch, side)
         similarity = jax.vmap(partial(gcrf.similarity, temperature=1.0, exclude_diagonal=True))
-        return (
+        fine = None
+        if "refine" in networks:
+            found_fine, _ = fine_of(networks, variables, batch, found)
+            fine = (found_fine.rows, found_fine.confidence)
+        return SpreadPrior(
             similarity(found.embeddings),
             found.unary.reshape(-1, side, side, 2),
             found.confidence.reshape(-1, side, side),
+            fine,
         )
 
     return spread
 
 
 def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -> list[Stage]:
-    """Both stages, where the config asks for an S of its own for edits."""
-    if "spread" not in networks:
-        return []
-    return [
-        build_stage(
+    """The stages of the networks that the config asks for."""
+
+    def stage(name: str, trained: str, loss: Callable[..., Learned], fields: Fields, **size: int) -> Stage:
+        fixed = {"beta": config.gcrf.beta_test, **size}
+        own = partial(fields, networks, **fixed)
+        return build_stage(
             config,
             name,
             networks,
             inputs,
-            trained=("spread",),
-            loss=partial(spread_loss, networks, side=side, beta=config.gcrf.beta_test),
-            evaluate=partial(evaluate_spread, networks, side=side, beta=config.gcrf.beta_test),
-            pictures=partial(picture_spread, networks, side=side, beta=config.gcrf.beta_test),
+            trained=(trained,),
+            loss=partial(loss, networks, **fixed),
+            evaluate=partial(evaluate_spread, own),
+            pictures=partial(picture_spread, own),
         )
-        for name, side in FIELDS.items()
-    ]
+
+    found = []
+    if "spread" in networks:
+        found += [
+            stage(name, "spread", spread_loss, _spread_from, side=side) for name, side in FIELDS.items()
+        ]
+    if "refine" in networks:
+        found.append(stage("spread_fine", "refine", fine_loss, _fine_from))
+    return found

@@ -63,7 +63,7 @@ class SpreadNetwork(nn.Module):
         x = ConvBlock(32, 5, 2, self.dtype)(lightness, train)
         local = ConvBlock(64, 3, 1, self.dtype)(x, train)
         frozen = jax.lax.stop_gradient(maps)
-        seen = [resize_field(_unit(each), side) for each in (local, *frozen)]
+        seen = [resize_field(unit(each), side) for each in (local, *frozen)]
         x = nn.relu(
             nn.Conv(self.hidden, (1, 1), name="mix", dtype=self.dtype)(jnp.concatenate(seen, axis=-1))
         )
@@ -87,12 +87,17 @@ class SpreadNetwork(nn.Module):
             jnp.concatenate([waves(rows, scale), waves(columns, scale)], axis=-1) for scale in POSITION_SCALES
         )
         parts = {
-            "learned": _unit(learned),
+            "learned": unit(learned),
             "near": jnp.broadcast_to(near, (len(learned), *near.shape)),
             "far": jnp.broadcast_to(far, (len(learned), *far.shape)),
             "lightness": waves(lightness[..., 0], LIGHTNESS_SCALE),
         }
         return jnp.concatenate([jnp.sqrt(gains[name]) * part for name, part in parts.items()], axis=-1)
+
+
+def embedding_size(width: int) -> int:
+    """Numbers of an embedding: the learned ones, and the waves of near and far rows and columns and of lightness."""
+    return width + 5 * 2 * FREQUENCIES
 
 
 def waves(values: Float[Array, "*shape"], scale: float) -> Float[Array, "*shape 16"]:
@@ -102,6 +107,6 @@ def waves(values: Float[Array, "*shape"], scale: float) -> Float[Array, "*shape 
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1) / jnp.sqrt(float(FREQUENCIES))
 
 
-def _unit(x: Array) -> Array:
+def unit(x: Array) -> Array:
     """Each pixel's vector at length 1."""
     return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-6)

@@ -1,4 +1,6 @@
-"""Beginning a run with the networks of another one."""
+"""Beginning a run with the networks of another one, or of a released model."""
+
+from pathlib import Path
 
 import jax
 
@@ -12,14 +14,16 @@ def networks(run: str, method: Method, data: Data) -> Variables:
     """The networks of the newest finished stage of `run` that `method` has, too; prints which, and which it lacks.
 
     Args:
-      run: folder of a training run.
+      run: folder of a training run; or a released model, by its name or its folder, which lacks what only training
+        needs.
       method: its networks may be more or fewer, but those of the same name must have the same arrays.
       data: gives the batch whose shapes the networks are built for.
 
     Raises:
       ValueError: `run` has no finished stage, or an array is missing, extra or misshapen in a shared network.
     """
-    there, here = checkpoints.restore_variables(run), _expected(method, data)
+    there = bundle.load_bundle(run).variables if is_released(run) else checkpoints.restore_variables(run)
+    here = _expected(method, data)
     names = {kind: set(tree["params"]) for kind, tree in (("there", there), ("here", here))}
     shared = names["there"] & names["here"]
     there, here = (
@@ -32,6 +36,11 @@ def networks(run: str, method: Method, data: Data) -> Variables:
             f"left there: {_listed(names['there'] - shared)}"
         )
     return there
+
+
+def is_released(run: str) -> bool:
+    """Whether `run` names a released model and no training run."""
+    return run in bundle.available() or (Path(run) / "weights.npz").is_file()
 
 
 def _expected(method: Method, data: Data) -> Variables:

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
-from colorize_jax import methods
+from colorize_jax import gcrf, methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc, spreading
 from colorize_jax.methods.networks import init_networks
-from colorize_jax.models import spread
+from colorize_jax.models import refine, spread
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 BASE = Path(__file__).parents[2] / "configs" / "base.py"
@@ -79,7 +80,8 @@ def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
     off = np.eye(9) - s
     known, kappa = 5 * revealed[0], np.asarray(given.confidence[0], np.float64)
     a = off.T @ off + np.diag(known + kappa)
-    b = known[:, None] * colours[0] + kappa[:, None] * np.asarray(given.unary[0], np.float64)
+    unary = gcrf.calibrated(given.unary[0], *(jnp.asarray(x[0], jnp.float32) for x in (colours, revealed)))
+    b = known[:, None] * colours[0] + kappa[:, None] * np.asarray(unary, np.float64)
     np.testing.assert_allclose(field[0], np.linalg.solve(a, b), atol=2e-4)
 
 
@@ -134,3 +136,57 @@ def test_a_config_without_it_has_no_such_network(config):
     assert spreading.spread_networks(plain) == {}
     names = methods.build(config).abstract_variables()["params"]
     assert "spread" in names
+
+
+def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
+    monkeypatch.setitem(spreading.FIELDS, "spread", 8)
+    monkeypatch.setattr(refine, "REACH", 1)
+    fine = ConfigDict(config.to_dict())
+    fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
+    networks = scc.build_networks(fine)
+    inputs = scc.example_inputs(networks, fine, batch)
+    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread"))
+    stage = spreading.stages(fine, networks, lambda batch: scc.example_inputs(networks, fine, batch))[-1]
+    assert stage.name == "spread_fine"
+    state = stage.init(jax.random.key(2), batch, variables)
+    update, losses = jax.jit(stage.update), []
+    for step in range(24):
+        state, metrics = update(state, batch, jax.random.key(100 + step))
+        losses.append(float(metrics["loss"]))
+    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+    for name, value in variables["params"].items():
+        jax.tree.map(np.testing.assert_array_equal, value, state.params[name])
+    shown = jax.eval_shape(stage.evaluate, state.variables, batch, jax.random.key(3))
+    assert {name: value.shape for name, value in shown.items()} == {
+        f"decibels_{n}_reveals": (4,) for n in spreading.SHOWN
+    }
+    prior = spreading.spreader(networks, 8)(state.variables, batch)
+    rows, confidence = prior.fine
+    assert rows.shape == (4, 8, 16, 16) and confidence.shape == (4, 16, 16)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+    # The window's first cell lies above and to the left: beyond the border there.
+    assert float(jnp.abs(rows[:, 0, 0]).max()) == 0 and float(jnp.abs(rows[:, 0, :, 0]).max()) == 0
+    assert float(rows[:, 0, 1:, 1:].min()) > 0
+
+
+def test_refining_joins_what_looks_alike_and_parts_what_does_not():
+    side, edge = 8, 5
+    left = np.broadcast_to(np.arange(side) < edge, (side, side))
+    rows = jnp.stack(
+        [
+            jnp.where((there == left) & (inside > 0), 1.0, 0.0)
+            for there, inside in zip(
+                gcrf.shifted(jnp.asarray(left, jnp.float32), 1),
+                gcrf.shifted(jnp.ones((side, side)), 1),
+                strict=True,
+            )
+        ]
+    )
+    rows = rows / rows.sum(axis=0, keepdims=True)
+    fine = spreading.Fine(rows[None], jnp.full((1, side, side), 0.01))
+    colours, revealed = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.float32)
+    colours[4, 1], revealed[4, 1] = (0.4, 0.1), 1
+    given = jnp.asarray(colours.reshape(1, -1, 2)), jnp.asarray(revealed.reshape(1, -1))
+    field = spreading.refine(fine, jnp.zeros((1, 16, 2)), *given, beta=5.0).reshape(side, side, 2)
+    assert float(jnp.abs(field[left == 0]).max()) < 1e-3
+    assert float(field[left][:, 0].min()) > 0.05

@@ -6,7 +6,7 @@ import pytest
 from colorize_jax import explain, propagate
 from colorize_jax.colorize import Colorizer
 from colorize_jax.edits import EditError, as_edits
-from colorize_jax.methods.base import Samples
+from colorize_jax.methods.base import Samples, SpreadPrior
 from colorize_jax.photo import photo_from_array
 from colorize_jax.raster import to_cells
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
@@ -47,7 +47,7 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
         row, column = np.divmod(np.arange(side**2), side)
         distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
         near = np.exp(-distance / 8) * (distance > 0)
-        return (
+        return SpreadPrior(
             np.float32(near / near.sum(1, keepdims=True))[None],
             np.zeros((1, side, side, 2), np.float32),
             np.full((1, side, side), 1e-3, np.float32),

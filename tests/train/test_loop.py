@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from ml_collections import ConfigDict
 from PIL import Image
 
+from colorize_jax import bundle
 from colorize_jax.train import checkpoints, handover, loop, parallel, sheet, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -107,6 +109,18 @@ def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
     assert "begins with first, second" in capsys.readouterr().out
     loop.train(config, toy.method(config), toy.data(), tmp_path, initial=initial, out=io.StringIO())
     assert lines(tmp_path)[0]["loss"] < 0.1 * lines(workdir)[0]["loss"]
+
+
+def test_a_run_begins_with_a_released_model(tmp_path, straight):
+    _, variables = straight
+    released = jax.tree.map(np.asarray, {**variables, "params": {"first": variables["params"]["first"]}})
+    bundle.save_bundle(tmp_path, ConfigDict({"width": 1.0}), released, {})
+    initial = handover.networks(str(tmp_path), toy.method(toy.config()), toy.data())
+    assert set(initial["params"]) == {"first"}
+    for own, there in zip(
+        jax.tree.leaves(initial["params"]), jax.tree.leaves(released["params"]), strict=True
+    ):
+        np.testing.assert_allclose(own, there, rtol=0.005)
 
 
 def test_a_stage_of_no_epochs_hands_on_what_it_was_given(tmp_path, straight):
