@@ -27,12 +27,28 @@ def photo():
     return picture.astype(np.uint8)
 
 
+def edited():
+    """The same means of mode 'guided' from two colours, on the finer field."""
+    edits = [
+        {"kind": "point", "at": [40, 50], "color": {"lab": [60, 18, 20]}},
+        {"kind": "point", "at": [8, 88], "color": {"lab": [40, -10, -20]}},
+    ]
+    (field,) = Colorizer.load().edit(photo(), edits, mode="guided").field
+    side = field.shape[1] // GRID
+    return field.reshape(GRID, side, GRID, side, 2).mean(axis=(1, 3)).tolist()
+
+
 def measured():
     """Mean a* and b*, network units, of the cells of a 4x4 grid over each version, and the versions' weights."""
     versions = Colorizer.load().colorize(photo(), samples=5)
     count, side = len(versions.field), versions.field.shape[1] // GRID
     cells = versions.field.reshape(count, GRID, side, GRID, side, 2).mean(axis=(2, 4))
-    return {"photo": PHOTO, "weights": versions.weights.tolist(), "field": cells.tolist()}
+    return {
+        "photo": PHOTO,
+        "weights": versions.weights.tolist(),
+        "field": cells.tolist(),
+        "guided": edited(),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +61,7 @@ def test_output_on_a_fixed_picture_is_pinned(golden):
     # Backends and versions of XLA round differently; one step of 8-bit colour is about 0.004.
     np.testing.assert_allclose(now["weights"], golden["weights"], atol=2e-3)
     np.testing.assert_allclose(now["field"], golden["field"], atol=2e-3)
+    np.testing.assert_allclose(now["guided"], golden["guided"], atol=2e-3)
 
 
 def test_versions_differ_and_are_no_shade_of_one_colour(golden):
@@ -71,6 +88,7 @@ def test_the_record_is_complete():
         "mdn",
         "spread_coarse",
         "spread",
+        "spread_fine",
     }
     assert all(row["split_hash"] and row["licence"] for row in loaded.provenance["data"])
     assert loaded.scores

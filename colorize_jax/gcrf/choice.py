@@ -14,8 +14,6 @@ SOLVERS: dict[str, Solver] = {
     "cg": cg.SOLVER,
     "cg_matrix_free": cg_matrix_free.SOLVER,
 }
-ALL = SOLVERS | {"cg_diagonal": cg.DIAGONAL}
-"""Those that users choose from, and the one of `solve_windowed`."""
 # Pixels up to which a factor is chosen. On a CPU, where it was measured (benchmarks/gcrf.py), CG is ahead from 1024
 # pixels on with a colour on every pixel, and level with few edits; at 256 few edits take it twice as long.
 DIRECT_UP_TO = {"cpu": 768, "gpu": 4096, "tpu": 4096}
@@ -26,6 +24,11 @@ ARRAYS = 6
 class Choice(NamedTuple):
     solver: str  # a key of SOLVERS
     reason: str
+
+
+def named(solver: str) -> Solver:
+    """One that users choose from, or 'cg_diagonal', that of `solve_windowed`."""
+    return cg.DIAGONAL if solver == "cg_diagonal" else SOLVERS[solver]
 
 
 def choose(

@@ -50,7 +50,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.gcrf.choice import ALL
+from colorize_jax.gcrf.choice import named
 from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
 from colorize_jax.gcrf.solution import Solution, Status, solvable, solve_system
 from colorize_jax.gcrf.solver import Limits, Solver
@@ -61,7 +61,7 @@ from colorize_jax.shapes import Array, Float
 class How(NamedTuple):
     """What is fixed when a solve is compiled."""
 
-    solver: str  # a key of choice.ALL
+    solver: str  # as `choice.named` takes it
     exclude_diagonal: bool
     limits: Limits
     throw: bool  # what is not solved is NaN
@@ -83,14 +83,14 @@ def minimiser(
     parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> Solution:
     """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S, or E (P, D) and τ ()."""
-    solver = ALL[how.solver]
+    solver = named(how.solver)
     return _minimise(solver.without_gradient or solver, parameters, targets, weights, how)[0]
 
 
 def _forward(
     parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
-    return _minimise(ALL[how.solver], parameters, targets, weights, how)
+    return _minimise(named(how.solver), parameters, targets, weights, how)
 
 
 def _minimise(
@@ -150,7 +150,7 @@ def adjoint(
 
 def _solve_again(operator: Stored | Windowed | Blockwise, kept: _Kept, right: Array, how: How) -> Array:
     """A⁻¹ b. The forward solve has measured the factor: only iterations can still come to their limit."""
-    solver = ALL[how.solver]
+    solver = named(how.solver)
     field, iterations = solver.solve(operator, kept.weights, kept.state, right, how.limits)
     if not (solver.iterative and how.throw):
         return field
