@@ -66,6 +66,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spread.fine": (lambda x: x in (True, False), "True or False"),
     "spread.fine_width": (_POSITIVE, "a positive number of channels"),
     "spread.fine_hidden": (_POSITIVE, "a positive number of channels"),
+    "spread.correct": (lambda x: x >= 0 and x % 4 == 0, "a multiple of 4 channels, or 0 for no correction"),
+    "spread.turn": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
     "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
     "cvae.iterations": (_POSITIVE, "a positive number"),
     "budget.steps": (_NOT_NEGATIVE, "a number of optimiser steps, or 0 for the stages' own epochs"),

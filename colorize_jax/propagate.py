@@ -189,25 +189,29 @@ def calibrated(unary: Float[np.ndarray, "F F 2"], edits: CellEdits) -> Float[np.
 
 
 def refine(
-    fine: Fine, coarse: Float[np.ndarray, "F F 2"], edits: CellEdits, *, weight: float
+    fine: Fine, unary: Float[np.ndarray, "G G 2"], edits: CellEdits, *, weight: float
 ) -> Float[np.ndarray, "G G 2"]:
-    """Eq. (6) on the fine field, with the coarse one, lifted, for its unary; clipped as `solve` clips.
+    """Eq. (6) on the fine field; clipped as `solve` clips.
 
     Args:
-      fine: of the photo; G is a multiple of F.
-      coarse: network units.
+      fine: of the photo.
+      unary: the coarse field on the fine cells (`lifted`), perhaps corrected; network units.
       edits: on the fine field's cells; links have told on the coarse one.
       weight: w of an edit of weight 1 where it covers its cell.
     """
-    side = len(fine.confidence)
-    unary = np.asarray(jax.image.resize(coarse, (side, side, 2), "cubic")).reshape(-1, 2)
+    held = unary.reshape(-1, 2)
     colours = color.ab_to_network(edits.ab).reshape(-1, 2)
     known, kept = weight * edits.weights.reshape(-1, 1), fine.confidence.reshape(-1, 1)
-    targets = (known * colours + kept * unary) / (known + kept)
+    targets = (known * colours + kept * held) / (known + kept)
     rows, targets, weights = (jnp.asarray(x, jnp.float32) for x in (fine.rows, targets, (known + kept)[:, 0]))
     field = np.asarray(gcrf.solve_windowed(rows, targets, weights).value)
-    low, high = (f([f(coarse, axis=(0, 1)), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
-    return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(side, side, 2)
+    low, high = (f([f(held, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
+    return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(unary.shape)
+
+
+def lifted(coarse: Float[np.ndarray, "F F 2"], side: int) -> Float[np.ndarray, "G G 2"]:
+    """A field on finer cells, bicubic."""
+    return np.asarray(jax.image.resize(coarse, (side, side, 2), "cubic"))
 
 
 def _solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -101,12 +101,14 @@ class SpreadPrior(NamedTuple):
       confidence: κ > 0 (B, F, F) that holds them there.
       fine: S by window (B, K, G, G), see `gcrf.solve_windowed`, of a finer field of G², and the confidence
         (B, G, G) there in the coarse field; None where there is none.
+      seen: what `Method.correct` asks of the photos, arrays with a leading axis B; None where there is none.
     """
 
     similarity: Array
     unary: Array
     confidence: Array
-    fine: tuple[Array, Array] | None = None
+    fine: tuple[Array, ...] | None = None
+    seen: Any = None
 
 
 class Method(NamedTuple):
@@ -122,6 +124,8 @@ class Method(NamedTuple):
       statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
         the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
       spread: `(variables, batch) -> SpreadPrior`; None: edits spread through `similarity`, and meet gray.
+      correct: `(variables, seen, coarse, reach, colours, revealed) -> (B, G, G, 2)`: the coarse answer on the fine
+        field, corrected; see `spreading.correct`. None where the answer is only lifted.
     """
 
     stages: Sequence[Stage]
@@ -132,3 +136,4 @@ class Method(NamedTuple):
     regress: Callable[..., Array] | None
     statistics: Callable[[Iterable[Any]], dict[str, Any]] | None = None
     spread: Callable[..., SpreadPrior] | None = None
+    correct: Callable[..., Array] | None = None

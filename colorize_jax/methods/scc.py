@@ -78,6 +78,7 @@ def build(config: Any) -> Method:
         reconstruct=partial(reconstruct, parts),
         regress=features.regressor(config, parts.networks),
         spread=spreading.spreader(parts.networks, parts.field),
+        correct=spreading.corrector(parts.networks),
     )
 
 

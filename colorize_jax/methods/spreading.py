@@ -11,8 +11,10 @@ loss is the logarithm of its squared error: the mean of the PSNRs, as the benchm
 train the same network; the coarse one on small fields, which cost a tenth.
 
 `spread_fine` solves once more on a field of twice the side, with the reveals at its resolution and the coarse field for
-u. Its S is that of `models.refine`: colours have travelled already, so cells lean on near cells only, and edges of the
-lightness part what a coarse cell mixes.
+u, lifted and corrected by `models.correct`. Its S is that of `models.refine`: colours have travelled already, so cells
+lean on near cells only, and edges of the lightness part what a coarse cell mixes. A share of its photos have their true
+and regressed colours turned together by a random angle, or mirrored: what no photo's content can tell is then learned
+from the edits.
 """
 
 import math
@@ -29,6 +31,7 @@ from colorize_jax.methods.networks import Inputs, Learned, Networks, apply
 from colorize_jax.methods.pictures import gray_and_truth, picture
 from colorize_jax.methods.stages import build_stage
 from colorize_jax.models import features as feature_models
+from colorize_jax.models.correct import CorrectNetwork
 from colorize_jax.models.layers import resize_field
 from colorize_jax.models.refine import RefineNetwork
 from colorize_jax.models.spread import SpreadNetwork, embedding_size
@@ -49,6 +52,8 @@ MOST = 100
 SHOWN = (1, 10, 50, 100)
 """Numbers of reveals that are evaluated."""
 
+_FINE = ("refine", "correct")  # networks of the fine field
+
 _LEAST_ERROR = 1e-5  # network units², 41 dB
 
 
@@ -64,6 +69,34 @@ class Spread(NamedTuple):
     embeddings: Float[Array, "B P D"]
     unary: Float[Array, "B P 2"]
     confidence: Float[Array, "B P"]
+
+
+class Answer(NamedTuple):
+    """The coarse fields of a batch of photos.
+
+    Attributes:
+      field: x, network units.
+      reach: m = A⁻¹ (β r), clipped to [0, 1]: how much of each colour is the edits'.
+    """
+
+    field: Float[Array, "B P 2"]
+    reach: Float[Array, "B P"]
+
+
+class Seen(NamedTuple):
+    """What the correction of a batch of photos is made from, besides the edits.
+
+    Attributes:
+      lightness: network units, the largest there is.
+      maps: feature maps (B, h, w, K).
+      unary: of the Spread, as an image.
+      log_confidence: of the Spread, likewise.
+    """
+
+    lightness: Float[Array, "B H W 1"]
+    maps: tuple[Array, ...]
+    unary: Float[Array, "B f f 2"]
+    log_confidence: Float[Array, "B f f 1"]
 
 
 class Fine(NamedTuple):
@@ -104,14 +137,21 @@ def spread_of(
 
 def solve(
     spread: Spread, colours: Float[Array, "B P 2"], revealed: Float[Array, "B P"], *, beta: float
-) -> Float[Array, "B P 2"]:
-    """x of Eq. (6), network units: `colours` where `revealed` (shares in [0, 1]), spread to the rest."""
+) -> Answer:
+    """Eq. (6): `colours`, network units, where `revealed` (shares in [0, 1]), spread to the rest."""
     unary = jax.vmap(gcrf.calibrated)(spread.unary, colours, revealed)
     targets, weights = _believed(colours, revealed, unary, spread.confidence, beta)
+    # The reach is the answer to 1 where something is revealed and 0 in the unary: one more column.
+    told = (beta * revealed / weights)[..., None]
     solution = gcrf.solve_on_mesh(
-        spread.embeddings, targets, weights, temperature=1.0, exclude_diagonal=True, solver="cholesky"
+        spread.embeddings,
+        jnp.concatenate([targets, told], axis=-1),
+        weights,
+        temperature=1.0,
+        exclude_diagonal=True,
+        solver="cholesky",
     )
-    return solution.value
+    return Answer(solution.value[..., :2], jnp.clip(solution.value[..., 2], 0, 1))
 
 
 def _believed(
@@ -123,41 +163,85 @@ def _believed(
     return (known[..., None] * colours + confidence[..., None] * unary) / weights[..., None], weights
 
 
-def fine_of(
-    networks: Networks, variables: Variables, batch: Batch, spread: Spread, *, train: bool = False
-) -> tuple[Fine, dict[str, Any]]:
-    """The Fine of a batch, whose cells also see the embeddings of the coarse field; and new batch statistics."""
+def seen_of(networks: Networks, variables: Variables, batch: Batch, spread: Spread) -> Seen:
+    """The Seen of a batch, with the embeddings of the coarse field among its maps."""
     gray = apply(networks, variables, "gray", batch["lightness"])[0]
     source = feature_models.source(networks["features"], batch)
     features = apply(networks, variables, "features", source)[0][0]
     count, pixels, width = spread.embeddings.shape
     side = math.isqrt(pixels)
-    embeddings = spread.embeddings.reshape(count, side, side, width)
-    seen = _fine_inputs(batch, gray, features, embeddings)
-    found, stats = apply(networks, variables, "refine", *seen, train=train)
-    return Fine(*found), stats
+    return Seen(
+        batch.get("lightness_large", batch["lightness"]),
+        (gray[-1], features, spread.embeddings.reshape(count, side, side, width)),
+        spread.unary.reshape(count, side, side, 2),
+        jnp.log(spread.confidence).reshape(count, side, side, 1),
+    )
 
 
-def _fine_inputs(
-    batch: Batch, gray: tuple[Array, ...], features: Array, embeddings: Array
-) -> tuple[Any, ...]:
-    return batch.get("lightness_large", batch["lightness"]), (gray[-1], features, embeddings)
+def fine_of(networks: Networks, variables: Variables, seen: Seen, *, train: bool = False) -> Fine:
+    """The Fine of a batch."""
+    return Fine(*apply(networks, variables, "refine", seen.lightness, seen.maps, train=train)[0])
+
+
+def correct(
+    networks: Networks,
+    variables: Variables,
+    seen: Seen,
+    coarse: Float[Array, "B f f 2"],
+    reach: Float[Array, "B f f"],
+    colours: Float[Array, "B F F 2"],
+    revealed: Float[Array, "B F F"],
+    *,
+    train: bool = False,
+) -> Float[Array, "B F F 2"]:
+    """The coarse answer lifted to the fine field, and corrected where a network for that was trained.
+
+    Args:
+      networks, variables: of the method.
+      seen: of the photos.
+      coarse: `Answer.field`, network units.
+      reach: `Answer.reach`.
+      colours: of the edits, on the fine field.
+      revealed: the shares of its cells that they cover.
+      train: the network's mode.
+    """
+    batch, side = revealed.shape[:2]
+    lifted = jax.image.resize(coarse, (batch, side, side, 2), "cubic")
+    if "correct" not in networks:
+        return lifted
+    known = revealed[..., None]
+    fields = [lifted, resize_field(seen.unary, side), known * colours]
+    shares = [known, resize_field(jnp.concatenate([reach[..., None], seen.log_confidence], axis=-1), side)]
+    inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
+    return lifted + apply(networks, variables, "correct", *inputs, train=train)[0]
 
 
 def refine(
     fine: Fine,
-    coarse: Float[Array, "B p 2"],
-    colours: Float[Array, "B P 2"],
-    revealed: Float[Array, "B P"],
+    unary: Float[Array, "B F F 2"],
+    colours: Float[Array, "B F F 2"],
+    revealed: Float[Array, "B F F"],
     *,
     beta: float,
-) -> Float[Array, "B P 2"]:
-    """x of Eq. (6) on the fine field, whose unary is the coarse one, lifted; `colours` and `revealed` as in `solve`."""
-    batch, side = fine.confidence.shape[:2]
-    field = coarse.reshape(batch, side // FINE, side // FINE, 2)
-    unary = jax.image.resize(field, (batch, side, side, 2), "cubic").reshape(batch, -1, 2)
-    believed = _believed(colours, revealed, unary, fine.confidence.reshape(batch, -1), beta)
-    return gcrf.solve_windowed_on_mesh(fine.rows, *believed).value
+) -> Float[Array, "B F F 2"]:
+    """x of Eq. (6) on the fine field, whose unary `correct` gives; `colours` and `revealed` as there."""
+    flat = [x.reshape(len(x), -1, 2) for x in (colours, unary)]
+    known, confidence = (x.reshape(len(x), -1) for x in (revealed, fine.confidence))
+    targets, weights = _believed(flat[0], known, flat[1], confidence, beta)
+    return gcrf.solve_windowed_on_mesh(fine.rows, targets, weights).value.reshape(unary.shape)
+
+
+def turned(
+    rng: Array, share: float, ab: Float[Array, "B H W 2"], unary: Float[Array, "B P 2"]
+) -> tuple[Float[Array, "B H W 2"], Float[Array, "B P 2"]]:
+    """True and regressed colours of a `share` of the photos, turned about gray by one random angle, and mirrored."""
+    which, angles, signs = jax.random.split(rng, 3)
+    count = (len(ab),)
+    angle = jax.random.uniform(angles, count, maxval=2 * jnp.pi) * jax.random.bernoulli(which, share, count)
+    mirror = jnp.where((angle > 0) & jax.random.bernoulli(signs, 0.5, count), -1.0, 1.0)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    turn = jnp.stack([jnp.stack([cos, -sin * mirror], -1), jnp.stack([sin, cos * mirror], -1)], -2)
+    return jnp.einsum("bij,byxj->byxi", turn, ab), jnp.einsum("bij,bpj->bpi", turn, unary)
 
 
 def reveal(
@@ -193,40 +277,57 @@ def spread_loss(
     true = resize_field(batch["ab"], side)
     counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(true),)))
     spread, stats = spread_of(networks, variables, batch, side, train=True)
-    field = solve(spread, *reveal(places, true, counts), beta=beta)
+    field = solve(spread, *reveal(places, true, counts), beta=beta).field
     return _learned(variables["params"]["spread"], field, true, spread.confidence, stats)
 
 
 def fine_loss(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, beta: float
+    networks: Networks,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    beta: float,
+    turn: float,
 ) -> Learned:
     """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
-    places, number = jax.random.split(rng)
+    places, number, turning = jax.random.split(rng, 3)
     counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
-    spread, fine, stats = _coarse_and_fine(networks, variables, batch, train=True)
-    true, field = _refined(spread, fine, batch, places, counts, beta)
+    spread = jax.lax.stop_gradient(spread_of(networks, variables, batch, FIELDS["spread"])[0])
+    ab, unary = turned(turning, turn, batch["ab"], spread.unary)
+    spread = spread._replace(unary=unary)
+    seen = seen_of(networks, variables, batch, spread)
+    fine = fine_of(networks, variables, seen, train=True)
+    true, field = _refined(networks, variables, spread, seen, fine, ab, places, counts, beta=beta, train=True)
+    stats = {name: variables["batch_stats"].get(name, {}) for name in _FINE if name in networks}
     return _learned(variables["params"]["refine"], field, true, fine.confidence, stats)
 
 
-def _coarse_and_fine(
-    networks: Networks, variables: Variables, batch: Batch, *, train: bool = False
-) -> tuple[Spread, Fine, dict[str, Any]]:
-    """Of the field and of the fine one; the first gets no gradient."""
-    spread, _ = spread_of(networks, variables, batch, FIELDS["spread"])
-    spread = jax.lax.stop_gradient(spread)
-    fine, stats = fine_of(networks, variables, batch, spread, train=train)
-    return spread, fine, stats
-
-
 def _refined(
-    spread: Spread, fine: Fine, batch: Batch, places: Array, counts: Array, beta: float
+    networks: Networks,
+    variables: Variables,
+    spread: Spread,
+    seen: Seen,
+    fine: Fine,
+    ab: Array,
+    places: Array,
+    counts: Array,
+    *,
+    beta: float,
+    train: bool = False,
 ) -> tuple[Array, Array]:
     """The truth and the field at the fine resolution, from the first `counts` reveals."""
     side = fine.confidence.shape[1]
-    true, coarse_true = (resize_field(batch["ab"], each) for each in (side, side // FINE))
-    coarse = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
-    revealed = reveal(jax.random.clone(places), true, counts)
-    return true, refine(fine, coarse, *revealed, beta=beta)
+    true, coarse_true = (resize_field(ab, each) for each in (side, side // FINE))
+    answer = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
+    field, reach = jax.lax.stop_gradient(
+        (answer.field.reshape(coarse_true.shape), answer.reach.reshape(coarse_true.shape[:3]))
+    )
+    colours, revealed = reveal(jax.random.clone(places), true, counts)
+    given = (colours.reshape(true.shape), revealed.reshape(true.shape[:3]))
+    unary = correct(networks, variables, seen, field, reach, *given, train=train)
+    return true, refine(fine, unary, *given, beta=beta)
 
 
 def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> Learned:
@@ -248,7 +349,7 @@ def _spread_from(
     spread, _ = spread_of(networks, variables, batch, side)
     counts = {count: jnp.full(len(true), float(count)) for count in SHOWN}
     revealed = {n: reveal(jax.random.clone(rng), true, each) for n, each in counts.items()}
-    fields = {n: solve(spread, *given, beta=beta) for n, given in revealed.items()}
+    fields = {n: solve(spread, *given, beta=beta).field for n, given in revealed.items()}
     return true, {n: field.reshape(true.shape) for n, field in fields.items()}
 
 
@@ -256,11 +357,12 @@ def _fine_from(
     networks: Networks, variables: Variables, batch: Batch, rng: Array, *, beta: float
 ) -> tuple[Array, dict[int, Array]]:
     """As `_spread_from`, of the fine field."""
-    spread, fine, _ = _coarse_and_fine(networks, variables, batch)
+    spread, _ = spread_of(networks, variables, batch, FIELDS["spread"])
+    seen = seen_of(networks, variables, batch, spread)
+    whole = (networks, variables, spread, seen, fine_of(networks, variables, seen), batch["ab"], rng)
     many = {n: jnp.full(len(batch["ab"]), float(n)) for n in SHOWN}
-    found = {n: _refined(spread, fine, batch, rng, counts, beta) for n, counts in many.items()}
-    true = found[SHOWN[0]][0]
-    return true, {n: field.reshape(true.shape) for n, (_, field) in found.items()}
+    found = {n: _refined(*whole, counts, beta=beta) for n, counts in many.items()}
+    return found[SHOWN[0]][0], {n: field for n, (_, field) in found.items()}
 
 
 Fields = Callable[..., tuple[Array, dict[int, Array]]]
@@ -286,12 +388,13 @@ def spread_networks(config: Any) -> Networks:
     spread = config.get("spread")
     if not (spread and spread.learned):
         return {}
-    dtype = jnp.dtype(config.compute_dtype)
+    side, dtype = FINE * FIELDS["spread"], jnp.dtype(config.compute_dtype)
     found: Networks = {"spread": SpreadNetwork(width=spread.width, hidden=spread.hidden, dtype=dtype)}
     if spread.get("fine"):
-        found["refine"] = RefineNetwork(
-            side=FINE * FIELDS["spread"], width=spread.fine_width, hidden=spread.fine_hidden, dtype=dtype
-        )
+        sizes = {"width": spread.fine_width, "hidden": spread.fine_hidden}
+        found["refine"] = RefineNetwork(side=side, **sizes, dtype=dtype)
+        if spread.get("correct"):
+            found["correct"] = CorrectNetwork(side=side, width=spread.correct, dtype=dtype)
     return found
 
 
@@ -302,11 +405,13 @@ def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, sid
     features = jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
     one = {name: jnp.zeros_like(value[:1]) for name, value in batch.items() if name.startswith("lightness")}
     found: Inputs = {"spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))}
-    spread = networks["spread"]
+    spread, large = networks["spread"], FINE * FIELDS["spread"]
     if "refine" in networks and isinstance(spread, SpreadNetwork):
         embeddings = jnp.zeros((1, side, side, embedding_size(spread.width)))
-        found["refine"] = _fine_inputs(one, gray, features, embeddings)
-    return found
+        seen = (one.get("lightness_large", one["lightness"]), (gray[-1], features, embeddings))
+        found["refine"] = seen
+        found["correct"] = (*seen, jnp.zeros((1, large, large, 6)), jnp.zeros((1, large, large, 3)))
+    return {name: inputs for name, inputs in found.items() if name in networks}
 
 
 def spreader(networks: Networks, side: int) -> Callable[..., SpreadPrior] | None:
@@ -317,24 +422,32 @@ def spreader(networks: Networks, side: int) -> Callable[..., SpreadPrior] | None
     def spread(variables: Variables, batch: Batch) -> SpreadPrior:
         found, _ = spread_of(networks, variables, batch, side)
         similarity = jax.vmap(partial(gcrf.similarity, temperature=1.0, exclude_diagonal=True))
-        fine = None
+        fine = seen = None
         if "refine" in networks:
-            found_fine, _ = fine_of(networks, variables, batch, found)
-            fine = (found_fine.rows, found_fine.confidence)
+            seen = seen_of(networks, variables, batch, found)
+            fine = tuple(fine_of(networks, variables, seen))
         return SpreadPrior(
             similarity(found.embeddings),
             found.unary.reshape(-1, side, side, 2),
             found.confidence.reshape(-1, side, side),
             fine,
+            seen if "correct" in networks else None,
         )
 
     return spread
 
 
+def corrector(networks: Networks) -> Callable[..., Array] | None:
+    """`Method.correct`; None where no network for it is learned."""
+    return partial(correct, networks) if "correct" in networks else None
+
+
 def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -> list[Stage]:
     """The stages of the networks that the config asks for."""
 
-    def stage(name: str, trained: str, loss: Callable[..., Learned], fields: Fields, **size: int) -> Stage:
+    def stage(
+        name: str, trained: tuple[str, ...], loss: Callable[..., Learned], fields: Fields, **size: int
+    ) -> Stage:
         fixed = {"beta": config.gcrf.beta_test, **size}
         own = partial(fields, networks, **fixed)
         return build_stage(
@@ -342,7 +455,7 @@ def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -
             name,
             networks,
             inputs,
-            trained=(trained,),
+            trained=trained,
             loss=partial(loss, networks, **fixed),
             evaluate=partial(evaluate_spread, own),
             pictures=partial(picture_spread, own),
@@ -351,8 +464,9 @@ def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -
     found = []
     if "spread" in networks:
         found += [
-            stage(name, "spread", spread_loss, _spread_from, side=side) for name, side in FIELDS.items()
+            stage(name, ("spread",), spread_loss, _spread_from, side=side) for name, side in FIELDS.items()
         ]
     if "refine" in networks:
-        found.append(stage("spread_fine", "refine", fine_loss, _fine_from))
+        trained = tuple(name for name in _FINE if name in networks)
+        found.append(stage("spread_fine", trained, partial(fine_loss, turn=config.spread.turn), _fine_from))
     return found

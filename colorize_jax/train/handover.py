@@ -26,8 +26,9 @@ def networks(run: str, method: Method, data: Data) -> Variables:
     here = _expected(method, data)
     names = {kind: set(tree["params"]) for kind, tree in (("there", there), ("here", here))}
     shared = names["there"] & names["here"]
+    # A released model's file has no entry for a network without statistics.
     there, here = (
-        {kind: {n: tree[kind][n] for n in sorted(shared)} for kind in tree} for tree in (there, here)
+        {kind: {n: tree[kind].get(n, {}) for n in sorted(shared)} for kind in tree} for tree in (there, here)
     )
     bundle.check(bundle.flatten(there), here, name=f"config.init_from {run}")
     if hosts.is_first():

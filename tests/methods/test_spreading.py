@@ -69,7 +69,7 @@ def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
         rng.normal(size=(1, 9, 2)),
         rng.uniform(0, 1, (1, 9)) * (rng.uniform(size=(1, 9)) > 0.5),
     )
-    field = spreading.solve(
+    field, reach = spreading.solve(
         given, jnp.asarray(colours, jnp.float32), jnp.asarray(revealed, jnp.float32), beta=5.0
     )
     z = np.asarray(given.embeddings[0], np.float64)
@@ -83,6 +83,7 @@ def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
     unary = gcrf.calibrated(given.unary[0], *(jnp.asarray(x[0], jnp.float32) for x in (colours, revealed)))
     b = known[:, None] * colours[0] + kappa[:, None] * np.asarray(unary, np.float64)
     np.testing.assert_allclose(field[0], np.linalg.solve(a, b), atol=2e-4)
+    np.testing.assert_allclose(reach[0], np.clip(np.linalg.solve(a, known), 0, 1), atol=2e-4)
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +144,7 @@ def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, m
     monkeypatch.setattr(refine, "REACH", 1)
     fine = ConfigDict(config.to_dict())
     fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
+    fine.spread.correct, fine.spread.turn = 4, 0.5
     networks = scc.build_networks(fine)
     inputs = scc.example_inputs(networks, fine, batch)
     variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread"))
@@ -186,7 +188,7 @@ def test_refining_joins_what_looks_alike_and_parts_what_does_not():
     fine = spreading.Fine(rows[None], jnp.full((1, side, side), 0.01))
     colours, revealed = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.float32)
     colours[4, 1], revealed[4, 1] = (0.4, 0.1), 1
-    given = jnp.asarray(colours.reshape(1, -1, 2)), jnp.asarray(revealed.reshape(1, -1))
-    field = spreading.refine(fine, jnp.zeros((1, 16, 2)), *given, beta=5.0).reshape(side, side, 2)
+    given = jnp.asarray(colours)[None], jnp.asarray(revealed)[None]
+    field = spreading.refine(fine, jnp.zeros((1, side, side, 2)), *given, beta=5.0)[0]
     assert float(jnp.abs(field[left == 0]).max()) < 1e-3
     assert float(field[left][:, 0].min()) > 0.05

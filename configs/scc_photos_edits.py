@@ -1,0 +1,31 @@
+"""The released model with a longer trained S for edits, and a fine field whose unary is corrected by a small network.
+
+    colorize-train --config=configs/scc_photos_edits.py --workdir=runs/scc_photos_edits
+    colorize-export --workdir=runs/scc_photos_edits --out=colorize_jax/weights/default
+
+Made for one GPU. Hardware, time and scores: `colorize_jax/weights/default/provenance.json` and `scores.json`.
+"""
+
+from ml_collections import ConfigDict
+
+from colorize_jax.config import beside
+
+
+def get_config() -> ConfigDict:
+    config = beside(__file__, "scc_photos_fine")
+    config.seed = 5
+    config.spread.correct = 24
+    config.spread.turn = 0.5
+    config.data.mixture = (
+        ("imagenette", "train", 0.3),
+        ("imagenet_photos", "train", 0.2),
+        ("tiny_imagenet", "train", 0.2),
+        ("lsun_church", "train", 0.15),
+        ("lfw_deepfunneled", "train", 0.15),
+    )
+    config.data.crop = 0.6
+    config.stages.spread.update({"epochs": 8.0, "batch_size": 32, "lr": 5e-4})
+    config.stages.spread_fine.update({"epochs": 16.0, "batch_size": 32, "lr": 1e-3})
+    config.log.eval_images = 64
+    config.log.eval_every_epochs = 8.0
+    return config.lock()
