@@ -1,4 +1,4 @@
-"""The released model with a longer trained S for edits, and a fine field whose unary is corrected by a small network.
+"""The released model, whose fine field for edits begins with a corrected unary; all other networks are kept.
 
     colorize-train --config=configs/scc_photos_edits.py --workdir=runs/scc_photos_edits
     colorize-export --workdir=runs/scc_photos_edits --out=colorize_jax/weights/default
@@ -17,15 +17,13 @@ def get_config() -> ConfigDict:
     config.spread.correct = 24
     config.spread.turn = 0.5
     config.data.mixture = (
-        ("imagenette", "train", 0.3),
-        ("imagenet_photos", "train", 0.2),
-        ("tiny_imagenet", "train", 0.2),
-        ("lsun_church", "train", 0.15),
-        ("lfw_deepfunneled", "train", 0.15),
+        ("imagenette", "train", 0.35),
+        ("imagenet_photos", "train", 0.25),
+        ("lsun_church", "train", 0.2),
+        ("lfw_deepfunneled", "train", 0.2),
     )
     config.data.crop = 0.6
-    config.stages.spread.update({"epochs": 8.0, "batch_size": 32, "lr": 5e-4})
-    config.stages.spread_fine.update({"epochs": 16.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.spread_fine.update({"epochs": 4.3, "batch_size": 32, "lr": 1e-3})
     config.log.eval_images = 64
-    config.log.eval_every_epochs = 8.0
+    config.log.eval_every_epochs = 2.0
     return config.lock()

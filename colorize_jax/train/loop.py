@@ -350,6 +350,8 @@ def _start(
 
 def _due(run: _Run, step: int) -> bool:
     """Whether an evaluation belongs to this step."""
+    if run.span.total_steps == 0 and not run.stage.calibration_batches:
+        return False  # its networks are what they were
     return step == run.span.total_steps or (step > 0 and step % run.evaluate_every == 0)
 
 
