@@ -12,6 +12,7 @@ and to versions with a user's colours:
 Nothing that only training needs is imported here.
 """
 
+import itertools
 import math
 import operator
 import os
@@ -33,6 +34,8 @@ from colorize_jax.shapes import Float, UInt8
 
 RULES = ("modes", "random")
 EDIT_MODES = ("over", "alone", "guided")
+
+_TOGETHER = 1 << 14  # pixels whose colours are converted at once
 
 
 class Prior(NamedTuple):
@@ -299,7 +302,7 @@ class Colorizer:
     ) -> Samples:
         """As `sample`, for B photos at once, whose `network_input`s are stacked; compiled once for each B.
 
-        A photo's versions do not depend on the others, nor on its place among them; on B they may, in the last bit.
+        On a CPU a photo's versions depend neither on the others, nor on its place among them, to the last bit.
         Values that are not finite are returned: they need not be every photo's.
         """
         _check_sampling(samples, rule)
@@ -328,7 +331,12 @@ def _sample_many(
     samples: int,
     rule: str,
 ) -> Samples:
-    if rule == "modes":
+    """One photo after another, except for the modes on an accelerator.
+
+    In a batch on a CPU, the last rows of a product are summed in another order than the rest: the last photo of
+    16 came out with other bits than in any other place. One by one is also no slower there (`benchmarks/bulk.py`).
+    """
+    if rule == "modes" and jax.default_backend() != "cpu":
         return sample(variables, batch, rng, samples=samples, rule=rule)
 
     # Each photo draws with the key itself, as it would alone: what it gets is not its place's.
@@ -365,11 +373,24 @@ def render_tiles(
 ) -> list[UInt8[np.ndarray, "H W *channels"]]:
     """As `render`, for `count` fields that are lifted already: planes of CIE a* and b*, in turn."""
     pictures = [_canvas(photo) for _ in range(count)]
-    for rows, planes in tiles:
+    for rows, planes in _joined(tiles):
         for picture, ab in zip(pictures, planes.reshape(count, 2, *planes.shape[1:]), strict=True):
             lab = np.stack([photo.lightness[rows], *ab], axis=-1)
             picture[rows, :, :3] = color.lab_to_srgb_bytes(lab)
     return pictures
+
+
+def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:
+    """Neighbouring tiles as one, up to `_TOGETHER` pixels: of a small photo a tile is less work than its calls."""
+    for _, group in itertools.groupby(_numbered(tiles), key=operator.itemgetter(0)):
+        rows, planes = zip(*(tile for _, tile in group), strict=True)
+        yield slice(rows[0].start, rows[-1].stop), np.concatenate(planes, axis=1)
+
+
+def _numbered(tiles: Iterator[upsample.Tile]) -> Iterator[tuple[int, upsample.Tile]]:
+    """Each tile with the number of the group that it belongs to."""
+    for rows, planes in tiles:
+        yield rows.start * planes.shape[2] // _TOGETHER, (rows, planes)
 
 
 def _columns(field: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "F F K"]:
