@@ -77,7 +77,8 @@ def get_config() -> ConfigDict:
     config.spread.fine_width = 24
     config.spread.fine_hidden = 64
     config.spread.correct = 0  # channels of the network that corrects the fine field's unary; 0: none
-    config.spread.turn = 0.0  # share of the photos whose colours are turned about gray while the fine field is learned
+    # Share of the photos whose colours are turned about gray while the fine field is learned.
+    config.spread.turn = 0.0
 
     config.cvae = ConfigDict()
     config.cvae.draws = 256  # codes that are decoded and clustered

@@ -1,5 +1,6 @@
 """Edits on photos, end to end: sizes, lightness, colours, modes and mistakes."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -94,6 +95,37 @@ def test_guided_the_rest_is_what_the_model_expects(with_prior, gray):
     np.testing.assert_allclose(edited.unary[0, ..., 1], -10 / 128, atol=1e-6)
     alone = with_prior.edit(gray, [UP], mode="alone")
     assert np.abs(_ab(alone.rgb[0])[100:150].mean((0, 1))).max() < 2
+
+
+def test_guided_a_correction_sees_the_answer_its_reach_and_the_edits_and_is_refined(with_prior, gray):
+    fine, told = 2 * SIDE, {}
+
+    def spread(variables, batch):
+        own = _spread(variables, batch)
+        rows = (
+            jnp.zeros((1, 8, fine, fine)).at[:, 4, :, :-1].set(1.0)
+        )  # each cell leans on its right neighbour
+        confidence = jnp.full((1, fine, fine), 10.0)
+        return own._replace(fine=(rows, confidence), seen={"of the photo": jnp.ones((1, 3))})
+
+    def correct(variables, seen, coarse, reach, colours, revealed):
+        jax.debug.callback(lambda *arrays: told.update(enumerate(arrays)), coarse, reach, colours, revealed)
+        assert seen["of the photo"].shape == (1, 3)
+        return jnp.zeros((1, fine, fine, 2)).at[..., 0].set(0.1)  # within the range of what is known: red
+
+    model = Colorizer(with_prior.config, _sample, {}, with_prior._similarity, spread, correct)
+    field = model.edit(gray, [UP], mode="guided").field[0]
+    jax.effects_barrier()
+    assert field.shape == (fine, fine, 2)
+    np.testing.assert_allclose(field[:, : fine // 2, 0][-4:], 0.1, atol=1e-3)
+    coarse, reach, colours, revealed = (np.asarray(told[number][0]) for number in range(4))
+    assert coarse.shape == (SIDE, SIDE, 2) and colours.shape == (fine, fine, 2)
+    half = SIDE // 2
+    assert (
+        reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
+    )  # the edit tells of the bright half
+    edited = revealed > 0
+    assert 0 < edited.sum() <= 4 and np.abs(colours[edited] * 128 - _target(RED)).max() < 1
 
 
 def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):

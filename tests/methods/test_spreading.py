@@ -171,6 +171,49 @@ def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, m
     assert float(rows[:, 0, 1:, 1:].min()) > 0
 
 
+def test_turned_colours_keep_their_relations_and_some_photos_theirs():
+    rng = np.random.default_rng(5)
+    ab, unary = rng.normal(size=(40, 3, 3, 2)), rng.normal(size=(40, 4, 2))
+    given = jnp.asarray(ab, jnp.float32), jnp.asarray(unary, jnp.float32)
+    for found, before in zip(spreading.turned(jax.random.key(0), 0.0, *given), given, strict=True):
+        np.testing.assert_array_equal(found, before)
+    turned, turned_unary = spreading.turned(jax.random.key(0), 0.5, *given)
+    # All inner products of a photo's true and regressed colours: what a rotation or a mirror leaves as it is.
+    both = [
+        np.concatenate([a.reshape(40, 9, 2), u], axis=1) for a, u in ((ab, unary), (turned, turned_unary))
+    ]
+    before, after = (np.einsum("bic,bjc->bij", x, x) for x in both)
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    same = np.abs(both[1] - both[0]).max(axis=(1, 2)) < 1e-6
+    assert 10 < same.sum() < 30
+    sense = np.sign(np.linalg.det(both[1][~same][:, :2]) * np.linalg.det(both[0][~same][:, :2]))
+    assert {-1.0, 1.0} == set(sense)  # some are mirrored, some are not
+
+
+def test_a_correction_begins_with_the_lifted_answer_and_sees_where_edits_are(config, batch):
+    with_it = ConfigDict(config.to_dict())
+    with_it.spread.fine, with_it.spread.fine_width, with_it.spread.fine_hidden = True, 4, 8
+    with_it.spread.correct = 4
+    networks = scc.build_networks(with_it)
+    inputs = scc.example_inputs(networks, with_it, batch)
+    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread", "correct"))
+    seen = spreading.seen_of(
+        networks, variables, batch, spreading.spread_of(networks, variables, batch, 32)[0]
+    )
+    draw = np.random.default_rng(0)
+    coarse, reach = draw.normal(size=(4, 32, 32, 2)) / 10, draw.uniform(size=(4, 32, 32))
+    colours = draw.normal(size=(4, 64, 64, 2)) / 10
+    given = [jnp.asarray(x, jnp.float32) for x in (coarse, reach, colours)]
+    apply = jax.jit(lambda tree, revealed: spreading.correct(networks, tree, seen, *given, revealed))
+    known = jnp.zeros((4, 64, 64)).at[:, 10:12, 20:22].set(1.0)
+    lifted = jax.image.resize(given[0], (4, 64, 64, 2), "cubic")
+    np.testing.assert_allclose(apply(variables, known), lifted, atol=1e-6)
+    last = variables["params"]["correct"]["change"]
+    last["kernel"] = jnp.asarray(draw.normal(size=last["kernel"].shape), jnp.float32)
+    change = np.abs(apply(variables, known) - apply(variables, jnp.zeros_like(known)))
+    assert change[:, 8:14, 18:24].mean() > 4 * change[:, 40:].mean() > 0
+
+
 def test_refining_joins_what_looks_alike_and_parts_what_does_not():
     side, edge = 8, 5
     left = np.broadcast_to(np.arange(side) < edge, (side, side))
