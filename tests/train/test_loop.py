@@ -11,6 +11,7 @@ import signal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 import toy
 from ml_collections import ConfigDict
@@ -362,11 +363,24 @@ def cut_short(checkpoint):
 
 
 def flip_a_bit(checkpoint):
-    """In the numbers of the largest file, which orbax reads without a word."""
-    largest = max((p for p in checkpoint.rglob("d/*") if p.is_file()), key=lambda p: p.stat().st_size)
-    damaged = bytearray(largest.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    largest.write_bytes(damaged)
+    """One that matters: of small arrays saved slowly, the largest file is one that a later write has replaced."""
+    before = read(checkpoint)
+    for path in sorted((p for p in checkpoint.rglob("d/*") if p.is_file()), key=lambda p: -p.stat().st_size):
+        whole = path.read_bytes()
+        place = len(whole) // 2
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            changed = not same_bits(read(checkpoint), before)
+        except Exception:  # of whatever type tensorstore's parsers raise
+            changed = True
+        if changed:
+            return
+    pytest.fail(f"no flipped bit in {checkpoint} changes what is read")
+
+
+def read(checkpoint):
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        return checkpointer.restore(checkpoint / "default")
 
 
 @orbax_leaves_futures
