@@ -125,7 +125,8 @@ def test_conditioning_is_the_limit_of_large_weights_and_needs_no_other():
     similarity, targets, weights = problem()
     colors = np.array([[0.5, -0.2]])
     only = condition(*on_device(similarity, targets, 0 * weights), np.array([7]), *on_device(colors))
-    np.testing.assert_allclose(only.field, np.broadcast_to(colors, targets.shape), atol=1e-4)
+    # One known pixel and no weight beside it: float32 leaves 2e-4 on some processors.
+    np.testing.assert_allclose(only.field, np.broadcast_to(colors, targets.shape), atol=1e-3)
     assert only.variance is None
 
 
