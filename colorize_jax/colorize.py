@@ -333,8 +333,8 @@ def _sample_many(
 ) -> Samples:
     """One photo after another, except for the modes on an accelerator.
 
-    In a batch on a CPU, the last rows of a product are summed in another order than the rest: the last photo of
-    16 came out with other bits than in any other place. One by one is also no slower there (`benchmarks/bulk.py`).
+    In a batch on a CPU the last photo of 16 came out with other bits than in any other place, probably because the last
+    rows of a product are summed in another order. One by one takes about as long there.
     """
     if rule == "modes" and jax.default_backend() != "cpu":
         return sample(variables, batch, rng, samples=samples, rule=rule)
