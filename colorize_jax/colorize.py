@@ -235,13 +235,14 @@ class Colorizer:
             return coarse
         fine_cells = cells_of(len(prior.fine.confidence))
         if self._correct is None:
-            start = propagate.lifted(coarse, len(prior.fine.confidence))
+            start, within = propagate.lifted(coarse, len(prior.fine.confidence)), coarse
         else:
             reach = propagate.reach(system).reshape(coarse.shape[:2])
             given = (coarse, reach, color.ab_to_network(fine_cells.ab), fine_cells.weights)
             arrays = (np.asarray(array, np.float32)[None] for array in given)
-            start = np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
-        return propagate.refine(prior.fine, start, fine_cells, weight=self.config.gcrf.beta_test)
+            start = within = np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+        weight = self.config.gcrf.beta_test
+        return propagate.refine(prior.fine, start, fine_cells, weight=weight, within=within)
 
     def edited_unary(
         self,
@@ -382,15 +383,9 @@ def render_tiles(
 
 def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:
     """Neighbouring tiles as one, up to `_TOGETHER` pixels: of a small photo a tile is less work than its calls."""
-    for _, group in itertools.groupby(_numbered(tiles), key=operator.itemgetter(0)):
-        rows, planes = zip(*(tile for _, tile in group), strict=True)
+    for _, group in itertools.groupby(tiles, key=lambda tile: tile[0].start * tile[1].shape[2] // _TOGETHER):
+        rows, planes = zip(*group, strict=True)
         yield slice(rows[0].start, rows[-1].stop), np.concatenate(planes, axis=1)
-
-
-def _numbered(tiles: Iterator[upsample.Tile]) -> Iterator[tuple[int, upsample.Tile]]:
-    """Each tile with the number of the group that it belongs to."""
-    for rows, planes in tiles:
-        yield rows.start * planes.shape[2] // _TOGETHER, (rows, planes)
 
 
 def _columns(field: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "F F K"]:

@@ -189,15 +189,21 @@ def calibrated(unary: Float[np.ndarray, "F F 2"], edits: CellEdits) -> Float[np.
 
 
 def refine(
-    fine: Fine, unary: Float[np.ndarray, "G G 2"], edits: CellEdits, *, weight: float
+    fine: Fine,
+    unary: Float[np.ndarray, "G G 2"],
+    edits: CellEdits,
+    *,
+    weight: float,
+    within: Float[np.ndarray, "*field 2"],
 ) -> Float[np.ndarray, "G G 2"]:
-    """Eq. (6) on the fine field; clipped as `solve` clips.
+    """Eq. (6) on the fine field; clipped to the range of `within`, gray and the edits' colours.
 
     Args:
       fine: of the photo.
       unary: the coarse field on the fine cells (`lifted`), perhaps corrected; network units.
       edits: on the fine field's cells; links have told on the coarse one.
       weight: w of an edit of weight 1 where it covers its cell.
+      within: colours, network units: the unary's before it was lifted, whose interpolation can leave their range.
     """
     held = unary.reshape(-1, 2)
     colours = color.ab_to_network(edits.ab).reshape(-1, 2)
@@ -205,7 +211,8 @@ def refine(
     targets = (known * colours + kept * held) / (known + kept)
     rows, targets, weights = (jnp.asarray(x, jnp.float32) for x in (fine.rows, targets, (known + kept)[:, 0]))
     field = np.asarray(gcrf.solve_windowed(rows, targets, weights).value)
-    low, high = (f([f(held, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
+    seen = within.reshape(-1, 2)
+    low, high = (f([f(seen, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
     return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(unary.shape)
 
 

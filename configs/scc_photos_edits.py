@@ -3,7 +3,7 @@
     colorize-train --config=configs/scc_photos_edits.py --workdir=runs/scc_photos_edits
     colorize-export --workdir=runs/scc_photos_edits --out=colorize_jax/weights/default
 
-Made for one GPU. Hardware, time and scores: `colorize_jax/weights/default/provenance.json` and `scores.json`.
+Made for one GPU. Not trained yet.
 """
 
 from ml_collections import ConfigDict
@@ -24,6 +24,5 @@ def get_config() -> ConfigDict:
     )
     config.data.crop = 0.6
     config.stages.spread_fine.update({"epochs": 4.3, "batch_size": 32, "lr": 1e-3})
-    config.log.eval_images = 64
     config.log.eval_every_epochs = 2.0
     return config.lock()

@@ -165,9 +165,8 @@ def test_colours_that_are_not_finite_are_that_photos_error(photos, tmp_path):
     class Broken(Model):
         def sample_many(self, inputs, **kwargs):
             drawn = super().sample_many(inputs, **kwargs)
-            darkest = (
-                inputs["lightness"].mean((1, 2, 3)) < -0.99
-            )  # -1 but for rounding, which is the machine's
+            # -1 but for rounding, which is the machine's.
+            darkest = inputs["lightness"].mean((1, 2, 3)) < -0.99
             return drawn._replace(field=np.where(darkest[:, None, None, None, None], np.nan, drawn.field))
 
     tally = go(photos, tmp_path / "out", model=Broken())

@@ -102,9 +102,8 @@ def test_guided_a_correction_sees_the_answer_its_reach_and_the_edits_and_is_refi
 
     def spread(variables, batch):
         own = _spread(variables, batch)
-        rows = (
-            jnp.zeros((1, 8, fine, fine)).at[:, 4, :, :-1].set(1.0)
-        )  # each cell leans on its right neighbour
+        # Each cell leans on its right neighbour.
+        rows = jnp.zeros((1, 8, fine, fine)).at[:, 4, :, :-1].set(1.0)
         confidence = jnp.full((1, fine, fine), 10.0)
         return own._replace(fine=(rows, confidence), seen={"of the photo": jnp.ones((1, 3))})
 
@@ -120,10 +119,8 @@ def test_guided_a_correction_sees_the_answer_its_reach_and_the_edits_and_is_refi
     np.testing.assert_allclose(field[:, : fine // 2, 0][-4:], 0.1, atol=1e-3)
     coarse, reach, colours, revealed = (np.asarray(told[number][0]) for number in range(4))
     assert coarse.shape == (SIDE, SIDE, 2) and colours.shape == (fine, fine, 2)
-    half = SIDE // 2
-    assert (
-        reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
-    )  # the edit tells of the bright half
+    half = SIDE // 2  # the edit tells of the bright half
+    assert reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
     edited = revealed > 0
     assert 0 < edited.sum() <= 4 and np.abs(colours[edited] * 128 - _target(RED)).max() < 1
 

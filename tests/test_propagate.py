@@ -206,7 +206,7 @@ def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_una
     side, cells = 2 * SIDE, to_cells(mark(as_edits([LEFT]), 80, 80), 2 * SIDE)
     near = np.array([np.asarray(x) for x in gcrf.shifted(jax.numpy.ones((side, side)), 1)])
     fine = propagate.Fine(near / near.sum(axis=0), np.full((side, side), 0.05, np.float32))
-    field = propagate.refine(fine, propagate.lifted(unary[0], side), cells, weight=5.0)
+    field = propagate.refine(fine, propagate.lifted(unary[0], side), cells, weight=5.0, within=unary[0])
     matrix = np.zeros((side**2, side**2))
     at = np.arange(side**2).reshape(side, side)
     for share, (y, x) in zip(fine.rows, gcrf.offsets(1), strict=True):
@@ -216,7 +216,7 @@ def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_una
     lifted = np.asarray(jax.image.resize(unary[0], (side, side, 2), "cubic"), np.float64).reshape(-1, 2)
     right = known * color.ab_to_network(cells.ab).reshape(-1, 2) + 0.05 * lifted
     expected = np.linalg.solve(off.T @ off + np.diag(known[:, 0] + 0.05), right)
-    colours = [*lifted, [0, 0], *color.ab_to_network(cells.ab).reshape(-1, 2)]
+    colours = [*unary[0].reshape(-1, 2), [0, 0], *color.ab_to_network(cells.ab).reshape(-1, 2)]
     expected = np.clip(expected, np.min(colours, axis=0), np.max(colours, axis=0))
     np.testing.assert_allclose(field.reshape(-1, 2), expected, atol=1e-3)
     assert np.abs(field.reshape(-1, 2) - lifted).max() > 0.02
