@@ -1,7 +1,7 @@
 """Edits on the pixels of one photo, and on the cells of its colour field."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -59,8 +59,18 @@ class CellEdits(NamedTuple):
     links: tuple[tuple[float, Float[np.ndarray, "F F"], Float[np.ndarray, "F F"]], ...]
 
 
-def mark(edits: Edits, height: int, width: int) -> Marks:
+DrawShape = Callable[[Shape, str, int, int, str], Patch]
+"""A shape, its units, a photo's height and width, and a name for messages: to the pixels that it covers."""
+
+
+def mark(edits: Edits, height: int, width: int, draw: DrawShape | None = None) -> Marks:
     """Draws edits on a photo of height x width pixels.
+
+    Args:
+      edits: all of the photo.
+      height: pixels.
+      width: pixels.
+      draw: instead of `draw_shape`, of who has drawn most of the shapes before.
 
     Raises:
       EditError: another size than the edits are for, a point outside the photo, a shape that covers no pixel, exact
@@ -74,7 +84,10 @@ def mark(edits: Edits, height: int, width: int) -> Marks:
     soft, exact = (np.full((height, width), -1, np.int16) for _ in range(2))
     marks = Marks(edits.edits, soft, exact, links=())
     for index, edit in enumerate(edits.edits):
-        patches = [_patch(shape, edits.units, height, width, name_of(index, edit)) for shape in edit.shapes]
+        patches = [
+            (draw or draw_shape)(shape, edits.units, height, width, name_of(index, edit))
+            for shape in edit.shapes
+        ]
         if edit.kind == "link":
             _check_apart(patches, name_of(index, edit))
             marks = marks._replace(links=(*marks.links, (edit, patches[0], patches[1])))
@@ -116,8 +129,12 @@ def _check_apart(patches: list[Patch], name: str) -> None:
         raise EditError(f"{name} contradicts itself: its two regions overlap; draw them apart")
 
 
-def _patch(shape: Shape, units: str, height: int, width: int, name: str) -> Patch:
-    """The pixels that a shape covers."""
+def draw_shape(shape: Shape, units: str, height: int, width: int, name: str) -> Patch:
+    """The pixels that a shape covers.
+
+    Raises:
+      EditError: a point outside the photo, or no pixel.
+    """
     fraction = units == "fraction"
     points = shape.points * ((width, height) if fraction else (1, 1))
     _check_inside(points, shape.points, units, height, width, name)

@@ -1,30 +1,28 @@
 """A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
 
+import functools
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color, propagate
 from colorize_jax.colorize import Colorizer, render_tiles
 from colorize_jax.edits import Edits, Shape
 from colorize_jax.gcrf import host
+from colorize_jax.gcrf.deflated import Deflated
 from colorize_jax.gcrf.suggest import greedy
 from colorize_jax.photo import Photo
-from colorize_jax.raster import CellEdits, Marks, mark, to_cells
+from colorize_jax.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark, to_cells
 from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
 _LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
-_FEW = 3  # a third of the cells or fewer are added to the inverse; more are factored anew
-
-
-_Inverse = Callable[[np.ndarray], np.ndarray]
-"""b to A⁻¹ b."""
+_REMEMBERED = 64  # shapes of a photo that are not drawn again; the largest takes 150 kB
+_FEW = 3  # a third of the cells or fewer are added to the inverse; more are solved for anew
 
 
 class Explained(NamedTuple):
@@ -60,11 +58,13 @@ class LivePhoto:
         self.similarity = colorizer.similarity(photo)
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
         self.unary = colorizer.edited_unary(self.similarity, unary, field)
+        self._draw = _draw_once()
         self._beta, self._floor = float(crf.beta_test), float(crf.floor)
         pixels = len(self.similarity)
-        self._quadratic = _quadratic(self.similarity)
-        matrix = host.system_matrix(self.similarity, np.full(pixels, self._floor))
-        _, self._covariance = host.solve_and_invert(matrix, np.zeros((pixels, 1)))
+        quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
+        self._deflated = Deflated(quadratic)
+        host.diagonal(quadratic)[:] += self._floor
+        _, self._covariance = host.solve_and_invert(quadratic, np.zeros((pixels, 1)))
 
     @property
     def side(self) -> int:
@@ -74,8 +74,8 @@ class LivePhoto:
     @property
     def bytes(self) -> int:
         """Memory that it holds, nearly."""
-        arrays = [*self.photo, *self.preview, self.similarity, self._quadratic, self._covariance, self.unary]
-        return sum(array.nbytes for array in arrays if array is not None)
+        arrays = [*self.photo, *self.preview, self.similarity, self._covariance, self.unary]
+        return self._deflated.nbytes + sum(array.nbytes for array in arrays if array is not None)
 
     def fields(self, edits: Edits) -> Float[np.ndarray, "N F F 2"]:
         """Colour fields under edits, network units: first of each version, at last of the edits alone, on gray.
@@ -87,23 +87,30 @@ class LivePhoto:
 
     def marks(self, edits: Edits) -> Marks:
         """Edits on the grid that previews are lifted to."""
-        return mark(in_fractions(edits, *self.photo.lightness.shape), *self.preview.guide.shape)
+        return mark(in_fractions(edits, *self.photo.lightness.shape), *self.preview.guide.shape, self._draw)
 
-    def fields_of(self, cells: CellEdits) -> Float[np.ndarray, "N F F 2"]:
-        """`fields`, of edits that are on the cells already."""
-        solver = self._solver()
-        alone = propagate.alone(self.similarity, cells, **self._pulls)
-        gray = propagate.solve(alone, np.zeros_like(self.unary[:1]), solver)
-        over = propagate.over(self.similarity, cells, **self._pulls, confidence=self._beta, solver=solver)
-        versions = propagate.solve(over, self.unary, solver)
-        return np.concatenate([versions, gray])
+    def fields_of(self, cells: CellEdits, version: int | None = None) -> Float[np.ndarray, "N F F 2"]:
+        """`fields`, of edits that are on the cells already.
 
-    def lifted(
-        self, fields: Float[np.ndarray, "N F F 2"], version: int, marks: Marks
-    ) -> Float[np.ndarray, "2 h w"]:
-        """CIE ab of a version on the preview, with the exact edits in it."""
-        columns = color.network_to_ab(fields[version])
-        tiles = propagate.exact_tiles(columns, self.preview.guide, marks)
+        Args:
+          cells: the edits.
+          version: the only one that is wanted, from 0; N for the edits alone. All by default, which takes longer.
+        """
+        count = len(self.unary)
+        fields = []
+        if version is None or version < count:
+            over = propagate.over(
+                self.similarity, cells, **self._pulls, confidence=self._beta, solver=self._solved
+            )
+            fields.append(propagate.solve(over, self.unary[_only(version)], self._solved))
+        if version is None or version == count:
+            alone = propagate.alone(self.similarity, cells, **self._pulls)
+            fields.append(propagate.solve(alone, np.zeros_like(self.unary[:1]), self._solved))
+        return np.concatenate(fields)
+
+    def lifted(self, field: Float[np.ndarray, "F F 2"], marks: Marks) -> Float[np.ndarray, "2 h w"]:
+        """CIE ab of a field on the preview, with the exact edits in it."""
+        tiles = propagate.exact_tiles(color.network_to_ab(field), self.preview.guide, marks)
         return np.concatenate([planes for _, planes in tiles], axis=1)
 
     def picture(self, edits: Edits, version: int) -> UInt8[np.ndarray, "H W *channels"]:
@@ -117,7 +124,7 @@ class LivePhoto:
           EditError: see `raster.mark`.
         """
         marks = mark(edits, *self.photo.lightness.shape)
-        field = self.fields_of(to_cells(marks, self.side))[version]
+        [field] = self.fields_of(to_cells(marks, self.side), version)
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
         return render_tiles(self.photo, tiles, 1)[0]
 
@@ -144,28 +151,21 @@ class LivePhoto:
     def _pulls(self) -> dict[str, float]:
         return {"weight": self._beta, "floor": self._floor}
 
-    def _solver(self) -> propagate.Solver:
-        """A⁻¹ b for the systems of one set of edits: the one that it factored last is not factored again.
-
-        What edits say of the cells, and the field of the edits alone, come of the same system.
-        """
-        factored: tuple[np.ndarray, np.ndarray, _Inverse] | None = None
-
-        def solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-            nonlocal factored
-            at = self._few(similarity, right, weights)
+    def _solved(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A⁻¹ b, in the quickest way that there is for it; a `propagate.Solver`."""
+        if similarity is self.similarity:  # no link has changed it
+            at = self._few(right, weights)
             if at is not None:
                 return self._added(at, right, weights)
-            if factored is None or factored[0] is not similarity or (factored[1] != weights).any():
-                factored = similarity, weights, self._factored(similarity, weights)
-            return factored[2](right)
+            found = self._deflated.solve(weights[:, 0], right)
+            if found is not None:
+                return found
+        return solve(host.system_matrix(similarity, weights[:, 0]), right, assume_a="pos")
 
-        return solved
-
-    def _few(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        """The cells whose weight is not the floor γ, where they are few, no link changes S, and b is 0 elsewhere."""
+    def _few(self, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """The cells whose weight is not the floor γ, where they are few and b is 0 elsewhere."""
         at = np.flatnonzero(np.abs(weights[:, 0] - self._floor) > 1e-6 * self._floor)  # less is rounding
-        if similarity is not self.similarity or len(at) > len(weights) // _FEW:
+        if len(at) > len(weights) // _FEW:
             return None
         return None if np.delete(right, at, axis=0).any() else at
 
@@ -178,19 +178,19 @@ class LivePhoto:
         rows = self._covariance[at]
         return rows.T @ _solved_small(rows[:, at], delta, right[at] / delta[:, None])
 
-    def _factored(self, similarity: np.ndarray, weights: np.ndarray) -> _Inverse:
-        """One Cholesky factor."""
-        matrix = self._quadratic.copy() if similarity is self.similarity else _quadratic(similarity)
-        host.diagonal(matrix)[:] += weights[:, 0]
-        factor, failed = lapack.spotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
-        if failed:
-            raise ValueError("the system of these edits is not positive definite; use weights closer to 1.")
-        return lambda right: lapack.spotrs(factor, np.float32(right), lower=True)[0]
+
+def _draw_once() -> DrawShape:
+    """`draw_shape` that remembers: while one stroke is painted, all others are as before."""
+
+    @functools.lru_cache(_REMEMBERED)
+    def drawn(points: bytes, radius: float | None, *where: Any) -> Patch:
+        return draw_shape(Shape(np.frombuffer(points).reshape(-1, 2), radius), *where)
+
+    return lambda shape, *where: drawn(np.float64(shape.points).tobytes(), shape.radius, *where)
 
 
-def _quadratic(similarity: np.ndarray) -> np.ndarray:
-    """(I−S)ᵀ(I−S) in float32: a factor of it is to take milliseconds."""
-    return host.system_matrix(similarity, np.zeros(len(similarity))).astype(np.float32)
+def _only(version: int | None) -> slice:
+    return slice(None) if version is None else slice(version, version + 1)
 
 
 def _solved_small(covariance: np.ndarray, delta: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 To the server, JSON in text frames:
 
     {"type": "edits", "id": 7, "version": 0, "document": {...}}        a document of `colorize_jax.edits`
+    {"type": "versions", "id": 8, "document": {...}}                   the same for all versions, which takes longer
     {"type": "explain", "id": 8, "document": {...}, "suggestions": 3}
 
 From the server, either JSON, `{"type": "error", "id": 7, "message": "..."}`, or a binary frame: the length of a JSON
@@ -18,7 +19,9 @@ import numpy as np
 
 from colorize_jax.edits import MAX_BYTES, Edits, parse_edits
 
-KINDS = ("edits", "explain")
+KINDS = ("edits", "versions", "explain")
+"""In the order in which they are answered."""
+
 MAX_SUGGESTIONS = 12
 _TYPES = ("float32", "int16", "uint8")
 
@@ -38,7 +41,7 @@ class Message(NamedTuple):
       kind: one of `KINDS`.
       id: chosen by the page; the answer carries it.
       document: of edits, not parsed yet.
-      version: which to lift exact edits for, from 0; the number of versions for gray.
+      version: which is shown, from 0; the number of versions for gray.
       suggestions: how many.
     """
 

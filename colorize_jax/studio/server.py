@@ -346,7 +346,7 @@ def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
     start = time.perf_counter()
     try:
         edits = message.edits()
-        return (_fields if message.kind == "edits" else _explained)(live, message, edits, start)
+        return _ANSWERS[message.kind](live, message, edits, start)
     except ValueError as error:
         return protocol.error(str(error), message.id)
     except Exception as error:
@@ -358,7 +358,7 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: flo
     marks = live.marks(edits)
     cells = to_cells(marks, live.side)
     drawn = time.perf_counter()
-    fields = live.fields_of(cells)
+    fields = live.fields_of(cells, message.version)
     header = {
         "type": "fields",
         "id": message.id,
@@ -368,9 +368,13 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: flo
     }
     arrays = {"fields": fields}
     if (marks.exact >= 0).any():
-        lifted = live.lifted(fields, message.version, marks)
+        lifted = live.lifted(fields[0], marks)
         arrays["lifted"] = np.round(lifted * _LIFTED_STEP).astype(np.int16)
     return protocol.pack(header, arrays)
+
+
+def _versions(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
+    return protocol.pack({"type": "versions", "id": message.id}, {"fields": live.fields(edits)})
 
 
 def _explained(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
@@ -383,3 +387,6 @@ def _explained(live: LivePhoto, message: protocol.Message, edits: Edits, start: 
         "milliseconds": 1e3 * (time.perf_counter() - start),
     }
     return protocol.pack(header, {"variance": explained.variance})
+
+
+_ANSWERS = {"edits": _fields, "versions": _versions, "explain": _explained}

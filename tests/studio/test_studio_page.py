@@ -284,12 +284,13 @@ def test_a_session_that_expired_is_opened_again(page, address):
     painted = page.pixels()
     session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
     address.studio.sessions.close(session)
-    page.page.click("#undo")  # finds out
+    page.page.keyboard.press("2")  # finds out
     page.page.wait_for_function(
         "(old) => JSON.parse(sessionStorage.getItem('colorize-studio')).session !== old", arg=session
     )
     page.settled()
-    page.drag((0.2, 0.35), (0.3, 0.5))
+    page.page.keyboard.press("1")
+    page.settled()
     assert page.count() == 1
     np.testing.assert_array_equal(page.pixels(), painted)
 

@@ -3,6 +3,7 @@
 import { abOf } from "./colour.js";
 import { documentOf, editsOf, History, moved, simplified } from "./edits.js";
 import { arrows, check, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
+import { Painters } from "./painters.js";
 import { Picker } from "./picker.js";
 import { findPhoto, Live, openPhoto, pictureOf, similarityOf } from "./server.js";
 import { shownColour, Stage } from "./stage.js";
@@ -18,12 +19,11 @@ const TOGGLES = { c: "compare", m: "show-marks", l: "attention", u: "uncertainty
 
 const $ = (id) => document.getElementById(id);
 const narrow = window.matchMedia("(max-width: 760px)");
-const painter = new Worker("painter.js", { type: "module" });
 
 let photo = null; // what the server told of it, and `file` where it was opened on this page
 let live = null;
 let history = new History();
-let fields = []; // of each version, under the edits that the server answered last
+let fields = []; // of each version: the chosen one's under the newest edits, the others' under those before the last pause
 let lifted = null; // of the chosen version, where exact edits need the server's own
 let version = 0;
 let tool = "stroke";
@@ -41,9 +41,9 @@ let release = null; // {id, start}: what the time from the mouse's release to th
 let shownId = 0; // of the newest answer
 let paintedId = 0; // of the answer that the picture shows
 let idle = null;
-const painting = { busy: false, again: false, buffer: null, id: 0 };
 
 const stage = new Stage($("stage"), { press, drag: dragged, release: released, cancel, hover, leave, nudge }, look);
+const painters = new Painters(shown, (thumbnails) => paintVersions($("versions"), thumbnails));
 const picker = new Picker($("plane"), $("swatch"), $("colour-name"), colourChosen);
 
 // ---------------------------------------------------------------------------------------------- opening
@@ -68,20 +68,19 @@ const told = (error) =>
 
 function begin(opened, edits, chosen) {
   live?.end();
+  live = null;
   photo = opened;
   history = new History(edits);
   [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
   [lastSent, release, shownId, paintedId] = [null, null, 0, 0];
   document.body.dataset.state = "work";
-  const planes = ["lightness", "guide", "alpha"].map((name) => planeOf(opened[name]));
-  take(opened.fields);
-  const side = opened.fields.shape[1];
-  painter.postMessage({ task: "open", lightness: planes[0], guide: planes[1], alpha: planes[2], side });
-  painting.buffer = null;
-  stage.open(opened.size, planes[0], planes[2]);
+  const [lightness, guide, alpha] = [opened.lightness, opened.guide, opened.alpha].map(planeOf);
+  fields = eachOf(opened.fields);
+  painters.open({ lightness, guide, alpha, side: opened.fields.shape[1] });
+  stage.open(opened.size, lightness, alpha);
   showVersions($("versions"), opened.weights, chooseVersion);
   chooseVersion(Math.min(version, fields.length - 1));
-  askThumbnails();
+  painters.thumbnails(fields);
   live = new Live(opened.session, hear, lost);
   if (edits.length) send(true);
   changed();
@@ -89,9 +88,9 @@ function begin(opened, edits, chosen) {
 
 const planeOf = (array) => array && { data: array.data, width: array.shape[1], height: array.shape[0] };
 
-function take({ data, shape }) {
+function eachOf({ data, shape }) {
   const size = shape[1] * shape[2] * shape[3];
-  fields = Array.from({ length: shape[0] }, (_, i) => data.slice(i * size, (i + 1) * size));
+  return Array.from({ length: shape[0] }, (_, i) => data.slice(i * size, (i + 1) * size));
 }
 
 async function restore() {
@@ -136,7 +135,7 @@ function send(committed, start) {
 }
 
 function settle() {
-  askThumbnails();
+  live.send({ type: "versions", id: nextId++, document: documentOf(plain(current())) });
   if ($("uncertainty").checked || $("suggest").checked) {
     live.send({ type: "explain", id: nextId++, suggestions: SUGGESTIONS, document: documentOf(plain(history.edits)) });
   }
@@ -148,8 +147,14 @@ function hear(answer) {
     explained = answer;
     return stage.draw();
   }
-  take(answer.fields);
-  lifted = answer.lifted && answer.version === version ? answer.lifted : null;
+  const answered = eachOf(answer.fields);
+  if (answer.type === "versions") {
+    fields = answered.map((field, i) => (i === version ? fields[i] : field));
+    return painters.thumbnails(fields);
+  }
+  [fields[answer.version]] = answered;
+  if (answer.version !== version) return;
+  lifted = answer.lifted ?? null;
   shownId = answer.id;
   if (lastSent?.id === answer.id) lastSent.times = { solve_ms: answer.solve_ms, draw_ms: answer.draw_ms };
   paint();
@@ -177,32 +182,16 @@ function busy(on) {
 
 function paint() {
   busy(true);
-  painting.again = painting.busy;
-  if (painting.busy) return;
-  painting.busy = true;
   const planes = lifted && { data: lifted.data, height: lifted.shape[1], width: lifted.shape[2] };
-  const buffer = painting.buffer;
-  painting.buffer = null;
-  const message = { task: "paint", id: shownId, field: fields[version], lifted: planes, buffer };
-  painter.postMessage(message, buffer ? [buffer] : []);
+  painters.paint(shownId, fields[version], planes);
 }
 
-painter.onmessage = ({ data }) => {
-  if (data.done === "thumbnails") {
-    if (data.id === photo.session) paintVersions($("versions"), data.pictures, data.width, data.height);
-    return;
-  }
-  painting.busy = false;
-  const fits = data.buffer.byteLength === 4 * stage.picture.width * stage.picture.height;
-  if (fits) {
-    stage.show(data.buffer);
-    painting.buffer = data.buffer;
-    paintedId = data.id;
-    painted(data.id);
-  }
-  if (painting.again || !fits) paint();
-  else if (shownId >= (lastSent?.id ?? 0)) busy(false);
-};
+function shown(bands, id) {
+  for (const { buffer, top } of bands) stage.show(buffer, top);
+  paintedId = id;
+  painted(id);
+  if (!painters.asked && shownId >= (lastSent?.id ?? 0)) busy(false);
+}
 
 /** Measures what the user waits for, where browsers and tests look for such times: performance.getEntries(). */
 function painted(id) {
@@ -211,10 +200,6 @@ function painted(id) {
   const detail = lastSent.times;
   release = null;
   requestAnimationFrame(() => performance.measure("release to preview", { start, end: performance.now(), detail }));
-}
-
-function askThumbnails() {
-  painter.postMessage({ task: "thumbnails", id: photo.session, fields });
 }
 
 // ---------------------------------------------------------------------------------------------- edits
@@ -457,8 +442,9 @@ function chooseVersion(index) {
   check($("versions"), $("versions").children[index]);
   lifted = null;
   paint();
-  if (history.edits.some((edit) => edit.exact)) send(true);
-  if (live) changed();
+  if (!live) return;
+  send(true);
+  changed();
 }
 
 function chooseTool(name) {

@@ -131,26 +131,28 @@ function shareOf(byte, a, b) {
  * Colours on a lightness.
  *
  * @param lightness bytes, L* / 100 * 255, of width x height pixels
- * @param planes {a, b, width, height}: CIE ab at another size, spread linearly
- * @param out a Uint32Array of RGBA, one for each pixel
+ * @param planes {a, b, width, height, top}: CIE ab at another size, spread linearly; its rows from `top` on, 0 by default
+ * @param out a Uint32Array of RGBA, one for each pixel of the band
+ * @param band [first row, row after the last] of those that are composed
  */
-export function compose(lightness, alpha, width, height, planes, out) {
+export function compose(lightness, alpha, width, height, planes, out, band = [0, height]) {
   const columns = taps(width, planes.width);
   const rows = taps(height, planes.height);
+  const top = planes.top ?? 0;
   const [r0, g0, b0] = [0, 1, 2].map((i) => TO_RGB[i][0]);
   const [r2, g2, b2] = [0, 1, 2].map((i) => TO_RGB[i][2]);
   const [r1, g1, b1] = PART;
   const rowA = new Float32Array(planes.width);
   const rowB = new Float32Array(planes.width);
-  for (let y = 0, p = 0; y < height; y++) {
-    const above = rows.low[y] * planes.width;
-    const below = rows.high[y] * planes.width;
+  for (let y = band[0], p = y * width, at = 0; y < band[1]; y++) {
+    const above = (rows.low[y] - top) * planes.width;
+    const below = (rows.high[y] - top) * planes.width;
     const v = rows.share[y];
     for (let i = 0; i < planes.width; i++) {
       rowA[i] = planes.a[above + i] + v * (planes.a[below + i] - planes.a[above + i]);
       rowB[i] = planes.b[above + i] + v * (planes.b[below + i] - planes.b[above + i]);
     }
-    for (let x = 0; x < width; x++, p++) {
+    for (let x = 0; x < width; x++, p++, at++) {
       const low = columns.low[x];
       const high = columns.high[x];
       const u = columns.share[x];
@@ -174,9 +176,15 @@ export function compose(lightness, alpha, width, height, planes, out) {
         blue = b0 * X + b2 * Z + b1[byte];
       }
       const opaque = alpha ? alpha[p] : 255;
-      out[p] = (opaque << 24) | (BYTES[level(blue)] << 16) | (BYTES[level(green)] << 8) | BYTES[level(red)];
+      out[at] = (opaque << 24) | (BYTES[level(blue)] << 16) | (BYTES[level(green)] << 8) | BYTES[level(red)];
     }
   }
+}
+
+/** The rows of planes that a band of rows is composed of. */
+export function rowsFor([first, stop], height, planesHeight) {
+  const { low, high } = taps(height, planesHeight);
+  return [low[first], high[stop - 1] + 1];
 }
 
 /** Linear interpolation of `source` samples to `size`, corners aligned. */

@@ -58,20 +58,24 @@ function cubicOf(size, source) {
 }
 
 export class Lift {
-  /** @param guide bytes, L* / 100 * 255, of width x height pixels, at least two a cell */
-  constructor(guide, width, height, side) {
-    Object.assign(this, { width, height, side });
+  /**
+   * @param guide bytes, L* / 100 * 255, of width x height pixels, at least two a cell
+   * @param band [first row, row after the last] of those that are lifted
+   */
+  constructor(guide, width, height, side, band) {
+    Object.assign(this, { width, height, side, band });
     this.columns = axisOf(width, side);
     this.rows = axisOf(height, side);
     this.windows = windowsOf(side);
     this.cubic = [cubicOf(width, side), cubicOf(height, side)];
-    this.a = new Float32Array(width * height);
-    this.b = new Float32Array(width * height);
+    const pixels = (band[1] - band[0]) * width;
+    this.a = new Float32Array(pixels);
+    this.b = new Float32Array(pixels);
     this.#weigh(Float32Array.from(guide, (byte) => byte / 2.55));
   }
 
   #weigh(lightness) {
-    const { width, height, side, rows, columns, windows } = this;
+    const { width, height, side, rows, columns, windows, band } = this;
     const sums = new Float64Array(side * side);
     this.count = new Float64Array(side * side);
     for (let p = 0; p < width * height; p++) {
@@ -79,9 +83,12 @@ export class Lift {
       sums[cell] += lightness[p];
       this.count[cell]++;
     }
-    this.weights = new Float32Array(width * height * TAPS);
+    this.weights = new Float32Array((band[1] - band[0]) * width * TAPS);
     this.mean = new Float64Array(side * side * TAPS); // of the weights over the pixels of a cell
-    for (let p = 0; p < width * height; p++) {
+    const weights = new Float32Array(TAPS);
+    // Cells that the band cuts are seen whole: their mean is that of all their pixels.
+    const [above, below] = [rows.edges[rows.own[band[0]]], rows.edges[rows.own[band[1] - 1] + 1]];
+    for (let p = above * width; p < below * width; p++) {
       const cell = this.#cell(p);
       const x = 5 * (p % width);
       const y = 5 * Math.floor(p / width);
@@ -91,13 +98,14 @@ export class Lift {
         const difference = lightness[p] - sums[near] / this.count[near];
         const alike = Math.exp(-(difference ** 2) / (2 * SIGMA_RANGE ** 2)) + RANGE_FLOOR;
         const weight = alike * columns.spatial[x + (k % 5)] * rows.spatial[y + Math.floor(k / 5)];
-        this.weights[p * TAPS + k] = weight;
+        weights[k] = weight;
         sum += weight;
       }
       for (let k = 0; k < TAPS; k++) {
-        this.weights[p * TAPS + k] /= sum;
-        this.mean[cell * TAPS + k] += this.weights[p * TAPS + k] / this.count[cell];
+        weights[k] /= sum;
+        this.mean[cell * TAPS + k] += weights[k] / this.count[cell];
       }
+      if (p >= band[0] * width && p < band[1] * width) this.weights.set(weights, (p - band[0] * width) * TAPS);
     }
   }
 
@@ -105,7 +113,7 @@ export class Lift {
     return this.rows.own[Math.floor(p / this.width)] * this.side + this.columns.own[p % this.width];
   }
 
-  /** CIE ab of a field, cell by cell [a, b, a, b, ...], as planes that the next call overwrites. */
+  /** CIE ab of a field, cell by cell [a, b, a, b, ...], as planes of the band that the next call overwrites. */
   lift(field) {
     const cells = this.side ** 2;
     const near = new Float32Array(2 * cells * TAPS);
@@ -123,11 +131,11 @@ export class Lift {
     }
     this.#correct(missed);
     this.#add(near);
-    return { a: this.a, b: this.b, width: this.width, height: this.height };
+    return { a: this.a, b: this.b, width: this.width, height: this.height, top: this.band[0] };
   }
 
   #correct(missed) {
-    const { width, height, side, a, b } = this;
+    const { width, side, band, a, b } = this;
     const [across, down] = this.cubic;
     const wide = new Float32Array(2 * width * side);
     for (let row = 0; row < side; row++) {
@@ -143,12 +151,13 @@ export class Lift {
     }
     a.fill(0);
     b.fill(0);
-    for (let y = 0; y < height; y++) {
+    for (let y = band[0]; y < band[1]; y++) {
+      const start = (y - band[0]) * width;
       for (let k = 0; k < 4; k++) {
         const weight = down.weights[4 * y + k];
         if (weight === 0) continue;
         let from = 2 * (down.first[y] + k) * width;
-        for (let p = y * width; p < (y + 1) * width; p++, from += 2) {
+        for (let p = start; p < start + width; p++, from += 2) {
           a[p] += weight * wide[from];
           b[p] += weight * wide[from + 1];
         }
@@ -157,8 +166,8 @@ export class Lift {
   }
 
   #add(near) {
-    const { width, height, side, rows, columns, weights, a, b } = this;
-    for (let y = 0, p = 0, w = 0; y < height; y++) {
+    const { width, side, rows, columns, band, weights, a, b } = this;
+    for (let y = band[0], p = 0, w = 0; y < band[1]; y++) {
       const row = rows.own[y] * side;
       for (let x = 0; x < width; x++, p++) {
         let k = 2 * TAPS * (row + columns.own[x]);

@@ -1,6 +1,6 @@
-// The worker that turns fields into pixels, so that the page stays free to follow the brush.
+// A worker that turns fields into the pixels of one band of rows, so that the page stays free to follow the brush.
 
-import { compose } from "./colour.js";
+import { compose, rowsFor } from "./colour.js";
 import { Lift } from "./lift.js";
 
 const AB = 128; // network units to CIE ab
@@ -11,8 +11,10 @@ let photo = null;
 let small = null;
 
 function open(message) {
-  const { lightness, guide, alpha, side } = message;
-  photo = { ...lightness, alpha: alpha?.data, lift: new Lift(guide.data, guide.width, guide.height, side) };
+  const { lightness, guide, alpha, side, band } = message;
+  const needed = rowsFor(band, lightness.height, guide.height);
+  const lift = new Lift(guide.data, guide.width, guide.height, side, needed);
+  photo = { ...lightness, alpha: alpha?.data, lift, band };
   small = thumbnailOf(guide);
 }
 
@@ -33,11 +35,12 @@ function thumbnailOf(guide) {
   return { data, width, height };
 }
 
-function paint({ id, field, lifted, buffer }) {
+function paint({ opened, id, field, lifted, buffer }) {
+  const { data, alpha, width, height, band } = photo;
   const planes = lifted ? fromInts(lifted) : photo.lift.lift(field.map((v) => v * AB));
-  const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * photo.width * photo.height));
-  compose(photo.data, photo.alpha, photo.width, photo.height, planes, pixels);
-  self.postMessage({ done: "paint", id, buffer: pixels.buffer }, [pixels.buffer]);
+  const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * width * (band[1] - band[0])));
+  compose(data, alpha, width, height, planes, pixels, band);
+  self.postMessage({ done: "paint", opened, id, buffer: pixels.buffer }, [pixels.buffer]);
 }
 
 function fromInts({ data, width, height }) {
@@ -46,7 +49,7 @@ function fromInts({ data, width, height }) {
 }
 
 /** Thumbnails need no edges of colour: the field is spread linearly. */
-function thumbnails({ id, fields }) {
+function thumbnails({ opened, fields }) {
   const side = photo.lift.side;
   const pictures = fields.map((field) => {
     const planes = {
@@ -59,7 +62,7 @@ function thumbnails({ id, fields }) {
     compose(small.data, null, small.width, small.height, planes, pixels);
     return pixels.buffer;
   });
-  self.postMessage({ done: "thumbnails", id, pictures, width: small.width, height: small.height }, pictures);
+  self.postMessage({ done: "thumbnails", opened, pictures, width: small.width, height: small.height }, pictures);
 }
 
 const TASKS = { open, paint, thumbnails };

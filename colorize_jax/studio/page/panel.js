@@ -42,7 +42,7 @@ export function showVersions(root, weights, choose) {
   );
 }
 
-export function paintVersions(root, pictures, width, height) {
+export function paintVersions(root, { pictures, width, height }) {
   root.querySelectorAll("canvas").forEach((canvas, index) => {
     [canvas.width, canvas.height] = [width, height];
     canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pictures[index]), width, height), 0, 0);

@@ -32,17 +32,18 @@ export class Stage {
     const pixels = new Uint32Array(lightness.width * lightness.height);
     const plain = { a: new Float32Array(1), b: new Float32Array(1), width: 1, height: 1 };
     compose(lightness.data, alpha?.data, lightness.width, lightness.height, plain, pixels);
-    this.#put(this.gray, pixels.buffer);
+    this.#put(this.gray, pixels.buffer, 0);
     this.draw();
   }
 
-  show(buffer) {
-    this.#put(this.picture, buffer);
+  /** Shows whole rows of pixels, of which the first is `top`. */
+  show(buffer, top) {
+    this.#put(this.picture, buffer, top);
   }
 
-  #put(canvas, buffer) {
-    const image = new ImageData(new Uint8ClampedArray(buffer), canvas.width, canvas.height);
-    canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
+  #put(canvas, buffer, top) {
+    const image = new ImageData(new Uint8ClampedArray(buffer), canvas.width);
+    canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, top);
   }
 
   lightnessAt([x, y]) {
