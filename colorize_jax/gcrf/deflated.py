@@ -34,8 +34,8 @@ class Deflated:
         rank = min(rank, pixels)
         values, vectors = eigh(self._quadratic, subset_by_index=[0, rank - 1])
         rest = np.trace(quadratic, dtype=np.float64) - values.sum()
-        self._others = np.float32(rest / (pixels - rank) if rank < pixels else values[-1])
-        self._known = np.float32(vectors * np.sqrt(np.maximum(self._others - values, 0)))
+        self._others = float(rest / (pixels - rank) if rank < pixels else values[-1])
+        self._known = np.asarray(vectors * np.sqrt(np.maximum(self._others - values, 0)), np.float32)
 
     @property
     def nbytes(self) -> int:
@@ -51,7 +51,7 @@ class Deflated:
           weights: w > 0.
           right: b.
         """
-        diagonal = np.float32(weights)
+        diagonal = np.asarray(weights, np.float32)
         rows = np.ascontiguousarray(right.T, np.float32)
         precondition = self._preconditioner(diagonal)
         enough = _TOLERANCE**2 * _dots(rows, rows)
