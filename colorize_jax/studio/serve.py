@@ -86,8 +86,3 @@ def server_of(made: Starlette) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
-
-
-def run(studio: Studio, listening: socket.socket) -> None:
-    """Serves until it is interrupted."""
-    server(studio, listening).run(sockets=[listening])
