@@ -1,17 +1,28 @@
-"""The studio in a browser on this machine: `colorize-studio [--port=8000] [--open_browser=false]`."""
+"""The studio in a browser on this machine: `colorize-studio [--port=8000] [--open_browser=false]`.
+
+Or a user study of what several methods made of the same photos, and its result: `colorize-studio --study=FOLDER`,
+`colorize-studio --study=FOLDER --tally`.
+"""
 
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
+import contextlib
+import socket
 import threading
 import webbrowser
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
+from colorize_jax.apps import study
 from colorize_jax.colorize import Colorizer
 
+if TYPE_CHECKING:
+    import uvicorn
+
+flags.adopt_module_key_flags(study)
 _PORT = flags.DEFINE_integer(
     "port",
     8000,
@@ -39,12 +50,29 @@ def main(arguments: Sequence[str]) -> int:
     """Serves until it is interrupted."""
     if arguments:
         raise ValueError(f"colorize-studio takes flags only, not {arguments[0]!r}; drop photos on its page")
+    study.check()
+    if (result := study.tallied()) is not None:
+        print(result)
+        return 0
     try:
         from colorize_jax.studio import serve
     except ImportError as error:
         raise ValueError(f"{error}; the studio needs more: pip install 'colorize_jax[studio]'") from error
     listening = serve.listen(_PORT.value)
     url = serve.url_of(listening)
+    server = study.server(listening) if study.FOLDER.value else _studio(listening)
+    what = "study" if study.FOLDER.value else "studio"
+    print(f"the {what} is at {url}, for this machine alone; Ctrl+C ends it", flush=True)
+    if _OPEN_BROWSER.value:
+        threading.Timer(0.5, webbrowser.open, [url]).start()
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
+        server.run(sockets=[listening])
+    return 0
+
+
+def _studio(listening: socket.socket) -> "uvicorn.Server":
+    from colorize_jax.studio import serve
+
     print("loading the model ...", flush=True)
     studio = serve.make(
         Colorizer.load(_MODEL.value),
@@ -55,11 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         max_memory=1_000_000 * _MAX_MEMORY.value,
         expire_seconds=60 * _EXPIRE.value,
     )
-    print(f"the studio is at {url}, for this machine alone; Ctrl+C ends it", flush=True)
-    if _OPEN_BROWSER.value:
-        threading.Timer(0.5, webbrowser.open, [url]).start()
-    serve.run(studio, listening)
-    return 0
+    return serve.server(studio, listening)
 
 
 def cli() -> NoReturn:

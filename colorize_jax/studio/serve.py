@@ -4,6 +4,7 @@ import socket
 
 import numpy as np
 import uvicorn
+from starlette.applications import Starlette
 
 from colorize_jax.colorize import Colorizer
 from colorize_jax.edits import MAX_BYTES
@@ -63,8 +64,16 @@ def make(
 
 def server(studio: Studio, listening: socket.socket) -> uvicorn.Server:
     """A server that answers on the socket once it is run."""
-    port = listening.getsockname()[1]
-    made = application(studio, {f"{name}:{port}" for name in _NAMES})
+    return server_of(application(studio, hosts(listening)))
+
+
+def hosts(listening: socket.socket) -> set[str]:
+    """The names, with ports, that a page of this socket may call its server by."""
+    return {f"{name}:{listening.getsockname()[1]}" for name in _NAMES}
+
+
+def server_of(made: Starlette) -> uvicorn.Server:
+    """As `server`, of any application."""
     config = uvicorn.Config(
         made,
         log_level="warning",
@@ -77,8 +86,3 @@ def server(studio: Studio, listening: socket.socket) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config)
-
-
-def run(studio: Studio, listening: socket.socket) -> None:
-    """Serves until it is interrupted."""
-    server(studio, listening).run(sockets=[listening])

@@ -23,7 +23,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,12 +32,13 @@ import numpy as np
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from colorize_jax.colorize import Colorizer
@@ -115,14 +116,19 @@ def application(studio: Studio, hosts: set[str]) -> Starlette:
         WebSocketRoute(f"{photo}/live", _live),
         Mount("/", StaticFiles(directory=PAGE, html=True)),
     ]
-    made = Starlette(
-        routes=routes,
-        middleware=[Middleware(OwnPages, hosts=hosts)],
-        exception_handlers={Exception: _broken},
-        lifespan=_lifespan,
-    )
+    made = guarded(routes, hosts, _lifespan)
     made.state.studio = studio
     return made
+
+
+def guarded(routes: Sequence[BaseRoute], hosts: set[str], lifespan: Lifespan[Starlette]) -> Starlette:
+    """An application that only its own pages may ask, and that tells mistakes in JSON."""
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(OwnPages, hosts=hosts)],
+        exception_handlers={HTTPException: _told, Exception: _broken},
+        lifespan=lifespan,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -176,6 +182,10 @@ async def _send_safely(send: Send, message: Message) -> None:
 
 def _mistake(message: str, status: int = 400) -> JSONResponse:
     return JSONResponse({"type": "error", "message": message}, status)
+
+
+async def _told(request: Request, error: Any) -> Response:
+    return _mistake(error.detail, error.status_code)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

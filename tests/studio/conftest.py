@@ -1,5 +1,6 @@
 """A studio on a free port, with a model whose versions and similarity are written down; and a browser."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -63,10 +64,10 @@ def png(array: np.ndarray) -> bytes:
 
 
 class Address(NamedTuple):
-    """Of a running studio; `studio` is what its requests share."""
+    """Of a running studio, or study; `studio` is what its requests share."""
 
     host: str
-    studio: object
+    studio: Any
 
     @property
     def url(self) -> str:
@@ -96,13 +97,20 @@ def address(colorizer) -> Iterator[Address]:
     listening = serve.listen(0)
     studio = serve.make(colorizer, samples=3, max_bytes=3_000_000, max_pixels=2_000_000)
     server = serve.server(studio, listening)
+    with running(server, listening):
+        yield Address(serve.url_of(listening)[7:-1], studio)
+
+
+@contextlib.contextmanager
+def running(server, listening) -> Iterator[None]:
+    """Serves in a thread."""
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
     assert server.started
-    yield Address(serve.url_of(listening)[7:-1], studio)
+    yield
     server.should_exit = True
     thread.join(10)
 
