@@ -87,8 +87,8 @@ class LivePhoto:
 
     def marks(self, edits: Edits) -> Marks:
         """Edits on the grid that previews are lifted to."""
-        own = in_fractions(edits, *self.photo.lightness.shape)
-        return mark(own, *self.preview.guide.shape, draw=self._draw)
+        height, width = self.preview.guide.shape
+        return mark(in_fractions(edits, *self.photo.lightness.shape), height, width, self._draw)
 
     def fields_of(self, cells: CellEdits, version: int | None = None) -> Float[np.ndarray, "N F F 2"]:
         """`fields`, of edits that are on the cells already.

@@ -26,10 +26,8 @@ const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 
 const BYTES = Uint8Array.from({ length: LEVELS + 1 }, (_, i) => Math.round(255 * encode(i / LEVELS)));
 
-function inside(r, g, b) {
-  const least = Math.min(r, g, b);
-  return least >= -TOLERANCE && Math.max(r, g, b) <= 1 + TOLERANCE;
-}
+const within = (v) => v >= -TOLERANCE && v <= 1 + TOLERANCE;
+const inside = (r, g, b) => within(r) && within(g) && within(b);
 
 function linear(fy, a, b) {
   const x = fInverse(fy + a / 500);
@@ -97,7 +95,12 @@ function directionOf(a, b) {
   return a < 0 ? 2 - b / size : 3 + a / size;
 }
 
-const limits = new Array(256).fill(null); // by the byte that carries L*, made when first asked for
+const limits = new Array(256).fill(null); // by the byte that carries L*
+
+/** Makes the tables of `compose`, which takes 0.1 s: before a stroke has to wait for them. */
+export function prepare() {
+  for (let byte = 0; byte < limits.length; byte++) limits[byte] ??= limitsAt(byte);
+}
 
 /** The largest |a*| + |b*| that this lightness has in each direction; the first again at the end. */
 function limitsAt(byte) {

@@ -1,6 +1,6 @@
 // A worker that turns fields into the pixels of one band of rows, so that the page stays free to follow the brush.
 
-import { compose, rowsFor } from "./colour.js";
+import { compose, prepare, rowsFor } from "./colour.js";
 import { Lift } from "./lift.js";
 
 const AB = 128; // network units to CIE ab
@@ -65,5 +65,6 @@ function thumbnails({ opened, fields }) {
   self.postMessage({ done: "thumbnails", opened, pictures, width: small.width, height: small.height }, pictures);
 }
 
+prepare();
 const TASKS = { open, paint, thumbnails };
 self.onmessage = ({ data }) => TASKS[data.task](data);
