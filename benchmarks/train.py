@@ -5,7 +5,8 @@ included, the loss of Eq. (7), gradients, their clipping at norm 1, and Adam wit
 it eagerly, eagerly with channels last, and through `torch.compile` where there is a C++ compiler. All take turns in
 one process, with the threads that the machine has; the ratio of each turn is ours over the faster eager one. The
 networks are compared by their parameters and by the sizes of their outputs; PyTorch pads strided convolutions on both
-sides alike, where XLA pads the far side more: the sizes and the products are the same.
+sides alike, where XLA pads the far side more: the sizes and the products are the same. Beside the images stand the
+GFLOP/s that they come to, XLA's count for one step, and what a plain matrix product makes in either.
 
 Needs `pip install '.[train,bench]'`. `--layers` prints instead, for each kind of convolution in the stage, the
 milliseconds of its forward and backward pass in both.
@@ -35,6 +36,7 @@ from torch.nn import functional
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.models.layers import scaled
+from colorize_jax.train.performance import matmul_peak, model_flops
 
 _WIDTH = flags.DEFINE_multi_float("width", [0.25], "Widths of the networks; 1 is the paper's.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images a step.")
@@ -145,8 +147,8 @@ def torch_step(width: float, batch: dict[str, np.ndarray], *, last: bool, compil
     return step, count
 
 
-def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int]:
-    """The trainer's own step, and the parameters that it trains."""
+def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, float]:
+    """The trainer's own step, the parameters that it trains, and its floating-point operations."""
     config = beside(str(CONFIGS / "base.py"), "base")
     config.width = width
     config.stages.unary.batch_size = len(batch["ab"])
@@ -155,6 +157,9 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int]:
     put, rng = jax.device_put(batch), jax.random.key(0)
     state = jax.jit(stage.init)(rng, put, None)
     update = jax.jit(stage.update, donate_argnums=0)
+    flops = model_flops(update, state, put, rng)
+    if flops is None:
+        raise ValueError("XLA does not count the operations of the step on this backend")
     trained = ("encoder", "gray", "trunk", "top")
     count = sum(leaf.size for name in trained for leaf in jax.tree.leaves(state.params[name]))
 
@@ -163,7 +168,15 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int]:
         state, metrics = update(state, put, jax.random.fold_in(rng, 1))
         jax.block_until_ready((state, metrics))
 
-    return step, count
+    return step, count, flops
+
+
+def torch_matmul_peak() -> float:
+    """FLOP/s of a square float32 product in PyTorch, the best of a few, as `matmul_peak` has it for JAX."""
+    ones = torch.ones(1024, 1024)
+    step = partial(torch.mm, ones, ones)
+    step()
+    return 2 * 1024**3 / min(seconds(step, 1) for _ in range(5))
 
 
 def images(batch_size: int) -> dict[str, np.ndarray]:
@@ -198,7 +211,7 @@ def race(contenders: dict[str, Step], turns: int, steps: int) -> dict[str, list[
 def compare(width: float, batch_size: int) -> dict[str, Any]:
     """The race at one width, as JSON."""
     batch = images(batch_size)
-    ours, count = our_step(width, batch)
+    ours, count, flops = our_step(width, batch)
     made = {
         "torch_eager": torch_step(width, batch, last=False, compiled=False),
         "torch_eager_channels_last": torch_step(width, batch, last=True, compiled=False),
@@ -213,12 +226,16 @@ def compare(width: float, batch_size: int) -> dict[str, Any]:
     )
     eager = [min(pair) for pair in zip(taken["torch_eager"], taken["torch_eager_channels_last"], strict=True)]
     ratios = [other / own for other, own in zip(eager, taken["ours"], strict=True)]
-    rates = {name: round(batch_size / statistics.median(each), 2) for name, each in taken.items()}
+    medians = {name: statistics.median(each) for name, each in taken.items()}
+    peaks = {"jax": matmul_peak("float32"), "torch": torch_matmul_peak()}
     return {
         "width": width,
         "batch_size": batch_size,
         "parameters": count,
-        "images_per_s": rates,
+        "images_per_s": {name: round(batch_size / each, 2) for name, each in medians.items()},
+        "gflop_a_step": round(flops / 1e9, 2),
+        "gflop_per_s": {name: round(flops / 1e9 / each, 1) for name, each in medians.items()},
+        "gflop_per_s_of_a_matrix_product": {name: round(peak / 1e9, 1) for name, peak in peaks.items()},
         "ours_over_the_faster_eager": {
             "median": round(statistics.median(ratios), 3),
             "turns": [round(ratio, 3) for ratio in ratios],
