@@ -10,9 +10,10 @@ import { shownColour, Stage } from "./stage.js";
 const MOST_RECENT = 12;
 const STORED = "colorize-studio";
 const IDLE = 250; // milliseconds without a change, before what is not urgent
-const TOAST = 7000;
 const SUGGESTIONS = 3;
 const POINT_RADIUS = 0.012; // of a suggested point that was accepted, in shorter sides
+const UNREACHED = "The studio does not answer. Is colorize-studio still running?";
+const BRUSHES = ["stroke", "point", "eraser"];
 const TOOLS = { b: "stroke", p: "point", a: "region", e: "eraser", v: "select", i: "pick" };
 const TOGGLES = { c: "compare", m: "show-marks", l: "attention", u: "uncertainty", s: "suggest" };
 
@@ -33,6 +34,8 @@ let sketch = null; // the edit being drawn
 let drag = null;
 let place = [0.5, 0.5]; // of the last press: the picker shows its lightness while the pointer is not on the photo
 let recent = [];
+let kept = null; // the edits that were saved last, as a picture or as strokes
+let orphaned = null; // {name, edits, version} whose photo the server has closed, for when it is opened again
 let explained = null;
 let similarity = null;
 let nextId = 1;
@@ -47,6 +50,18 @@ const stage = new Stage($("stage"), { press, drag: dragged, release: released, c
 const picker = new Picker($("plane"), $("swatch"), $("colour-name"), colourChosen);
 
 // ---------------------------------------------------------------------------------------------- opening
+
+/** Opens what the user brought, unless it is no photo, or strokes would be lost that the user wants to keep. */
+async function openNew(file) {
+  const { name, type } = file;
+  if (type && !type.startsWith("image/")) return toast(`“${name}” is not a photo.`);
+  if (unsaved() && !window.confirm(`The colours of “${photo.name}” are not saved. Open “${nameOf(file)}” all the same?`)) return;
+  const again = orphaned?.name === nameOf(file) ? orphaned : null;
+  await open(file, again?.edits, again?.version);
+  if (again && photo?.file === file) orphaned = null;
+}
+
+const unsaved = () => photo !== null && history.edits.length > 0 && history.edits !== kept;
 
 async function open(file, edits = [], chosen = 0) {
   const before = document.body.dataset.state;
@@ -63,14 +78,14 @@ async function open(file, edits = [], chosen = 0) {
 }
 
 const nameOf = (file) => (file.name ?? "photo").replace(/\.[^.]*$/, "") || "photo";
-const told = (error) =>
-  error instanceof TypeError ? "The studio does not answer. Is colorize-studio still running?" : `Sorry: ${error.message}`;
+const told = (error) => (error instanceof TypeError ? UNREACHED : `Sorry: ${error.message}`);
 
 function begin(opened, edits, chosen) {
   live?.end();
   photo = opened;
   history = new History(edits);
   [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
+  kept = null;
   [lastSent, release, shownId, paintedId] = [null, null, 0, 0];
   document.body.dataset.state = "work";
   const planes = ["lightness", "guide", "alpha"].map((name) => planeOf(opened[name]));
@@ -100,19 +115,25 @@ async function restore() {
   try {
     begin({ ...(await findPhoto(stored.session)), name: stored.name }, stored.edits, stored.version);
   } catch {
-    sessionStorage.removeItem(STORED); // the session is gone: begin anew
+    closed(stored);
   }
 }
 
 function lost(state) {
-  if (state === "broken") toast("The studio does not answer. Is colorize-studio still running? Trying again …");
-  if (state === "open") $("toast").hidden = true;
+  if (state === "broken") toast(`${UNREACHED} Your strokes stay here.`);
+  if (state === "open" && $("toast").textContent.startsWith(UNREACHED)) $("toast").hidden = true;
   if (state !== "closed") return;
   live.end();
   if (photo.file) return open(photo.file, history.edits, version);
+  closed({ name: photo.name, edits: history.edits, version });
+}
+
+/** The server has closed a photo, and the page cannot open it again by itself. */
+function closed(work) {
   sessionStorage.removeItem(STORED);
+  [kept, orphaned] = [history.edits, work];
   document.body.dataset.state = "start";
-  toast("This photo was closed after a long pause. Please open it again.");
+  toast(`“${work.name}” is not open any more. Open it again${work.edits.length ? ": your strokes are kept" : ""}.`);
 }
 
 // ---------------------------------------------------------------------------------------------- to and from the server
@@ -492,12 +513,10 @@ function hint() {
   $("hint").innerHTML = shown && selected < 0 ? views[shown] : hints[tool];
 }
 
-let toasting = null;
+/** Tells something until the next press of a button or key: a clock would be too quick for some. */
 function toast(message) {
   $("toast").textContent = message;
   $("toast").hidden = false;
-  clearTimeout(toasting);
-  toasting = setTimeout(() => ($("toast").hidden = true), TOAST);
 }
 
 function split(share) {
@@ -530,12 +549,15 @@ function download(blob, name) {
 }
 
 async function savePicture() {
+  const { edits } = history;
   const button = $("save");
   button.disabled = true;
   button.textContent = "Making it …";
   try {
-    const blob = await pictureOf(photo.session, version, documentOf(plain(history.edits)));
-    download(blob, `${photo.name}_${version < fields.length - 1 ? version + 1 : "mine"}.png`);
+    const name = `${photo.name}_coloured.png`;
+    download(await pictureOf(photo.session, version, documentOf(plain(edits))), name);
+    kept = edits;
+    toast(`Saved: ${name}`);
   } catch (error) {
     if (error.status === 404) lost("closed");
     else toast(told(error));
@@ -548,25 +570,28 @@ async function savePicture() {
 function saveEdits() {
   const text = JSON.stringify(documentOf(plain(history.edits)), null, 1);
   download(new Blob([text], { type: "application/json" }), `${photo.name}_edits.json`);
+  kept = history.edits;
 }
 
 async function loadEdits(file) {
   try {
     commit(editsOf(JSON.parse(await file.text()), ...photo.size));
+    kept = history.edits;
   } catch (error) {
-    toast(error instanceof SyntaxError ? "This is not a file of edits: it is no JSON." : error.message);
+    toast(error instanceof SyntaxError ? `“${file.name}” is not a file of strokes.` : error.message);
   }
 }
 
 const isEdits = (file) => file.name.endsWith(".json") || file.type === "application/json";
 
-function dropped(event) {
+async function dropped(event) {
   event.preventDefault();
-  $("dropping").hidden = true;
-  const [file] = event.dataTransfer.files;
+  $("dropping").hidden = $("toast").hidden = true;
+  const [file, another] = event.dataTransfer.files;
   if (!file) return toast("That was not a file. Drag a photo from a folder, or use the button.");
-  if (isEdits(file) && photo) loadEdits(file);
-  else open(file);
+  if (isEdits(file) && document.body.dataset.state === "work") return loadEdits(file);
+  await openNew(file);
+  if (another && photo?.file === file) toast(`One photo at a time: this is “${photo.name}”.`);
 }
 
 // ---------------------------------------------------------------------------------------------- wiring
@@ -604,7 +629,7 @@ function wire() {
     });
   for (const id of ["open", "choose"]) on(id, "click", () => $("photo-file").click());
   on("example", "click", async () => open(new File([await (await fetch("example.jpg")).blob()], "example.jpg")));
-  chosen("photo-file", open);
+  chosen("photo-file", openNew);
   chosen("edits-file", loadEdits);
   on("load", "click", () => $("edits-file").click());
   on("save", "click", savePicture);
@@ -637,6 +662,8 @@ function wire() {
   }
   arrows($("tools"));
   arrows($("versions"));
+  for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => ($("toast").hidden = true), true);
+  window.addEventListener("beforeunload", (event) => unsaved() && event.preventDefault());
   document.addEventListener("keydown", key);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
