@@ -317,6 +317,7 @@ const radiusNow = () => 0.002 + 0.1 * (Number($("radius").value) / 100) ** 2;
 const sliderOf = (radius) => Math.round(100 * Math.sqrt(Math.max(0, radius - 0.002) / 0.1));
 
 function colourChosen(ab, final) {
+  endComparison();
   if (history.edits[selected]?.color) alter({ color: colourOf(ab), shown: shownColour(ab) }, final);
   if (final) remember(ab);
 }
@@ -357,6 +358,7 @@ function finished(edit) {
 // ---------------------------------------------------------------------------------------------- the pointer on the photo
 
 function press([position], near) {
+  endComparison();
   place = position;
   const suggestion = stage.hitSuggested(suggestedNow(), position, near);
   if (suggestion >= 0) return accept(suggestion);
@@ -483,6 +485,7 @@ function chooseVersion(index) {
 }
 
 function chooseTool(name) {
+  endComparison();
   tool = name;
   stage.marks.dataset.tool = name;
   check($("tools"), document.querySelector(`[data-tool=${name}]`));
@@ -519,10 +522,9 @@ function toast(message) {
   $("toast").hidden = false;
 }
 
-function split(share) {
-  const percent = Math.max(0, Math.min(100, share));
-  $("stage").style.setProperty("--split", `${percent}%`);
-  $("split").value = percent;
+/** To paint one must see where: on the gray half a stroke would seem to do nothing. */
+function endComparison() {
+  if ($("compare").checked) $("compare").click();
 }
 
 async function toggled(id) {
@@ -650,13 +652,8 @@ function wire() {
     commit(history.edits.map((each, i) => (i === selected ? edited : each)));
   });
   for (const id of Object.values(TOGGLES)) on(id, "change", () => toggled(id));
-  on("split", "input", () => split(Number($("split").value)));
-  on("divider", "pointerdown", (event) => $("divider").setPointerCapture(event.pointerId));
-  on("divider", "pointermove", (event) => {
-    if (!$("divider").hasPointerCapture(event.pointerId)) return;
-    const box = $("stage").getBoundingClientRect();
-    split((100 * (event.clientX - box.left)) / box.width);
-  });
+  on("split", "input", () => $("stage").style.setProperty("--split", `${$("split").value}%`));
+  for (const name of ["focus", "blur"]) on("marks", name, hint);
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
   }
