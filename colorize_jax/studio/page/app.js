@@ -66,6 +66,7 @@ const unsaved = () => photo !== null && history.edits.length > 0 && history.edit
 async function open(file, edits = [], chosen = 0) {
   const before = document.body.dataset.state;
   document.body.dataset.state = "start";
+  $("opening").src = URL.createObjectURL(file);
   $("busy").hidden = false;
   try {
     begin({ ...(await openPhoto(file)), file, name: nameOf(file) }, edits, chosen);
@@ -74,6 +75,7 @@ async function open(file, edits = [], chosen = 0) {
     toast(told(error));
   } finally {
     $("busy").hidden = true;
+    URL.revokeObjectURL($("opening").src);
   }
 }
 
@@ -629,7 +631,8 @@ function wire() {
       $(id).value = "";
       if (file) act(file);
     });
-  for (const id of ["open", "choose"]) on(id, "click", () => $("photo-file").click());
+  on("open", "click", () => $("photo-file").click());
+  on("drop", "click", ({ target }) => target.closest("#example") || $("photo-file").click());
   on("example", "click", async () => open(new File([await (await fetch("example.jpg")).blob()], "example.jpg")));
   chosen("photo-file", openNew);
   chosen("edits-file", loadEdits);
