@@ -352,11 +352,50 @@ def test_a_bad_file_is_told_and_another_can_be_opened(empty, gray, content, told
     assert empty.page.locator("#versions button").count() == 4
 
 
+def test_what_is_no_photo_and_a_second_photo_are_told(empty, gray):
+    empty.drop(b"words", "words.txt", "text/plain")
+    assert "words.txt" in empty.told() and not empty.asked[-1].endswith("photos")
+    empty.drop(png(gray), "one.png", "image/png", "two.png")
+    empty.page.wait_for_selector("#toast:has-text('one')")
+
+
+def test_the_panel_stays_where_it_is_and_marks_the_chosen_colour(page):
+    """Whatever lies under the pointer on its way from the photo to a colour."""
+    blue = page.page.locator("#presets button[title=Blue]")
+    places = []
+    for position in (GROUND, FIRST, (0.99, 0.99)):
+        page.page.mouse.move(*page.at(position))
+        places.append(blue.bounding_box())
+    assert places[0] == places[1] == places[2]
+    blue.click()
+    assert page.page.locator("#panel [aria-pressed=true]").get_attribute("title") == "Blue"
+
+
+def test_the_eraser_on_nothing_says_so(page):
+    page.tool("eraser")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    assert "no stroke" in page.told() and page.count() == 0
+    page.tool("stroke")
+    assert not page.page.is_visible("#toast")
+
+
+def test_comparing_moves_the_divider_and_paints_nothing(page):
+    page.page.check("#compare")
+    page.drag((0.5, 0.5), (0.2, 0.4))
+    assert page.count() == 0
+    assert float(page.page.input_value("#split")) == pytest.approx(20, abs=1)
+    page.colour("Blue")
+    assert not page.page.is_checked("#compare")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    assert page.count() == 1
+
+
 def test_views(page):
     def overlay() -> np.ndarray:
         page.page.wait_for_timeout(300)
         return page.canvas("marks")
 
+    page.page.click("summary")
     page.page.check("#attention")
     page.page.wait_for_timeout(500)
     page.page.mouse.move(*page.at(FIRST))
@@ -387,6 +426,7 @@ def test_the_keyboard_alone_paints(page):
     page.colour("Blue")
     page.page.keyboard.press("p")
     page.page.focus("#marks")
+    assert "Arrow keys" in page.page.inner_text("#hint")
     for _ in range(12):
         page.page.keyboard.press("ArrowLeft")
     page.press("Enter")

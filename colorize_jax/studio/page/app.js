@@ -2,7 +2,7 @@
 
 import { abOf } from "./colour.js";
 import { documentOf, editsOf, History, moved, simplified } from "./edits.js";
-import { arrows, check, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
+import { arrows, check, markColour, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
 import { Picker } from "./picker.js";
 import { findPhoto, Live, openPhoto, pictureOf, similarityOf } from "./server.js";
 import { shownColour, Stage } from "./stage.js";
@@ -18,7 +18,6 @@ const TOOLS = { b: "stroke", p: "point", a: "region", e: "eraser", v: "select", 
 const TOGGLES = { c: "compare", m: "show-marks", l: "attention", u: "uncertainty", s: "suggest" };
 
 const $ = (id) => document.getElementById(id);
-const narrow = window.matchMedia("(max-width: 760px)");
 const painter = new Worker("painter.js", { type: "module" });
 
 let photo = null; // what the server told of it, and `file` where it was opened on this page
@@ -47,7 +46,7 @@ let idle = null;
 const painting = { busy: false, again: false, buffer: null, id: 0 };
 
 const stage = new Stage($("stage"), { press, drag: dragged, release: released, cancel, hover, leave, nudge }, look);
-const picker = new Picker($("plane"), $("swatch"), $("colour-name"), colourChosen);
+const picker = new Picker($("plane"), $("swatch"), $("few"), colourChosen);
 
 // ---------------------------------------------------------------------------------------------- opening
 
@@ -262,9 +261,10 @@ function changed() {
   if (selected >= edits.length) selected = -1;
   showEdits($("list"), edits, selected, { select, remove });
   $("empty").hidden = edits.length > 0;
-  $("clear").hidden = edits.length === 0;
+  for (const id of ["clear", "save-edits"]) $(id).hidden = edits.length === 0;
   [$("undo").disabled, $("redo").disabled] = [!past.length, !future.length];
   $("colour-title").textContent = selected < 0 ? "Brush colour" : `Colour of stroke ${selected + 1}`;
+  markColour(picker.ab);
   hint();
   stage.draw();
   try {
@@ -322,6 +322,7 @@ function colourChosen(ab, final) {
   endComparison();
   if (history.edits[selected]?.color) alter({ color: colourOf(ab), shown: shownColour(ab) }, final);
   if (final) remember(ab);
+  markColour(ab);
 }
 
 function useColour(ab) {
@@ -330,9 +331,10 @@ function useColour(ab) {
 }
 
 function remember(ab) {
+  if (presets.some((each) => String(each.ab) === String(ab))) return;
   const name = `Recent colour, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
-  recent = [{ name, ab }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
-  showColours($("recent"), recent, 65, useColour);
+  recent = [{ name, ab, shown: shownColour(ab) }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
+  showColours($("recent"), recent, useColour);
 }
 
 function begun(position) {
@@ -365,6 +367,9 @@ function press([position], near) {
   const suggestion = stage.hitSuggested(suggestedNow(), position, near);
   if (suggestion >= 0) return accept(suggestion);
   if (tool === "pick") return;
+  if (tool === "eraser" && !history.edits.some((edit) => edit.color)) {
+    return toast("There is no stroke of yours to erase yet. To take colour away, paint with gray.");
+  }
   if (tool !== "select") {
     if (selected >= 0) select(-1);
     sketch = begun(position);
@@ -460,7 +465,8 @@ function look() {
     sketch,
     heat: heatNow(),
     suggested: suggestedNow(),
-    brush: ["stroke", "point", "eraser"].includes(tool) ? radiusNow() : 0,
+    brush: BRUSHES.includes(tool) ? radiusNow() : 0,
+    colour: tool === "eraser" ? "#fff6" : shownColour(picker.ab),
   };
 }
 
@@ -497,12 +503,10 @@ function chooseTool(name) {
 }
 
 function hint() {
-  const where = narrow.matches ? "below" : "on the right";
-  const begin = `Pick the version you like best, then choose a colour ${where} and <b>paint</b>: it spreads by itself.`;
   const hints = {
     stroke: history.edits.length
-      ? "A short stroke is enough for a large thing. Wrong spot? <b>Undo</b>, or drag the stroke with <b>Move</b>."
-      : begin,
+      ? "A short stroke is enough for a large thing. Wrong? <b>Undo</b>."
+      : "Pick a version below. Then choose a colour and <b>paint</b>: it spreads by itself.",
     point: "Click where the colour belongs.",
     region: "Draw around an area to fill it with the colour.",
     eraser: "Wipe over strokes to take their colour away there.",
@@ -514,8 +518,10 @@ function hint() {
     uncertainty: "Bright: your strokes do not say the colour there yet.",
     suggest: "Click a number to put a point of colour there; then choose its colour.",
   };
+  const keys = "Arrow keys move the cross, <b>Enter</b> paints there.";
   const shown = ["suggest", "attention", "uncertainty"].find((id) => $(id).checked);
-  $("hint").innerHTML = shown && selected < 0 ? views[shown] : hints[tool];
+  const usual = shown && selected < 0 ? views[shown] : hints[tool];
+  $("hint").innerHTML = stage.cross && BRUSHES.includes(tool) ? keys : usual;
 }
 
 /** Tells something until the next press of a button or key: a clock would be too quick for some. */
@@ -530,6 +536,8 @@ function endComparison() {
 }
 
 async function toggled(id) {
+  const more = $(id).closest("details");
+  if (more && $(id).checked) more.open = true; // it may have been a key
   if (id === "attention" && $("attention").checked) {
     $("uncertainty").checked = false;
     similarity ??= await similarityOf(photo.session).catch((error) => void toast(told(error)));
@@ -555,8 +563,9 @@ function download(blob, name) {
 async function savePicture() {
   const { edits } = history;
   const button = $("save");
+  const label = button.innerHTML;
   button.disabled = true;
-  button.textContent = "Making it …";
+  button.textContent = "Saving …";
   try {
     const name = `${photo.name}_coloured.png`;
     download(await pictureOf(photo.session, version, documentOf(plain(edits))), name);
@@ -567,7 +576,7 @@ async function savePicture() {
     else toast(told(error));
   } finally {
     button.disabled = false;
-    button.textContent = "Save picture";
+    button.innerHTML = label;
   }
 }
 
@@ -648,6 +657,12 @@ function wire() {
       stage.draw();
     });
   }
+  const showBrush = (position) => {
+    stage.over = position;
+    stage.draw();
+  };
+  on("radius", "input", () => showBrush([0.5, 0.5])); // how large it is
+  for (const name of ["pointerup", "blur"]) on("radius", name, () => showBrush(null));
   on("exact", "change", () => {
     if (!history.edits[selected]?.color) return;
     const { exact, weight, ...edit } = history.edits[selected];
@@ -675,5 +690,5 @@ function wire() {
 
 wire();
 chooseTool("stroke");
-showColours($("presets"), presets, 65, useColour);
+showColours($("presets"), presets, useColour);
 restore();
