@@ -32,17 +32,17 @@ class Page:
         page.on("request", lambda request: self.asked.append(request.url))
         page.goto(url)
 
-    def drop(self, content: bytes, name: str, kind: str) -> None:
-        """Drags a file onto the page."""
+    def drop(self, content: bytes, name: str, kind: str, *others: str) -> None:
+        """Drags a file onto the page, and others of the same content with it."""
         self.page.evaluate(
-            """([text, name, type]) => {
+            """([text, type, ...names]) => {
               const data = new DataTransfer();
               const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-              data.items.add(new File([bytes], name, { type }));
+              for (const name of names) data.items.add(new File([bytes], name, { type }));
               const how = { dataTransfer: data, bubbles: true, cancelable: true };
               for (const event of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(event, how));
             }""",
-            [base64.b64encode(content).decode(), name, kind],
+            [base64.b64encode(content).decode(), kind, name, *others],
         )
 
     def open(self, content: bytes, name: str = "squares.png") -> None:
@@ -84,6 +84,11 @@ class Page:
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
         self.settled()
+
+    def told(self) -> str:
+        """The message that is shown."""
+        self.page.wait_for_selector("#toast:visible")
+        return self.page.inner_text("#toast")
 
     def count(self) -> int:
         return self.page.locator("#list li").count()
@@ -299,8 +304,41 @@ def test_a_reload_after_the_session_expired_begins_cleanly(page, address):
     session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
     address.studio.sessions.close(session)
     page.page.reload()
-    page.page.wait_for_function("sessionStorage.getItem('colorize-studio') === null")
+    assert "Open it again." in page.told()
+    assert page.page.evaluate("sessionStorage.getItem('colorize-studio')") is None
     assert page.page.is_visible("#drop") and not page.page.is_visible("#work")
+
+
+def test_strokes_outlive_the_session_of_a_reloaded_page(page, address, gray):
+    page.colour("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    page.page.reload()
+    page.page.wait_for_selector("body[data-state=work]")
+    session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
+    address.studio.sessions.close(session)
+    page.page.mouse.click(*page.at(GROUND))  # finds out
+    page.page.wait_for_selector("#drop:visible")
+    assert "your strokes are kept" in page.told()
+    page.open(png(gray))
+    assert page.count() == 2
+    page.press("Control+z")
+    np.testing.assert_array_equal(page.pixels(), painted)
+
+
+def test_another_photo_takes_no_strokes_unasked(page, gray):
+    page.colour("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    asked = []
+    page.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.drop(png(gray), "other.png", "image/png")
+    page.page.wait_for_timeout(500)
+    assert "squares" in asked[0] and page.count() == 1
+    page.download("#save")
+    assert "squares_coloured.png" in page.told()
+    page.drop(png(gray), "other.png", "image/png")
+    page.page.wait_for_selector("#empty:visible")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -310,10 +348,47 @@ def test_a_reload_after_the_session_expired_begins_cleanly(page, address):
 )
 def test_a_bad_file_is_told_and_another_can_be_opened(empty, gray, content, told):
     empty.drop(content, "bad.png", "image/png")
-    empty.page.wait_for_selector("#toast:visible")
-    assert told in empty.page.inner_text("#toast")
+    assert told in empty.told()
     empty.open(png(gray))
     assert empty.page.locator("#versions button").count() == 4
+
+
+def test_what_is_no_photo_and_a_second_photo_are_told(empty, gray):
+    empty.drop(b"words", "words.txt", "text/plain")
+    assert "words.txt" in empty.told() and not empty.asked[-1].endswith("photos")
+    empty.drop(png(gray), "one.png", "image/png", "two.png")
+    empty.page.wait_for_selector("#toast:has-text('one')")
+
+
+def test_the_panel_stays_where_it_is_and_marks_the_chosen_colour(page):
+    """Whatever lies under the pointer on its way from the photo to a colour."""
+    blue = page.page.locator("#presets button[title=Blue]")
+    places = []
+    for position in (GROUND, FIRST, (0.99, 0.99)):
+        page.page.mouse.move(*page.at(position))
+        places.append(blue.bounding_box())
+    assert places[0] == places[1] == places[2]
+    blue.click()
+    assert page.page.locator("#panel [aria-pressed=true]").get_attribute("title") == "Blue"
+
+
+def test_the_eraser_on_nothing_says_so(page):
+    page.tool("eraser")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    assert "no stroke" in page.told() and page.count() == 0
+    page.tool("stroke")
+    assert not page.page.is_visible("#toast")
+
+
+def test_comparing_moves_the_divider_and_paints_nothing(page):
+    page.page.check("#compare")
+    page.drag((0.5, 0.5), (0.2, 0.4))
+    assert page.count() == 0
+    assert float(page.page.input_value("#split")) == pytest.approx(20, abs=1)
+    page.colour("Blue")
+    assert not page.page.is_checked("#compare")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    assert page.count() == 1
 
 
 def test_views(page):
@@ -321,6 +396,7 @@ def test_views(page):
         page.page.wait_for_timeout(300)
         return page.canvas("marks")
 
+    page.page.click("summary")
     page.page.check("#attention")
     page.page.wait_for_timeout(500)
     page.page.mouse.move(*page.at(FIRST))
@@ -351,6 +427,7 @@ def test_the_keyboard_alone_paints(page):
     page.colour("Blue")
     page.page.keyboard.press("p")
     page.page.focus("#marks")
+    assert "Arrow keys" in page.page.inner_text("#hint")
     for _ in range(12):
         page.page.keyboard.press("ArrowLeft")
     page.press("Enter")

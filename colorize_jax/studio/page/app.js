@@ -2,7 +2,7 @@
 
 import { abOf } from "./colour.js";
 import { documentOf, editsOf, History, moved, simplified } from "./edits.js";
-import { arrows, check, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
+import { arrows, check, markColour, paintVersions, presets, showColours, showEdits, showVersions } from "./panel.js";
 import { Painters } from "./painters.js";
 import { Picker } from "./picker.js";
 import { findPhoto, Live, openPhoto, pictureOf, similarityOf } from "./server.js";
@@ -11,14 +11,14 @@ import { shownColour, Stage } from "./stage.js";
 const MOST_RECENT = 12;
 const STORED = "colorize-studio";
 const IDLE = 250; // milliseconds without a change, before what is not urgent
-const TOAST = 7000;
 const SUGGESTIONS = 3;
 const POINT_RADIUS = 0.012; // of a suggested point that was accepted, in shorter sides
+const UNREACHED = "The studio does not answer. Is colorize-studio still running?";
+const BRUSHES = ["stroke", "point", "eraser"];
 const TOOLS = { b: "stroke", p: "point", a: "region", e: "eraser", v: "select", i: "pick" };
 const TOGGLES = { c: "compare", m: "show-marks", l: "attention", u: "uncertainty", s: "suggest" };
 
 const $ = (id) => document.getElementById(id);
-const narrow = window.matchMedia("(max-width: 760px)");
 
 let photo = null; // what the server told of it, and `file` where it was opened on this page
 let live = null;
@@ -33,6 +33,8 @@ let sketch = null; // the edit being drawn
 let drag = null;
 let place = [0.5, 0.5]; // of the last press: the picker shows its lightness while the pointer is not on the photo
 let recent = [];
+let kept = null; // the edits that were saved last, as a picture or as strokes
+let orphaned = null; // {name, edits, version} whose photo the server has closed, for when it is opened again
 let explained = null;
 let similarity = null;
 let nextId = 1;
@@ -44,13 +46,26 @@ let idle = null;
 
 const stage = new Stage($("stage"), { press, drag: dragged, release: released, cancel, hover, leave, nudge }, look);
 const painters = new Painters(shown, (thumbnails) => paintVersions($("versions"), thumbnails));
-const picker = new Picker($("plane"), $("swatch"), $("colour-name"), colourChosen);
+const picker = new Picker($("plane"), $("swatch"), $("few"), colourChosen);
 
 // ---------------------------------------------------------------------------------------------- opening
+
+/** Opens what the user brought, unless it is no photo, or strokes would be lost that the user wants to keep. */
+async function openNew(file) {
+  const { name, type } = file;
+  if (type && !type.startsWith("image/")) return toast(`“${name}” is not a photo.`);
+  if (unsaved() && !window.confirm(`The colours of “${photo.name}” are not saved. Open “${nameOf(file)}” all the same?`)) return;
+  const again = orphaned?.name === nameOf(file) ? orphaned : null;
+  await open(file, again?.edits, again?.version);
+  if (again && photo?.file === file) orphaned = null;
+}
+
+const unsaved = () => photo !== null && history.edits.length > 0 && history.edits !== kept;
 
 async function open(file, edits = [], chosen = 0) {
   const before = document.body.dataset.state;
   document.body.dataset.state = "start";
+  $("opening").src = URL.createObjectURL(file);
   $("busy").hidden = false;
   try {
     begin({ ...(await openPhoto(file)), file, name: nameOf(file) }, edits, chosen);
@@ -59,12 +74,12 @@ async function open(file, edits = [], chosen = 0) {
     toast(told(error));
   } finally {
     $("busy").hidden = true;
+    URL.revokeObjectURL($("opening").src);
   }
 }
 
 const nameOf = (file) => (file.name ?? "photo").replace(/\.[^.]*$/, "") || "photo";
-const told = (error) =>
-  error instanceof TypeError ? "The studio does not answer. Is colorize-studio still running?" : `Sorry: ${error.message}`;
+const told = (error) => (error instanceof TypeError ? UNREACHED : `Sorry: ${error.message}`);
 
 function begin(opened, edits, chosen) {
   live?.end();
@@ -72,6 +87,7 @@ function begin(opened, edits, chosen) {
   photo = opened;
   history = new History(edits);
   [version, selected, changing, sketch, explained, similarity, lifted] = [chosen, -1, null, null, null, null, null];
+  kept = null;
   [lastSent, release, shownId, paintedId] = [null, null, 0, 0];
   document.body.dataset.state = "work";
   const [lightness, guide, alpha] = [opened.lightness, opened.guide, opened.alpha].map(planeOf);
@@ -99,19 +115,25 @@ async function restore() {
   try {
     begin({ ...(await findPhoto(stored.session)), name: stored.name }, stored.edits, stored.version);
   } catch {
-    sessionStorage.removeItem(STORED); // the session is gone: begin anew
+    closed(stored);
   }
 }
 
 function lost(state) {
-  if (state === "broken") toast("The studio does not answer. Is colorize-studio still running? Trying again …");
-  if (state === "open") $("toast").hidden = true;
+  if (state === "broken") toast(`${UNREACHED} Your strokes stay here.`);
+  if (state === "open" && $("toast").textContent.startsWith(UNREACHED)) $("toast").hidden = true;
   if (state !== "closed") return;
   live.end();
   if (photo.file) return open(photo.file, history.edits, version);
+  closed({ name: photo.name, edits: history.edits, version });
+}
+
+/** The server has closed a photo, and the page cannot open it again by itself. */
+function closed(work) {
   sessionStorage.removeItem(STORED);
+  [kept, orphaned] = [history.edits, work];
   document.body.dataset.state = "start";
-  toast("This photo was closed after a long pause. Please open it again.");
+  toast(`“${work.name}” is not open any more. Open it again${work.edits.length ? ": your strokes are kept" : ""}.`);
 }
 
 // ---------------------------------------------------------------------------------------------- to and from the server
@@ -224,9 +246,10 @@ function changed() {
   if (selected >= edits.length) selected = -1;
   showEdits($("list"), edits, selected, { select, remove });
   $("empty").hidden = edits.length > 0;
-  $("clear").hidden = edits.length === 0;
+  for (const id of ["clear", "save-edits"]) $(id).hidden = edits.length === 0;
   [$("undo").disabled, $("redo").disabled] = [!past.length, !future.length];
   $("colour-title").textContent = selected < 0 ? "Brush colour" : `Colour of stroke ${selected + 1}`;
+  markColour(picker.ab);
   hint();
   stage.draw();
   try {
@@ -281,8 +304,10 @@ const radiusNow = () => 0.002 + 0.1 * (Number($("radius").value) / 100) ** 2;
 const sliderOf = (radius) => Math.round(100 * Math.sqrt(Math.max(0, radius - 0.002) / 0.1));
 
 function colourChosen(ab, final) {
+  endComparison();
   if (history.edits[selected]?.color) alter({ color: colourOf(ab), shown: shownColour(ab) }, final);
   if (final) remember(ab);
+  markColour(ab);
 }
 
 function useColour(ab) {
@@ -291,9 +316,10 @@ function useColour(ab) {
 }
 
 function remember(ab) {
+  if (presets.some((each) => String(each.ab) === String(ab))) return;
   const name = `Recent colour, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
-  recent = [{ name, ab }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
-  showColours($("recent"), recent, 65, useColour);
+  recent = [{ name, ab, shown: shownColour(ab) }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
+  showColours($("recent"), recent, useColour);
 }
 
 function begun(position) {
@@ -321,10 +347,14 @@ function finished(edit) {
 // ---------------------------------------------------------------------------------------------- the pointer on the photo
 
 function press([position], near) {
+  endComparison();
   place = position;
   const suggestion = stage.hitSuggested(suggestedNow(), position, near);
   if (suggestion >= 0) return accept(suggestion);
   if (tool === "pick") return;
+  if (tool === "eraser" && !history.edits.some((edit) => edit.color)) {
+    return toast("There is no stroke of yours to erase yet. To take colour away, paint with gray.");
+  }
   if (tool !== "select") {
     if (selected >= 0) select(-1);
     sketch = begun(position);
@@ -420,7 +450,8 @@ function look() {
     sketch,
     heat: heatNow(),
     suggested: suggestedNow(),
-    brush: ["stroke", "point", "eraser"].includes(tool) ? radiusNow() : 0,
+    brush: BRUSHES.includes(tool) ? radiusNow() : 0,
+    colour: tool === "eraser" ? "#fff6" : shownColour(picker.ab),
   };
 }
 
@@ -448,6 +479,7 @@ function chooseVersion(index) {
 }
 
 function chooseTool(name) {
+  endComparison();
   tool = name;
   stage.marks.dataset.tool = name;
   check($("tools"), document.querySelector(`[data-tool=${name}]`));
@@ -457,12 +489,10 @@ function chooseTool(name) {
 }
 
 function hint() {
-  const where = narrow.matches ? "below" : "on the right";
-  const begin = `Pick the version you like best, then choose a colour ${where} and <b>paint</b>: it spreads by itself.`;
   const hints = {
     stroke: history.edits.length
-      ? "A short stroke is enough for a large thing. Wrong spot? <b>Undo</b>, or drag the stroke with <b>Move</b>."
-      : begin,
+      ? "A short stroke is enough for a large thing. Wrong? <b>Undo</b>."
+      : "Pick a version below. Then choose a colour and <b>paint</b>: it spreads by itself.",
     point: "Click where the colour belongs.",
     region: "Draw around an area to fill it with the colour.",
     eraser: "Wipe over strokes to take their colour away there.",
@@ -474,25 +504,26 @@ function hint() {
     uncertainty: "Bright: your strokes do not say the colour there yet.",
     suggest: "Click a number to put a point of colour there; then choose its colour.",
   };
+  const keys = "Arrow keys move the cross, <b>Enter</b> paints there.";
   const shown = ["suggest", "attention", "uncertainty"].find((id) => $(id).checked);
-  $("hint").innerHTML = shown && selected < 0 ? views[shown] : hints[tool];
+  const usual = shown && selected < 0 ? views[shown] : hints[tool];
+  $("hint").innerHTML = stage.cross && BRUSHES.includes(tool) ? keys : usual;
 }
 
-let toasting = null;
+/** Tells something until the next press of a button or key: a clock would be too quick for some. */
 function toast(message) {
   $("toast").textContent = message;
   $("toast").hidden = false;
-  clearTimeout(toasting);
-  toasting = setTimeout(() => ($("toast").hidden = true), TOAST);
 }
 
-function split(share) {
-  const percent = Math.max(0, Math.min(100, share));
-  $("stage").style.setProperty("--split", `${percent}%`);
-  $("split").value = percent;
+/** To paint one must see where: on the gray half a stroke would seem to do nothing. */
+function endComparison() {
+  if ($("compare").checked) $("compare").click();
 }
 
 async function toggled(id) {
+  const more = $(id).closest("details");
+  if (more && $(id).checked) more.open = true; // it may have been a key
   if (id === "attention" && $("attention").checked) {
     $("uncertainty").checked = false;
     similarity ??= await similarityOf(photo.session).catch((error) => void toast(told(error)));
@@ -516,43 +547,50 @@ function download(blob, name) {
 }
 
 async function savePicture() {
+  const { edits } = history;
   const button = $("save");
+  const label = button.innerHTML;
   button.disabled = true;
-  button.textContent = "Making it …";
+  button.textContent = "Saving …";
   try {
-    const blob = await pictureOf(photo.session, version, documentOf(plain(history.edits)));
-    download(blob, `${photo.name}_${version < fields.length - 1 ? version + 1 : "mine"}.png`);
+    const name = `${photo.name}_coloured.png`;
+    download(await pictureOf(photo.session, version, documentOf(plain(edits))), name);
+    kept = edits;
+    toast(`Saved: ${name}`);
   } catch (error) {
     if (error.status === 404) lost("closed");
     else toast(told(error));
   } finally {
     button.disabled = false;
-    button.textContent = "Save picture";
+    button.innerHTML = label;
   }
 }
 
 function saveEdits() {
   const text = JSON.stringify(documentOf(plain(history.edits)), null, 1);
   download(new Blob([text], { type: "application/json" }), `${photo.name}_edits.json`);
+  kept = history.edits;
 }
 
 async function loadEdits(file) {
   try {
     commit(editsOf(JSON.parse(await file.text()), ...photo.size));
+    kept = history.edits;
   } catch (error) {
-    toast(error instanceof SyntaxError ? "This is not a file of edits: it is no JSON." : error.message);
+    toast(error instanceof SyntaxError ? `“${file.name}” is not a file of strokes.` : error.message);
   }
 }
 
 const isEdits = (file) => file.name.endsWith(".json") || file.type === "application/json";
 
-function dropped(event) {
+async function dropped(event) {
   event.preventDefault();
-  $("dropping").hidden = true;
-  const [file] = event.dataTransfer.files;
+  $("dropping").hidden = $("toast").hidden = true;
+  const [file, another] = event.dataTransfer.files;
   if (!file) return toast("That was not a file. Drag a photo from a folder, or use the button.");
-  if (isEdits(file) && photo) loadEdits(file);
-  else open(file);
+  if (isEdits(file) && document.body.dataset.state === "work") return loadEdits(file);
+  await openNew(file);
+  if (another && photo?.file === file) toast(`One photo at a time: this is “${photo.name}”.`);
 }
 
 // ---------------------------------------------------------------------------------------------- wiring
@@ -588,9 +626,10 @@ function wire() {
       $(id).value = "";
       if (file) act(file);
     });
-  for (const id of ["open", "choose"]) on(id, "click", () => $("photo-file").click());
+  on("open", "click", () => $("photo-file").click());
+  on("drop", "click", ({ target }) => target.closest("#example") || $("photo-file").click());
   on("example", "click", async () => open(new File([await (await fetch("example.jpg")).blob()], "example.jpg")));
-  chosen("photo-file", open);
+  chosen("photo-file", openNew);
   chosen("edits-file", loadEdits);
   on("load", "click", () => $("edits-file").click());
   on("save", "click", savePicture);
@@ -604,6 +643,12 @@ function wire() {
       stage.draw();
     });
   }
+  const showBrush = (position) => {
+    stage.over = position;
+    stage.draw();
+  };
+  on("radius", "input", () => showBrush([0.5, 0.5])); // how large it is
+  for (const name of ["pointerup", "blur"]) on("radius", name, () => showBrush(null));
   on("exact", "change", () => {
     if (!history.edits[selected]?.color) return;
     const { exact, weight, ...edit } = history.edits[selected];
@@ -611,18 +656,15 @@ function wire() {
     commit(history.edits.map((each, i) => (i === selected ? edited : each)));
   });
   for (const id of Object.values(TOGGLES)) on(id, "change", () => toggled(id));
-  on("split", "input", () => split(Number($("split").value)));
-  on("divider", "pointerdown", (event) => $("divider").setPointerCapture(event.pointerId));
-  on("divider", "pointermove", (event) => {
-    if (!$("divider").hasPointerCapture(event.pointerId)) return;
-    const box = $("stage").getBoundingClientRect();
-    split((100 * (event.clientX - box.left)) / box.width);
-  });
+  on("split", "input", () => $("stage").style.setProperty("--split", `${$("split").value}%`));
+  for (const name of ["focus", "blur"]) on("marks", name, hint);
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.addEventListener("click", () => chooseTool(button.dataset.tool));
   }
   arrows($("tools"));
   arrows($("versions"));
+  for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => ($("toast").hidden = true), true);
+  window.addEventListener("beforeunload", (event) => unsaved() && event.preventDefault());
   document.addEventListener("keydown", key);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -634,5 +676,5 @@ function wire() {
 
 wire();
 chooseTool("stroke");
-showColours($("presets"), presets, 65, useColour);
+showColours($("presets"), presets, useColour);
 restore();

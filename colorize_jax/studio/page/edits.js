@@ -5,8 +5,9 @@ const MOST_STROKE_POINTS = 1500;
 const round = (v) => Math.round(v * 1e5) / 1e5;
 
 export class History {
+  /** @param edits of an earlier sitting: undo takes them back one by one */
   constructor(edits = []) {
-    this.past = [];
+    this.past = edits.map((_, i) => edits.slice(0, i));
     this.edits = edits;
     this.future = [];
   }

@@ -2,10 +2,11 @@
 
 import { css } from "./colour.js";
 
+// Each with a lightness at which it looks like its name.
 const PRESETS = [
-  ["Skin", [18, 20]], ["Lips", [42, 18]], ["Red", [60, 42]], ["Orange", [38, 58]], ["Yellow", [4, 66]],
-  ["Grass", [-34, 40]], ["Leaves", [-22, 24]], ["Sea", [-18, -12]], ["Sky", [-6, -30]], ["Blue", [12, -52]],
-  ["Violet", [38, -36]], ["Wood", [14, 28]], ["Sand", [4, 18]], ["Gray", [0, 0]],
+  ["Red", 50, [60, 42]], ["Orange", 66, [38, 58]], ["Yellow", 84, [4, 66]], ["Grass", 56, [-34, 40]], ["Leaves", 42, [-22, 24]],
+  ["Sea", 56, [-18, -12]], ["Sky", 72, [-6, -30]], ["Blue", 42, [12, -52]], ["Violet", 48, [38, -36]], ["Lips", 54, [42, 18]],
+  ["Skin", 72, [18, 20]], ["Sand", 78, [4, 18]], ["Wood", 40, [14, 28]], ["Gray", 55, [0, 0]],
 ];
 const NAMES = { stroke: "Stroke", point: "Point", region: "Area", eraser: "Eraser", link: "Link" };
 
@@ -15,18 +16,26 @@ function element(tag, properties, ...children) {
   return made;
 }
 
-export function showColours(root, colours, lightness, choose) {
+export const presets = PRESETS.map(([name, lightness, ab]) => ({ name, ab, shown: css(lightness, ...ab) }));
+
+export function showColours(root, colours, choose) {
   root.replaceChildren(
-    ...colours.map(({ name, ab }) => {
+    ...colours.map(({ name, ab, shown }) => {
       const button = element("button", { title: name, onclick: () => choose(ab) });
       button.setAttribute("aria-label", name);
-      button.style.background = css(lightness, ...ab);
+      button.dataset.ab = ab;
+      button.style.background = shown;
       return button;
     }),
   );
 }
 
-export const presets = PRESETS.map(([name, ab]) => ({ name, ab }));
+/** Marks the colour that is being painted with, where it is one of the buttons. */
+export function markColour(ab) {
+  for (const button of document.querySelectorAll(".colours button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.ab === String(ab)));
+  }
+}
 
 /** Buttons for all versions, whose canvases `paintVersions` fills. */
 export function showVersions(root, weights, choose) {

@@ -5,12 +5,13 @@ import { chromaShare, css, inGamut, labToRgb } from "./colour.js";
 const REACH = 100; // of a* and b*, to each side
 const STEP = 4; // of the arrow keys
 const FEW = [20, 92]; // L* below and above which hardly any colour exists
+const SHOWN = [25, 85]; // L* of the plane: darker and lighter ones have too few colours to choose from
 const KEYS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
 
 export class Picker {
   /** @param change called with [a, b] when the user has chosen */
-  constructor(canvas, swatch, name, change) {
-    Object.assign(this, { canvas, swatch, name, change, lightness: 60, ab: [46, 32], drawn: null });
+  constructor(canvas, swatch, note, change) {
+    Object.assign(this, { canvas, swatch, note, change, lightness: 60, ab: [60, 42], drawn: null });
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.#choose(event);
@@ -54,7 +55,8 @@ export class Picker {
   }
 
   setLightness(lightness) {
-    this.lightness = Math.max(4, Math.min(96, lightness)); // black and white have no colours at all
+    this.lightness = Math.max(SHOWN[0], Math.min(SHOWN[1], lightness));
+    this.note.textContent = few(lightness);
     this.show();
   }
 
@@ -73,14 +75,12 @@ export class Picker {
       context.stroke();
     }
     this.swatch.style.background = css(this.lightness, ...this.ab);
-    const hex = labToRgb(this.lightness, ...this.ab).map((v) => v.toString(16).padStart(2, "0"));
-    this.name.textContent = `#${hex.join("")} at lightness ${Math.round(this.lightness)}${few(this.lightness)}`;
   }
 }
 
 function few(lightness) {
-  if (lightness < FEW[0]) return ": so dark a place has few colours";
-  return lightness > FEW[1] ? ": so bright a place has few colours" : "";
+  if (lightness < FEW[0]) return "Few colours are this dark.";
+  return lightness > FEW[1] ? "Few colours are this bright." : "";
 }
 
 function planeAt(lightness, size) {

@@ -13,13 +13,14 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class Stage {
   /**
    * @param listen {press, drag, release, cancel, hover, leave, nudge}: called with positions (`release` with the time, too)
-   * @param look called for what to draw: {edits, selected, marksShown, sketch, heat, suggested, brush}
+   * @param look called for what to draw: {edits, selected, marksShown, sketch, heat, suggested, brush, colour}
    */
   constructor(root, listen, look) {
     Object.assign(this, { root, listen, look, size: [1, 1], cross: null, pointer: null, over: null });
     [this.gray, this.picture, this.marks] = ["gray", "picture", "marks"].map((id) => root.querySelector(`#${id}`));
     this.#listenToPointer();
     this.marks.addEventListener("keydown", (event) => this.#key(event));
+    this.marks.addEventListener("focus", () => this.marks.matches(":focus-visible") && this.#setCross([0.5, 0.5]));
     this.marks.addEventListener("blur", () => this.#setCross(null));
     new ResizeObserver(() => this.draw()).observe(root);
   }
@@ -125,7 +126,7 @@ export class Stage {
     if (arrow && this.listen.nudge(arrow)) return event.preventDefault();
     if (arrow) {
       event.preventDefault();
-      const [x, y] = this.cross ?? [0.5, 0.5];
+      const [x, y] = this.cross ?? [0.5, 0.5]; // no cross after the pointer was used
       const step = (KEY_STEP * Math.max(...this.size)) / (event.shiftKey ? 5 : 1);
       const keep = (v) => Math.max(0, Math.min(1, v));
       this.#setCross([keep(x + (arrow[0] * step) / this.size[0]), keep(y + (arrow[1] * step) / this.size[1])]);
@@ -188,9 +189,9 @@ export class Stage {
     });
     if (shown.sketch) drawSketch(pen, shown.sketch, scaled, thick, unit);
     shown.suggested.forEach((position, index) => drawSuggested(pen, scaled(position), index + 1, unit));
-    if (this.cross) drawCross(pen, scaled(this.cross), unit);
     const centre = this.cross ?? this.over;
-    if (shown.brush && centre) drawRing(pen, scaled(centre), Math.max(shown.brush * thick, 2 * unit), unit);
+    if (shown.brush && centre) drawRing(pen, scaled(centre), Math.max(shown.brush * thick, 2 * unit), shown.colour, unit);
+    if (this.cross) drawCross(pen, scaled(this.cross), unit);
   }
 }
 
@@ -268,9 +269,12 @@ function drawCross(pen, [x, y], unit) {
   twice(pen, unit, 2, "#fff", () => pen.stroke());
 }
 
-function drawRing(pen, [x, y], radius, unit) {
+function drawRing(pen, [x, y], radius, colour, unit) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 2 * Math.PI);
+  [pen.fillStyle, pen.globalAlpha] = [colour, 0.6];
+  pen.fill();
+  pen.globalAlpha = 1;
   twice(pen, unit, 1, "#fff", () => pen.stroke());
 }
 
