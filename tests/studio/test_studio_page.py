@@ -250,6 +250,27 @@ def test_the_preview_agrees_with_the_download(page):
     assert difference.mean() < 1 and np.quantile(difference, 0.99) < 8
 
 
+def test_bands_that_are_lifted_apart_are_one_picture(empty):
+    """Of an odd number of rows, whose bands cut cells; a band of one row among them."""
+    difference, span = empty.page.evaluate(
+        """async () => {
+          const { Lift } = await import("./lift.js");
+          const [width, height, side] = [70, 131, 32];
+          const guide = Uint8Array.from({ length: width * height }, (_, p) => (p * 7919) % 251);
+          const field = Float32Array.from({ length: 2 * side * side }, (_, i) => 60 * Math.sin(i * i));
+          const lifted = (band) => {
+            const lift = new Lift(guide, width, height, side, band);
+            lift.begin(field);
+            return [...lift.upTo(band[1]).a];
+          };
+          const whole = lifted([0, height]);
+          const parts = [[0, 43], [43, 44], [44, height]].flatMap(lifted);
+          return [Math.max(...whole.map((v, p) => Math.abs(v - parts[p]))), Math.max(...whole) - Math.min(...whole)];
+        }"""
+    )
+    assert difference < 1e-3 and span > 50
+
+
 def test_the_table_of_chroma_limits_is_the_exact_gamut_mapping(empty):
     """In and out of gamut: within what the exact one's own steps leave open, 1/256 of the chroma, and a byte's."""
     rng = np.random.default_rng(0)

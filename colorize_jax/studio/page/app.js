@@ -153,6 +153,7 @@ function send(committed, start) {
   } // else the last move of the pointer has asked for this already
   lastSent.committed = committed;
   release = start === undefined ? null : { id: lastSent.id, start };
+  if (release && shownId >= release.id) painters.hurry();
   painted(paintedId);
 }
 
@@ -206,6 +207,7 @@ function paint() {
   busy(true);
   const planes = lifted && { data: lifted.data, height: lifted.shape[1], width: lifted.shape[2] };
   painters.paint(shownId, fields[version], planes);
+  if (release && shownId >= release.id) painters.hurry();
 }
 
 function shown(bands, id) {

@@ -86,8 +86,9 @@ export class Lift {
     this.weights = new Float32Array((band[1] - band[0]) * width * TAPS);
     this.mean = new Float64Array(side * side * TAPS); // of the weights over the pixels of a cell
     const weights = new Float32Array(TAPS);
-    // Cells that the band cuts are seen whole: their mean is that of all their pixels.
-    const [above, below] = [rows.edges[rows.own[band[0]]], rows.edges[rows.own[band[1] - 1] + 1]];
+    // All pixels of the cells whose correction reaches into the band, which is two rows of cells further.
+    const above = rows.edges[Math.max(0, rows.own[band[0]] - REACH)];
+    const below = rows.edges[Math.min(side, rows.own[band[1] - 1] + REACH + 1)];
     for (let p = above * width; p < below * width; p++) {
       const cell = this.#cell(p);
       const x = 5 * (p % width);
@@ -113,8 +114,8 @@ export class Lift {
     return this.rows.own[Math.floor(p / this.width)] * this.side + this.columns.own[p % this.width];
   }
 
-  /** CIE ab of a field, cell by cell [a, b, a, b, ...], as planes of the band that the next call overwrites. */
-  lift(field) {
+  /** Takes a field, CIE ab cell by cell [a, b, a, b, ...], to lift rows of. */
+  begin(field) {
     const cells = this.side ** 2;
     const near = new Float32Array(2 * cells * TAPS);
     const missed = new Float32Array(2 * cells);
@@ -129,14 +130,22 @@ export class Lift {
         missed[2 * cell + channel] = field[2 * cell + channel] - mean;
       }
     }
-    this.#correct(missed);
-    this.#add(near);
+    this.near = near;
+    this.wide = this.#across(missed);
+    this.done = this.band[0];
+  }
+
+  /** The planes of the band, lifted up to a row; the next field overwrites them. */
+  upTo(stop) {
+    this.#correct(this.done, stop);
+    this.#add(this.done, stop);
+    this.done = Math.max(this.done, stop);
     return { a: this.a, b: this.b, width: this.width, height: this.height, top: this.band[0] };
   }
 
-  #correct(missed) {
-    const { width, side, band, a, b } = this;
-    const [across, down] = this.cubic;
+  #across(missed) {
+    const { width, side } = this;
+    const [across] = this.cubic;
     const wide = new Float32Array(2 * width * side);
     for (let row = 0; row < side; row++) {
       for (let x = 0; x < width; x++) {
@@ -149,10 +158,16 @@ export class Lift {
         }
       }
     }
-    a.fill(0);
-    b.fill(0);
-    for (let y = band[0]; y < band[1]; y++) {
+    return wide;
+  }
+
+  #correct(first, stop) {
+    const { width, band, wide, a, b } = this;
+    const [, down] = this.cubic;
+    for (let y = first; y < stop; y++) {
       const start = (y - band[0]) * width;
+      a.fill(0, start, start + width);
+      b.fill(0, start, start + width);
       for (let k = 0; k < 4; k++) {
         const weight = down.weights[4 * y + k];
         if (weight === 0) continue;
@@ -165,9 +180,9 @@ export class Lift {
     }
   }
 
-  #add(near) {
-    const { width, side, rows, columns, band, weights, a, b } = this;
-    for (let y = band[0], p = 0, w = 0; y < band[1]; y++) {
+  #add(first, stop) {
+    const { width, side, rows, columns, band, weights, near, a, b } = this;
+    for (let y = first, p = (y - band[0]) * width, w = p * TAPS; y < stop; y++) {
       const row = rows.own[y] * side;
       for (let x = 0; x < width; x++, p++) {
         let k = 2 * TAPS * (row + columns.own[x]);

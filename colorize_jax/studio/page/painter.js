@@ -6,9 +6,14 @@ import { Lift } from "./lift.js";
 const AB = 128; // network units to CIE ab
 const LIFTED_STEP = 128; // of the server's int16
 const THUMBNAIL = 168; // pixels of the longer side
+const SLICE = 48; // rows that are painted before the next look at the messages
+
+const channel = new MessageChannel();
+channel.port1.start();
 
 let photo = null;
 let small = null;
+let wanted = null; // the message whose picture is painted
 
 function open(message) {
   const { lightness, guide, alpha, side, band } = message;
@@ -35,12 +40,31 @@ function thumbnailOf(guide) {
   return { data, width, height };
 }
 
-function paint({ opened, id, field, lifted, buffer }) {
-  const { data, alpha, width, height, band } = photo;
-  const planes = lifted ? fromInts(lifted) : photo.lift.lift(field.map((v) => v * AB));
+/** Paints slice by slice, and gives up between two of them where a message that waited says so. */
+async function paint(message) {
+  wanted = message;
+  const { opened, id, field, lifted, buffer } = message;
+  const { data, alpha, width, height, lift, band } = photo;
   const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * width * (band[1] - band[0])));
-  compose(data, alpha, width, height, planes, pixels, band);
-  self.postMessage({ done: "paint", opened, id, buffer: pixels.buffer }, [pixels.buffer]);
+  const planes = lifted && fromInts(lifted);
+  if (!lifted) lift.begin(field.map((v) => v * AB));
+  for (let top = band[0]; top < band[1] && wanted === message; top += SLICE) {
+    const slice = [top, Math.min(top + SLICE, band[1])];
+    const [, stop] = rowsFor(slice, height, lift.height);
+    const out = pixels.subarray((slice[0] - band[0]) * width, (slice[1] - band[0]) * width);
+    compose(data, alpha, width, height, planes ?? lift.upTo(stop), out, slice);
+    await turn();
+  }
+  const done = wanted === message ? "paint" : "gave up";
+  self.postMessage({ done, opened, id, buffer: pixels.buffer }, [pixels.buffer]);
+}
+
+/** Lets messages in. */
+function turn() {
+  return new Promise((resolve) => {
+    channel.port1.addEventListener("message", resolve, { once: true });
+    channel.port2.postMessage(null);
+  });
 }
 
 function fromInts({ data, width, height }) {
@@ -65,6 +89,10 @@ function thumbnails({ opened, fields }) {
   self.postMessage({ done: "thumbnails", opened, pictures, width: small.width, height: small.height }, pictures);
 }
 
+function giveUp() {
+  wanted = null;
+}
+
 prepare();
-const TASKS = { open, paint, thumbnails };
+const TASKS = { open, paint, giveUp, thumbnails };
 self.onmessage = ({ data }) => TASKS[data.task](data);

@@ -30,6 +30,11 @@ export class Painters {
     if (!this.busy) this.#begin();
   }
 
+  /** Gives up the picture that is painted where another waits: for the last one, which is not to be waited for. */
+  hurry() {
+    if (this.asked && this.busy) this.#tell(() => ({ task: "giveUp" }));
+  }
+
   thumbnails(fields) {
     this.workers[0].postMessage({ task: "thumbnails", opened: this.opened, fields });
   }
@@ -58,10 +63,12 @@ export class Painters {
   #done(index, { done, opened, id, ...result }) {
     if (opened !== this.opened) return; // of a photo that is not open any more
     if (done === "thumbnails") return this.showThumbnails(result);
-    Object.assign(this.bands[index], { buffer: result.buffer, busy: false });
+    Object.assign(this.bands[index], { buffer: result.buffer, busy: false, painted: done === "paint" });
     if (this.busy) return;
-    // Shown together, so that no edge runs through the picture; with the buffers free again only afterwards.
-    this.show(this.bands.map(({ band, buffer }) => ({ buffer, top: band[0] })), id);
+    // Shown together, so that no edge runs through the picture.
+    if (this.bands.every(({ painted }) => painted)) {
+      this.show(this.bands.map(({ band, buffer }) => ({ buffer, top: band[0] })), id);
+    }
     if (this.asked) this.#begin();
   }
 }
