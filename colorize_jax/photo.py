@@ -85,7 +85,7 @@ def _decoded(name: str, max_pixels: int) -> Iterator[Image.Image]:
         except PhotoError:
             raise
         except Image.UnidentifiedImageError:
-            raise PhotoError(f"{name}: not an image that Pillow can read, or cut off in its header") from None
+            raise PhotoError(f"{name}: not an image of a kind that can be read, or cut off in its header") from None
         except (
             Exception
         ) as error:  # on broken bytes decoders raise anything: OSError, SyntaxError, struct.error
@@ -141,7 +141,7 @@ def _check_size(name: str, size: tuple[int, ...], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise PhotoError(
-            f"{name}: {width}x{height} pixels, a decompression bomb? At most {max_pixels:,} are allowed"
+            f"{name}: {width}x{height} pixels; allowed are at most {max_pixels:,}; make it smaller"
         )
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{name}: {width}x{height} pixels; a photo has at least {MIN_SIDE}x{MIN_SIDE}")
