@@ -85,7 +85,9 @@ def _decoded(name: str, max_pixels: int) -> Iterator[Image.Image]:
         except PhotoError:
             raise
         except Image.UnidentifiedImageError:
-            raise PhotoError(f"{name}: not an image of a kind that can be read, or cut off in its header") from None
+            raise PhotoError(
+                f"{name}: not an image of a kind that can be read, or cut off in its header"
+            ) from None
         except (
             Exception
         ) as error:  # on broken bytes decoders raise anything: OSError, SyntaxError, struct.error
