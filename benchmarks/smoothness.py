@@ -2,9 +2,9 @@
 
 `metrics.bleed` is a share: of a field's colour variance, what lies inside luminance superpixels. Blurring a field
 lowers it, so a blurred one can look more consistent than the photo's own colours. For the images that `colorize-eval`
-keeps for pictures (`gallery.npz`) this prints, of each method's versions: their variance in space and the part of it
-inside superpixels, in 1e-4 of network units squared; `bleed`, the mean of the images' shares; the same once a Gaussian
-has blurred the versions; and for comparison the truth, blurred likewise.
+keeps for pictures (`gallery.npz`) of all these methods this prints, of their versions: the variance in space and the
+part of it inside superpixels, in 1e-4 of network units squared; `bleed`, the mean of the images' shares; the same once
+a Gaussian has blurred the versions; and for comparison the truth, blurred likewise.
 """
 
 import sys
@@ -20,10 +20,16 @@ BLURS = (0.0, 1.0, 2.0, 4.0)  # pixels of 64
 
 def main(folder: Path, methods: list[str]) -> None:
     loaded = {name: np.load(folder / name / "gallery.npz") for name in methods}
-    first = loaded[methods[0]]
-    labels = [metrics.superpixels(image) for image in np.float32(first["lightness"])]
-    rows = {"truth": np.float32(first["truth"])[:, None]}
-    rows |= {name: np.float32(found["field"]) for name, found in loaded.items()}
+    # Each keeps its own best and worst, too.
+    common = sorted(set.intersection(*(set(found["indices"].tolist()) for found in loaded.values())))
+
+    def of_common(name: str, what: str) -> np.ndarray:
+        places = {index: place for place, index in enumerate(loaded[name]["indices"].tolist())}
+        return np.float32(loaded[name][what][[places[index] for index in common]])
+
+    labels = [metrics.superpixels(image) for image in of_common(methods[0], "lightness")]
+    rows = {"truth": of_common(methods[0], "truth")[:, None]}
+    rows |= {name: of_common(name, "field") for name in methods}
     head = "".join(f"   blurred by {sigma:g}" for sigma in BLURS[1:])
     print(f"{'':14s}{'variance':>10}{'inside':>10}{'bleed':>10}{head}   ({len(labels)} images)")
     for name, fields in rows.items():
