@@ -245,7 +245,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
 def test_max_pixels(tmp_path, rgb):
     path = _saved(tmp_path, rgb)
     assert read_photo(path, max_pixels=rgb[..., 0].size).lightness.shape == rgb.shape[:2]
-    with pytest.raises(PhotoError, match="At most 100"):
+    with pytest.raises(PhotoError, match="allowed are at most 100"):
         read_photo(path, max_pixels=100)
 
 
