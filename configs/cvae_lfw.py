@@ -2,7 +2,7 @@
 
     colorize-train --config=configs/cvae_lfw.py --workdir=runs/cvae_lfw
 
-Not trained yet.
+Trained at an eighth of the width so far, at a CPU's budget: README.md, *Methods side by side*.
 """
 
 from ml_collections import ConfigDict
