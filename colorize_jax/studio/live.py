@@ -21,7 +21,7 @@ from colorize_jax.shapes import Float, UInt8
 PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
 _LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
-_REMEMBERED = 64  # shapes of a photo that are not drawn again; the largest takes 150 kB
+_REMEMBERED = 32  # shapes of a photo that are not drawn again
 _FEW = 3  # a third of the cells or fewer are added to the inverse; more are solved for anew
 
 
@@ -42,8 +42,8 @@ class Explained(NamedTuple):
 class LivePhoto:
     """The versions of a photo, and edits over them.
 
-    Nothing in it changes after it is made, so threads may share it. Edits are drawn on the preview while they are
-    made, and on the photo itself for `picture`.
+    But for shapes that it remembers to have drawn, nothing in it changes after it is made, so threads may share it.
+    Edits are drawn on the preview while they are made, and on the photo itself for `picture`.
     """
 
     def __init__(self, colorizer: Colorizer, photo: Photo, samples: int = 5):
@@ -75,7 +75,8 @@ class LivePhoto:
     def bytes(self) -> int:
         """Memory that it holds, nearly."""
         arrays = [*self.photo, *self.preview, self.similarity, self._covariance, self.unary]
-        return self._deflated.nbytes + sum(array.nbytes for array in arrays if array is not None)
+        remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
+        return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
 
     def fields(self, edits: Edits) -> Float[np.ndarray, "N F F 2"]:
         """Colour fields under edits, network units: first of each version, at last of the edits alone, on gray.

@@ -4,7 +4,7 @@ To the server, JSON in text frames:
 
     {"type": "edits", "id": 7, "version": 0, "document": {...}}        a document of `colorize_jax.edits`
     {"type": "versions", "id": 8, "document": {...}}                   the same for all versions, which takes longer
-    {"type": "explain", "id": 8, "document": {...}, "suggestions": 3}
+    {"type": "explain", "id": 9, "document": {...}, "suggestions": 3}
 
 From the server, either JSON, `{"type": "error", "id": 7, "message": "..."}`, or a binary frame: the length of a JSON
 header in four bytes, little-endian; the header, padded with spaces to a multiple of four bytes; then the arrays that
