@@ -85,6 +85,14 @@ def test_one_version_has_no_pairs():
     np.testing.assert_allclose(scores["lpips_best"], by_hand)
 
 
+def test_pairs_are_averaged_over_all_of_three_versions():
+    """The truth at 0 and versions at 1, 2 and 4: pairs are 1, 2 and 3 apart, squared and averaged."""
+    maps = [np.array([0.0, 1.0, 2.0, 4.0]).reshape(1, 4, 1, 1, 1)]
+    scores = metrics.lpips(maps)
+    np.testing.assert_allclose(scores["lpips_pairs"], [(1 + 4 + 9) / 3])
+    np.testing.assert_allclose(scores["lpips_best"], [1])
+
+
 def test_features_of_any_length_count_alike():
     unit = lpips._unit(jnp.array([[[[3.0, 4.0], [30.0, 40.0]]]]))
     np.testing.assert_allclose(unit, [[[[0.6, 0.8], [0.6, 0.8]]]], rtol=1e-6)
