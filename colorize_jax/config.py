@@ -67,6 +67,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spread.fine_width": (_POSITIVE, "a positive number of channels"),
     "spread.fine_hidden": (_POSITIVE, "a positive number of channels"),
     "spread.correct": (lambda x: x >= 0 and x % 4 == 0, "a multiple of 4 channels, or 0 for no correction"),
+    "spread.correct_side": (lambda x: x > 0 and x % 8 == 0, "a multiple of 8 cells"),
+    "spread.draws": (_POSITIVE, "a positive number of times"),
     "spread.turn": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
     "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
     "cvae.iterations": (_POSITIVE, "a positive number"),
@@ -139,6 +141,14 @@ def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDic
             f"config.data.lightness_large is {config.data.lightness_large}, but config.features.network 'vgg16' "
             "reads 224x224 gray images; set it to 224"
         )
+    if config.spread.correct and not (config.spread.fine and config.data.ab_large):
+        raise ValueError(
+            f"config.spread.correct is {config.spread.correct}, but config.spread.fine is {config.spread.fine} and "
+            f"config.data.ab_large {config.data.ab_large}; the correction is of the fine field and learned from large "
+            "images in colour; set both to True"
+        )
+    if config.data.ab_large and not config.data.lightness_large:
+        raise ValueError("config.data.ab_large is True, but config.data.lightness_large is 0; set it to their side")
     if images is not None and config.data.epoch_images == 0:
         config.data.epoch_images = images
     return FrozenConfigDict(config)

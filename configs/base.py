@@ -21,6 +21,7 @@ def get_config() -> ConfigDict:
     config.data.test = ("lfw_deepfunneled", "test")
     config.data.image_size = 64
     config.data.lightness_large = 0  # side of a second, larger gray image; VGG-16 needs 224
+    config.data.ab_large = False  # whether it keeps its colours, as stage 'correct' needs
     config.data.crop = 1.0  # smallest random square crop, as a share of the short side; 1 is centred
     config.data.flip = True
     config.data.epoch_images = 0  # images of one epoch; 0 is the size of the mixture's first data set
@@ -76,9 +77,10 @@ def get_config() -> ConfigDict:
     config.spread.fine = False  # one more solve, on a field of twice the side
     config.spread.fine_width = 24
     config.spread.fine_hidden = 64
-    config.spread.correct = 0  # channels of the network that corrects the fine field's unary; 0: none
-    # Share of the photos whose colours are turned about gray while the fine field is learned.
-    config.spread.turn = 0.0
+    config.spread.correct = 0  # channels of the network that corrects the fine field; 0: none
+    config.spread.correct_side = 112  # of its cells; its answer has twice as many pixels
+    config.spread.draws = 4  # times that a photo is revealed in a step of stage 'correct'
+    config.spread.turn = 0.0  # share of these whose colours are turned about gray
 
     config.cvae = ConfigDict()
     config.cvae.draws = 256  # codes that are decoded and clustered
@@ -114,6 +116,7 @@ def get_config() -> ConfigDict:
     config.stages.spread_coarse = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
     config.stages.spread = ConfigDict({"epochs": 1.0, "batch_size": 16, "lr": 5e-4})
     config.stages.spread_fine = ConfigDict({"epochs": 0.2, "batch_size": 8, "lr": 2e-3})
+    config.stages.correct = ConfigDict({"epochs": 1.0, "batch_size": 4, "lr": 1e-3})
     # (first epoch, share of the unary that the mask H keeps)
     config.stages.structure.schedule = (
         (0.0, 1.0), (2.0, 0.75), (4.0, 0.5), (6.0, 0.25), (8.0, 0.1),

@@ -1,9 +1,10 @@
-"""The released model, whose fine field for edits begins with a corrected unary; all other networks are kept.
+"""The released model with a network that corrects its answers to edits, at full resolution; all others are kept.
 
     colorize-train --config=configs/scc_photos_edits.py --workdir=runs/scc_photos_edits
     colorize-export --workdir=runs/scc_photos_edits --out=colorize_jax/weights/default
 
-Made for one GPU. Not trained yet.
+Photos of 224 pixels and more, nearly whole, so that the network sees pixels and not blur. Hardware, time and scores:
+`colorize_jax/weights/default/provenance.json` and `scores.json`.
 """
 
 from ml_collections import ConfigDict
@@ -14,15 +15,18 @@ from colorize_jax.config import beside
 def get_config() -> ConfigDict:
     config = beside(__file__, "scc_photos_fine")
     config.seed = 5
-    config.spread.correct = 24
-    config.spread.turn = 0.5
+    config.spread.correct = 16
+    config.spread.turn = 0.25
+    config.data.lightness_large = 224
+    config.data.ab_large = True
+    config.data.crop = 0.85
     config.data.mixture = (
         ("imagenette", "train", 0.35),
-        ("imagenet_photos", "train", 0.25),
+        ("imagenet_photos", "train", 0.3),
         ("lsun_church", "train", 0.2),
-        ("lfw_deepfunneled", "train", 0.2),
+        ("lfw_deepfunneled", "train", 0.15),
     )
-    config.data.crop = 0.6
-    config.stages.spread_fine.update({"epochs": 4.3, "batch_size": 32, "lr": 1e-3})
-    config.log.eval_every_epochs = 2.0
+    config.stages.spread_fine.epochs = 0.0
+    config.stages.correct.update({"epochs": 0.9, "batch_size": 4, "lr": 1.5e-3})
+    config.log.eval_every_epochs = 0.25
     return config.lock()

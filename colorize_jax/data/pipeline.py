@@ -20,8 +20,8 @@ from colorize_jax.data.prepared import PhotoSource, Record
 from colorize_jax.data.transforms import Example, Pixels, View
 
 Batch = Example
-"""float32 network units: `lightness` (B, S, S, 1), `ab` (B, S, S, 2), perhaps `lightness_large` (B, L, L, 1);
-from a test set also `mask` (B,) bool, False for padding."""
+"""float32 network units: `lightness` (B, S, S, 1), `ab` (B, S, S, 2), perhaps `lightness_large` (B, L, L, 1)
+and `ab_large` (B, L, L, 2); from a test set also `mask` (B,) bool, False for padding."""
 
 
 class Part(NamedTuple):
@@ -60,13 +60,13 @@ class Training:
     ):
         check_shard(batch_size, shard_index, shard_count)
         self._rows = (batch_size, shard_index, shard_count)
-        self._threads = threads
+        self._threads, self._ab_large = threads, view.ab_large
         self._records = mixture(parts, seed)
         self._pixels = self._records.seed(seed).random_map(_AsPixels(view))
 
     def batch_at(self, step: int) -> Batch:
         """This host's rows of the batch of `step`, counted from 0."""
-        return _batch([self._pixels[index] for index in host_rows(step, *self._rows)])
+        return _batch([self._pixels[index] for index in host_rows(step, *self._rows)], self._ab_large)
 
     def names_at(self, step: int) -> list[str]:
         """The file names of this host's rows of the batch of `step`, for messages."""
@@ -141,7 +141,7 @@ def evaluation_batches(
         rows = np.array(host_rows(number, batch_size, shard_index, shard_count))
         shown = np.minimum(rows, count - 1)
         pixels = [_pixels(photos[index], view, None) for index in shown]
-        return {**_batch(pixels), "mask": rows < count}
+        return {**_batch(pixels, view.ab_large), "mask": rows < count}
 
     return _read_ahead(batch, -(-count // batch_size), threads)
 
@@ -154,8 +154,9 @@ def _pixels(record: Record, view: View, rng: np.random.Generator | None) -> Pixe
         raise
 
 
-def _batch(pixels: list[Pixels]) -> Batch:
-    return transforms.to_network({key: np.stack([photo[key] for photo in pixels]) for key in pixels[0]})
+def _batch(pixels: list[Pixels], ab_large: bool) -> Batch:
+    stacked = {key: np.stack([photo[key] for photo in pixels]) for key in pixels[0]}
+    return transforms.to_network(stacked, ab_large=ab_large)
 
 
 class _BatchSource:
@@ -197,7 +198,7 @@ def check_shard(batch_size: int, shard_index: int, shard_count: int) -> None:
 
 def view_of(data: Any) -> View:
     """The training view that `config.data` asks for."""
-    return View(data.image_size, data.lightness_large, data.crop, data.flip)
+    return View(data.image_size, data.lightness_large, data.crop, data.flip, data.get("ab_large", False))
 
 
 def training(

@@ -19,7 +19,7 @@ Pixels = dict[str, np.ndarray]
 
 Example = dict[str, np.ndarray]
 """float32, network units: `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, where asked for,
-`lightness_large` (..., L, L, 1)."""
+`lightness_large` (..., L, L, 1) and `ab_large` (..., L, L, 2)."""
 
 _LINEAR = color.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 _CHUNK = 16384  # pixels to convert at a time: more leave the cache, fewer cost more calls
@@ -35,12 +35,14 @@ class View(NamedTuple):
       crop: side of the smallest random square crop as a fraction of the photo's short side, in (0, 1];
         1 crops the centre.
       flip: whether half of the images are mirrored.
+      ab_large: whether the larger image keeps its colours.
     """
 
     image_size: int = 64
     lightness_large: int = 0
     crop: float = 1.0
     flip: bool = False
+    ab_large: bool = False
 
     def centred(self) -> "View":
         """The view without anything random: what evaluation uses."""
@@ -120,18 +122,22 @@ def _scaled(image: Image.Image, box: Box, size: int, mirrored: bool) -> UInt8[np
     return small[:, ::-1] if mirrored else small
 
 
-def to_network(photo: Pixels) -> Example:
+def to_network(photo: Pixels, *, ab_large: bool = False) -> Example:
     """sRGB bytes to lightness and colour field in network units; the same as `color.srgb_to_lab` to 1e-4.
 
     Args:
       photo: `rgb` (..., S, S, 3) uint8 and perhaps `rgb_large` (..., L, L, 3) uint8.
+      ab_large: whether the larger image keeps its colours.
 
     Returns:
-      float32 `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, if `rgb_large` came, `lightness_large`.
+      float32 `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, if `rgb_large` came, `lightness_large`, perhaps with
+      `ab_large`.
     """
     lightness, ab = _lightness_and_ab(photo["rgb"])
     out = {"lightness": lightness, "ab": ab}
-    if "rgb_large" in photo:
+    if "rgb_large" in photo and ab_large:
+        out["lightness_large"], out["ab_large"] = _lightness_and_ab(photo["rgb_large"])
+    elif "rgb_large" in photo:
         out["lightness_large"] = _lightness(photo["rgb_large"])
     return out
 

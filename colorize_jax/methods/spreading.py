@@ -1,4 +1,4 @@
-"""The stages `spread_coarse`, `spread` and `spread_fine`: an S for edits, trained on a few revealed pixels (Sec. 4).
+"""Stages `spread_coarse`, `spread`, `spread_fine` and `correct`: edits that spread, from a few revealed pixels (Sec. 4).
 
 The paper's masks keep 100 to 10 % of the unary; a user makes one to a hundred edits. Here a photo reveals as many
 patches of its own colours, of the size of the reveal benchmark's, and the rest is to follow:
@@ -10,11 +10,14 @@ with r the share of a pixel that is revealed, c its colour, u the regressed colo
 loss is the logarithm of its squared error: the mean of the PSNRs, as the benchmark has it, in ab. The first two stages
 train the same network; the coarse one on small fields, which cost a tenth.
 
-`spread_fine` solves once more on a field of twice the side, with the reveals at its resolution and the coarse field for
-u, lifted and corrected by `models.correct`. Its S is that of `models.refine`: colours have travelled already, so cells
-lean on near cells only, and edges of the lightness part what a coarse cell mixes. A share of its photos have their true
-and regressed colours turned together by a random angle, or mirrored: what no photo's content can tell is then learned
-from the edits.
+`spread_fine` solves once more on a field of twice the side, with the reveals at its resolution and the coarse field,
+lifted, for u. Its S is that of `models.refine`: colours have travelled already, so cells lean on near cells only, and
+edges of the lightness part what a coarse cell mixes.
+
+`correct` learns what no solve can know, on top of the others: a network (`models.correct`) sees the fine field, the
+edits and the photo, and changes the field at the photo's own resolution. Solving costs more than that network, and S is
+the photo's, so a photo is revealed several times a step. A share of the photos have their true and regressed colours
+turned together by a random angle, or mirrored: what no photo's content can tell is then learned from the edits.
 """
 
 import math
@@ -25,7 +28,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax import gcrf
+from colorize_jax import color, gcrf
 from colorize_jax.methods.base import Batch, SpreadPrior, Stage, Variables
 from colorize_jax.methods.networks import Inputs, Learned, Networks, apply
 from colorize_jax.methods.pictures import gray_and_truth, picture
@@ -52,9 +55,8 @@ MOST = 100
 SHOWN = (1, 10, 50, 100)
 """Numbers of reveals that are evaluated."""
 
-_FINE = ("refine", "correct")  # networks of the fine field
-
 _LEAST_ERROR = 1e-5  # network units², 41 dB
+_LEAST_RGB_ERROR = 3e-5  # 45 dB
 
 
 class Spread(NamedTuple):
@@ -84,7 +86,7 @@ class Answer(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the correction of a batch of photos is made from, besides the edits.
+    """What the fine field of a batch of photos and its correction are made from, besides the edits.
 
     Attributes:
       lightness: network units, the largest there is.
@@ -187,33 +189,28 @@ def correct(
     networks: Networks,
     variables: Variables,
     seen: Seen,
-    coarse: Float[Array, "B f f 2"],
+    field: Float[Array, "B F F 2"],
     reach: Float[Array, "B f f"],
-    colours: Float[Array, "B F F 2"],
-    revealed: Float[Array, "B F F"],
-    *,
-    train: bool = False,
-) -> Float[Array, "B F F 2"]:
-    """The coarse answer lifted to the fine field, and corrected where a network for that was trained.
+    colours: Float[Array, "B n n 2"],
+    revealed: Float[Array, "B n n"],
+) -> Float[Array, "B m m 2"]:
+    """A field at the resolution of the photos, m = 2n, corrected by the network that was trained for that.
 
     Args:
       networks, variables: of the method.
       seen: of the photos.
-      coarse: `Answer.field`, network units.
+      field: the fine field, network units.
       reach: `Answer.reach`.
-      colours: of the edits, on the fine field.
-      revealed: the shares of its cells that they cover.
-      train: the network's mode.
+      colours: of the edits, on the network's cells.
+      revealed: the shares of these cells that they cover; more than 1 count as 1.
     """
     batch, side = revealed.shape[:2]
-    lifted = jax.image.resize(coarse, (batch, side, side, 2), "cubic")
-    if "correct" not in networks:
-        return lifted
-    known = revealed[..., None]
-    fields = [lifted, resize_field(seen.unary, side), known * colours]
+    cells, lifted = (jax.image.resize(field, (batch, n, n, 2), "cubic") for n in (side, 2 * side))
+    known = jnp.minimum(revealed, 1)[..., None]
+    fields = [cells, resize_field(seen.unary, side), known * (colours - cells)]
     shares = [known, resize_field(jnp.concatenate([reach[..., None], seen.log_confidence], axis=-1), side)]
     inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
-    return lifted + apply(networks, variables, "correct", *inputs, train=train)[0]
+    return lifted + apply(networks, variables, "correct", *inputs)[0]
 
 
 def refine(
@@ -224,7 +221,15 @@ def refine(
     *,
     beta: float,
 ) -> Float[Array, "B F F 2"]:
-    """x of Eq. (6) on the fine field, whose unary `correct` gives; `colours` and `revealed` as there."""
+    """x of Eq. (6) on the fine field.
+
+    Args:
+      fine: of the photos.
+      unary: the coarse answer, lifted.
+      colours: of the edits, on the fine field.
+      revealed: the shares of its cells that they cover.
+      beta: β of an edit.
+    """
     flat = [x.reshape(len(x), -1, 2) for x in (colours, unary)]
     known, confidence = (x.reshape(len(x), -1) for x in (revealed, fine.confidence))
     targets, weights = _believed(flat[0], known, flat[1], confidence, beta)
@@ -282,6 +287,74 @@ def spread_loss(
 
 
 def fine_loss(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, beta: float
+) -> Learned:
+    """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
+    places, number = jax.random.split(rng)
+    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
+    spread = jax.lax.stop_gradient(spread_of(networks, variables, batch, FIELDS["spread"])[0])
+    fine = fine_of(networks, variables, seen_of(networks, variables, batch, spread), train=True)
+    true = resize_field(batch["ab"], fine.confidence.shape[1])
+    field, _ = _refined(spread, fine, true, places, counts, beta=beta)
+    stats = {"refine": variables["batch_stats"].get("refine", {})}
+    return _learned(variables["params"]["refine"], field, true, fine.confidence, stats)
+
+
+def _refined(
+    spread: Spread, fine: Fine, true: Array, places: Array, counts: Array, *, beta: float
+) -> tuple[Float[Array, "B F F 2"], Float[Array, "B f f"]]:
+    """The fine field from the first `counts` reveals of `true`, and how far they reach in the coarse one."""
+    side = true.shape[1]
+    coarse_true = resize_field(true, side // FINE)
+    answer = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
+    coarse, reach = jax.lax.stop_gradient(
+        (answer.field.reshape(coarse_true.shape), answer.reach.reshape(coarse_true.shape[:3]))
+    )
+    colours, revealed = _revealed(places, true, counts)
+    lifted = jax.image.resize(coarse, true.shape, "cubic")
+    return refine(fine, lifted, colours, revealed, beta=beta), reach
+
+
+def _revealed(places: Array, true: Array, counts: Array) -> tuple[Array, Array]:
+    """`reveal` at places that are drawn more than once, as fields."""
+    colours, revealed = reveal(jax.random.clone(places), true, counts)
+    return colours.reshape(true.shape), revealed.reshape(true.shape[:3])
+
+
+class Known(NamedTuple):
+    """What the frozen networks make of a batch of photos."""
+
+    spread: Spread
+    seen: Seen
+    fine: Fine
+
+
+def _known(networks: Networks, variables: Variables, batch: Batch) -> Known:
+    spread, _ = spread_of(networks, variables, batch, FIELDS["spread"])
+    seen = seen_of(networks, variables, batch, spread)
+    return Known(spread, seen, fine_of(networks, variables, seen))
+
+
+def _corrected(
+    networks: Networks,
+    variables: Variables,
+    known: Known,
+    true: Float[Array, "B m m 2"],
+    places: Array,
+    counts: Array,
+    *,
+    beta: float,
+) -> tuple[Float[Array, "B F F 2"], Float[Array, "B m m 2"]]:
+    """The fine field from the first `counts` reveals of `true`, and what `correct` makes of it."""
+    small = resize_field(true, known.fine.confidence.shape[1])
+    field, reach = _refined(known.spread, known.fine, small, places, counts, beta=beta)
+    cells = resize_field(true, networks["correct"].side)
+    return field, correct(
+        networks, variables, known.seen, field, reach, *_revealed(places, cells, counts)
+    )
+
+
+def correct_loss(
     networks: Networks,
     variables: Variables,
     batch: Batch,
@@ -290,44 +363,35 @@ def fine_loss(
     *,
     beta: float,
     turn: float,
+    draws: int,
 ) -> Learned:
-    """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
-    places, number, turning = jax.random.split(rng, 3)
-    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
-    spread = jax.lax.stop_gradient(spread_of(networks, variables, batch, FIELDS["spread"])[0])
-    ab, unary = turned(turning, turn, batch["ab"], spread.unary)
-    spread = spread._replace(unary=unary)
-    seen = seen_of(networks, variables, batch, spread)
-    fine = fine_of(networks, variables, seen, train=True)
-    true, field = _refined(networks, variables, spread, seen, fine, ab, places, counts, beta=beta, train=True)
-    stats = {name: variables["batch_stats"].get(name, {}) for name in _FINE if name in networks}
-    return _learned(variables["params"]["refine"], field, true, fine.confidence, stats)
+    """Mean over the photos and `draws` of their reveals of the log of the squared sRGB error, at full resolution.
 
+    The metric `gain` is what the network's field is ahead of the one that it was given, in dB.
+    """
+    lightness, ab = batch["lightness_large"], batch["ab_large"]
+    known = jax.lax.stop_gradient(_known(networks, variables, batch))
+    shape = known.seen.unary.shape
 
-def _refined(
-    networks: Networks,
-    variables: Variables,
-    spread: Spread,
-    seen: Seen,
-    fine: Fine,
-    ab: Array,
-    places: Array,
-    counts: Array,
-    *,
-    beta: float,
-    train: bool = False,
-) -> tuple[Array, Array]:
-    """The truth and the field at the fine resolution, from the first `counts` reveals."""
-    side = fine.confidence.shape[1]
-    true, coarse_true = (resize_field(ab, each) for each in (side, side // FINE))
-    answer = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
-    field, reach = jax.lax.stop_gradient(
-        (answer.field.reshape(coarse_true.shape), answer.reach.reshape(coarse_true.shape[:3]))
-    )
-    colours, revealed = reveal(jax.random.clone(places), true, counts)
-    given = (colours.reshape(true.shape), revealed.reshape(true.shape[:3]))
-    unary = correct(networks, variables, seen, field, reach, *given, train=train)
-    return true, refine(fine, unary, *given, beta=beta)
+    def error(field: Array, true: Array) -> Array:
+        rgb = (color.lab_to_srgb(color.network_to_lab(lightness, each)) for each in (field, true))
+        return jnp.square(jnp.subtract(*rgb)).mean(axis=(1, 2, 3))
+
+    def one(places: Array, turning: Array, counts: Array) -> tuple[Array, Array]:
+        true, unary = turned(turning, turn, ab, known.spread.unary)
+        own = known._replace(
+            spread=known.spread._replace(unary=unary), seen=known.seen._replace(unary=unary.reshape(shape))
+        )
+        before, after = _corrected(networks, variables, own, true, places, counts, beta=beta)
+        return error(jax.image.resize(before, true.shape, "cubic"), true), error(after, true)
+
+    places, number, turning = (jax.random.split(key, draws) for key in jax.random.split(rng, 3))
+    even = jax.vmap(lambda key: jax.random.uniform(key, (len(ab),)))(number)
+    counts = jnp.floor((MOST + 1.0) ** even - 0.5)  # a tenth of them 0: before the first edit there is an answer, too
+    before, after = jax.vmap(one)(places, turning, counts)
+    told = {"squared_error": after.mean(), "gain": 10 * jnp.log10(before / after).mean()}
+    stats = {"correct": variables["batch_stats"].get("correct", {})}
+    return jnp.log(after + _LEAST_RGB_ERROR).mean(), (stats, told)
 
 
 def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> Learned:
@@ -357,16 +421,28 @@ def _fine_from(
     networks: Networks, variables: Variables, batch: Batch, rng: Array, *, beta: float
 ) -> tuple[Array, dict[int, Array]]:
     """As `_spread_from`, of the fine field."""
-    spread, _ = spread_of(networks, variables, batch, FIELDS["spread"])
-    seen = seen_of(networks, variables, batch, spread)
-    whole = (networks, variables, spread, seen, fine_of(networks, variables, seen), batch["ab"], rng)
-    many = {n: jnp.full(len(batch["ab"]), float(n)) for n in SHOWN}
-    found = {n: _refined(*whole, counts, beta=beta) for n, counts in many.items()}
-    return found[SHOWN[0]][0], {n: field for n, (_, field) in found.items()}
+    known = _known(networks, variables, batch)
+    true = resize_field(batch["ab"], known.fine.confidence.shape[1])
+    many = {n: jnp.full(len(true), float(n)) for n in SHOWN}
+    return true, {
+        n: _refined(known.spread, known.fine, true, rng, counts, beta=beta)[0] for n, counts in many.items()
+    }
+
+
+def _correct_from(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, *, beta: float
+) -> tuple[Array, dict[int, Array]]:
+    """As `_spread_from`, at full resolution."""
+    known, true = _known(networks, variables, batch), batch["ab_large"]
+    many = {n: jnp.full(len(true), float(n)) for n in SHOWN}
+    return true, {
+        n: _corrected(networks, variables, known, true, rng, counts, beta=beta)[1]
+        for n, counts in many.items()
+    }
 
 
 Fields = Callable[..., tuple[Array, dict[int, Array]]]
-"""`(variables, batch, rng) -> (truth, {number of reveals: field})`, `_spread_from` or `_fine_from`."""
+"""`(variables, batch, rng) -> (truth, {number of reveals: field})`, as `_spread_from`."""
 
 
 def evaluate_spread(fields: Fields, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
@@ -394,7 +470,9 @@ def spread_networks(config: Any) -> Networks:
         sizes = {"width": spread.fine_width, "hidden": spread.fine_hidden}
         found["refine"] = RefineNetwork(side=side, **sizes, dtype=dtype)
         if spread.get("correct"):
-            found["correct"] = CorrectNetwork(side=side, width=spread.correct, dtype=dtype)
+            found["correct"] = CorrectNetwork(
+                side=spread.correct_side, width=spread.correct, dtype=dtype
+            )
     return found
 
 
@@ -405,12 +483,14 @@ def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, sid
     features = jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
     one = {name: jnp.zeros_like(value[:1]) for name, value in batch.items() if name.startswith("lightness")}
     found: Inputs = {"spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))}
-    spread, large = networks["spread"], FINE * FIELDS["spread"]
+    spread, correct = networks["spread"], networks.get("correct")
     if "refine" in networks and isinstance(spread, SpreadNetwork):
         embeddings = jnp.zeros((1, side, side, embedding_size(spread.width)))
         seen = (one.get("lightness_large", one["lightness"]), (gray[-1], features, embeddings))
         found["refine"] = seen
-        found["correct"] = (*seen, jnp.zeros((1, large, large, 6)), jnp.zeros((1, large, large, 3)))
+        if isinstance(correct, CorrectNetwork):
+            n = correct.side
+            found["correct"] = (*seen, jnp.zeros((1, n, n, 6)), jnp.zeros((1, n, n, 3)))
     return {name: inputs for name, inputs in found.items() if name in networks}
 
 
@@ -467,6 +547,8 @@ def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -
             stage(name, ("spread",), spread_loss, _spread_from, side=side) for name, side in FIELDS.items()
         ]
     if "refine" in networks:
-        trained = tuple(name for name in _FINE if name in networks)
-        found.append(stage("spread_fine", trained, partial(fine_loss, turn=config.spread.turn), _fine_from))
+        found.append(stage("spread_fine", ("refine",), fine_loss, _fine_from))
+    if "correct" in networks:
+        own = {"turn": config.spread.turn, "draws": config.spread.draws}
+        found.append(stage("correct", ("correct",), partial(correct_loss, **own), _correct_from))
     return found

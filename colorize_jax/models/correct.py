@@ -17,15 +17,15 @@ _GROUPS = 4
 
 
 class CorrectNetwork(nn.Module):
-    """A change of a colour field, 0 before training.
+    """A change of a colour field, 0 before training: a U of four levels (Ronneberger et al. 2015).
 
     Attributes:
-      side: F of the field.
-      width: channels at the field's size; twice and three times as many below.
+      side: n of the upper level's cells, a multiple of 8; the change has 2n × 2n pixels.
+      width: channels there; twice as many at n / 2, and four times at n / 4 and n / 8.
     """
 
     side: int
-    width: int = 24
+    width: int = 16
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -33,42 +33,51 @@ class CorrectNetwork(nn.Module):
         self,
         lightness: Float[Array, "B H W 1"],
         maps: tuple[Array, ...],
-        colours: Float[Array, "B F F C"],
-        shares: Float[Array, "B F F K"],
+        colours: Float[Array, "B n n C"],
+        shares: Float[Array, "B n n K"],
         *,
         train: bool = False,
-    ) -> Float[Array, "B F F 2"]:
-        """The change, network units.
+    ) -> Float[Array, "B m m 2"]:
+        """The change of 2n × 2n pixels, network units.
 
         Args:
-          lightness: network units, best twice as large as the field.
+          lightness: network units, best of 2n × 2n pixels.
           maps: frozen feature maps (B, h, w, K) of any sizes, which get no gradient.
           colours: fields of network units side by side: the one to correct, and what else is known.
           shares: numbers of order 1: where something was revealed, how far that reaches, ...
           train: changes nothing; batches are small, so GroupNorm and no BatchNorm.
         """
         width, side = self.width, self.side
-        light = resize_field(lightness, side)
         texture = self._conv(16, 5, 2)(resize_field(lightness, 2 * side))
-        given = [texture, light, COLOUR_SCALE * colours, shares]
-        top = self._block(width)(self._conv(width)(jnp.concatenate(given, axis=-1)))
-        seen = [resize_field(unit(each), side // 2) for each in jax.lax.stop_gradient(maps)]
-        middle = self._conv(2 * width, 3, 2)(top) + self._conv(2 * width, 1)(jnp.concatenate(seen, axis=-1))
-        middle = self._block(2 * width)(self._block(2 * width)(middle))
-        low = self._block(3 * width)(self._conv(3 * width, 3, 2)(middle))
-        lowest = self._block(3 * width)(self._conv(3 * width, 3, 2)(low))
-        low = self._block(3 * width)(low + resize_field(lowest, side // 4))
-        middle = self._block(2 * width)(middle + resize_field(self._conv(2 * width, 1)(low), side // 2))
-        top = self._block(width)(top + resize_field(self._conv(width, 1)(middle), side))
+        known = jnp.concatenate([texture, COLOUR_SCALE * colours, shares], axis=-1)
+        seen = [resize_field(unit(each), side // 4) for each in jax.lax.stop_gradient(maps)]
+
+        top = self._block(width)(self._conv(width)(known))
+        high = self._block(2 * width)(self._conv(2 * width, 3, 2)(top))
+        low = self._conv(4 * width, 3, 2)(high) + self._conv(4 * width, 1)(jnp.concatenate(seen, axis=-1))
+        low = self._block(4 * width)(self._block(4 * width)(low))
+        lowest = self._conv(4 * width, 3, 2)(low)
+        lowest = self._block(4 * width)(self._block(4 * width)(lowest))
+        low = self._block(4 * width)(low + resize_field(self._conv(4 * width, 1)(lowest), side // 4))
+        high = self._block(2 * width)(high + resize_field(self._conv(2 * width, 1)(low), side // 2))
+        top = self._block(width)(top + resize_field(self._conv(width, 1)(high), side))
+
         zeros = nn.initializers.zeros_init()
-        change = nn.Conv(2, (3, 3), name="change", kernel_init=zeros, dtype=self.dtype)(top)
-        return change.astype(jnp.float32) / COLOUR_SCALE
+        change = nn.Conv(8, (3, 3), name="change", kernel_init=zeros, dtype=self.dtype)(top)
+        return _to_pixels(change.astype(jnp.float32)) / COLOUR_SCALE
 
     def _conv(self, channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
         return Convolution(channels, kernel, stride, self.dtype)
 
     def _block(self, channels: int) -> nn.Module:
         return Residual(channels, self.dtype)
+
+
+def _to_pixels(cells: Float[Array, "B n n 8"]) -> Float[Array, "B m m 2"]:
+    """Each cell's four pixels of two channels, m = 2n (Shi et al. 2016)."""
+    batch, side = cells.shape[:2]
+    split = cells.reshape(batch, side, side, 2, 2, 2)
+    return split.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * side, 2 * side, 2)
 
 
 class Convolution(nn.Module):
