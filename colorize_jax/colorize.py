@@ -221,7 +221,7 @@ class Colorizer:
     def guided(
         self, prior: Prior, cells: CellEdits, cells_of: Callable[[int], CellEdits]
     ) -> Float[np.ndarray, "G G 2"]:
-        """The field of mode 'guided', network units: on the prior's cells, refined where the model can.
+        """The field of mode 'guided', network units: on the prior's cells, refined and corrected where the model can.
 
         Args:
           prior: of the photo.
@@ -233,16 +233,18 @@ class Colorizer:
         coarse = propagate.solve(system, unary[None])[0]
         if prior.fine is None:
             return coarse
-        fine_cells = cells_of(len(prior.fine.confidence))
-        if self._correct is None:
-            start, within = propagate.lifted(coarse, len(prior.fine.confidence)), coarse
-        else:
-            reach = propagate.reach(system).reshape(coarse.shape[:2])
-            given = (coarse, reach, color.ab_to_network(fine_cells.ab), fine_cells.weights)
-            arrays = (np.asarray(array, np.float32)[None] for array in given)
-            start = within = np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+        side = len(prior.fine.confidence)
         weight = self.config.gcrf.beta_test
-        return propagate.refine(prior.fine, start, fine_cells, weight=weight, within=within)
+        field = propagate.refine(
+            prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
+        )
+        if self._correct is None:
+            return field
+        near = cells_of(self.config.spread.correct_side)
+        reach = propagate.reach(system).reshape(coarse.shape[:2])
+        given = (field, reach, color.ab_to_network(near.ab), near.weights)
+        arrays = (np.asarray(array, np.float32)[None] for array in given)
+        return np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
 
     def edited_unary(
         self,

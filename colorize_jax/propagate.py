@@ -16,6 +16,7 @@ and a version keeps its colours where m = 0. Without any edit it is the version,
 
 In mode 'guided' the unary is first made no more colourful than the edits are (`gcrf.calibrated`), and the field is
 refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
+What a network has learned that solving cannot know is added last, where a model has one (`spreading.correct`).
 
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.
@@ -200,7 +201,7 @@ def refine(
 
     Args:
       fine: of the photo.
-      unary: the coarse field on the fine cells (`lifted`), perhaps corrected; network units.
+      unary: the coarse field on the fine cells (`lifted`), network units.
       edits: on the fine field's cells; links have told on the coarse one.
       weight: w of an edit of weight 1 where it covers its cell.
       within: colours, network units: the unary's before it was lifted, whose interpolation can leave their range.

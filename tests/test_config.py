@@ -91,6 +91,21 @@ def test_vgg_needs_the_large_gray_image():
         resolve(config)
 
 
+def test_a_correction_needs_the_fine_field_and_large_images_in_colour():
+    config = load()
+    config.spread.update({"learned": True, "fine": True, "correct": 4})
+    with pytest.raises(ValueError, match="ab_large False"):
+        resolve(config)
+    config.data.ab_large = True
+    with pytest.raises(ValueError, match="lightness_large is 0"):
+        resolve(config)
+    config.data.lightness_large = 64
+    resolve(config)
+    config.spread.fine = False
+    with pytest.raises(ValueError, match="spread.fine is False"):
+        resolve(config)
+
+
 def test_configs_are_locked():
     spec = {}
     exec((CONFIGS / "base.py").read_text(), spec)

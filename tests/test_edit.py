@@ -97,8 +97,8 @@ def test_guided_the_rest_is_what_the_model_expects(with_prior, gray):
     assert np.abs(_ab(alone.rgb[0])[100:150].mean((0, 1))).max() < 2
 
 
-def test_guided_a_correction_sees_the_answer_its_reach_and_the_edits_and_is_refined(with_prior, gray):
-    fine, told = 2 * SIDE, {}
+def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(with_prior, gray):
+    fine, near, told = 2 * SIDE, 3 * SIDE, {}
 
     def spread(variables, batch):
         own = _spread(variables, batch)
@@ -107,22 +107,25 @@ def test_guided_a_correction_sees_the_answer_its_reach_and_the_edits_and_is_refi
         confidence = jnp.full((1, fine, fine), 10.0)
         return own._replace(fine=(rows, confidence), seen={"of the photo": jnp.ones((1, 3))})
 
-    def correct(variables, seen, coarse, reach, colours, revealed):
-        jax.debug.callback(lambda *arrays: told.update(enumerate(arrays)), coarse, reach, colours, revealed)
+    def correct(variables, seen, field, reach, colours, revealed):
+        jax.debug.callback(lambda *arrays: told.update(enumerate(arrays)), field, reach, colours, revealed)
         assert seen["of the photo"].shape == (1, 3)
-        return jnp.zeros((1, fine, fine, 2)).at[..., 0].set(0.1)  # within the range of what is known: red
+        return jnp.zeros((1, 2 * near, 2 * near, 2)).at[..., 0].set(0.1)
 
-    model = Colorizer(with_prior.config, _sample, {}, with_prior._similarity, spread, correct)
-    field = model.edit(gray, [UP], mode="guided").field[0]
+    config = ConfigDict({**with_prior.config.to_dict(), "spread": {"correct_side": near}})
+    model = Colorizer(config, _sample, {}, with_prior._similarity, spread, correct)
+    edited = model.edit(gray, [UP], mode="guided")
     jax.effects_barrier()
-    assert field.shape == (fine, fine, 2)
-    np.testing.assert_allclose(field[:, : fine // 2, 0][-4:], 0.1, atol=1e-3)
-    coarse, reach, colours, revealed = (np.asarray(told[number][0]) for number in range(4))
-    assert coarse.shape == (SIDE, SIDE, 2) and colours.shape == (fine, fine, 2)
+    assert edited.field[0].shape == (2 * near, 2 * near, 2)
+    np.testing.assert_array_equal(edited.field[0, ..., 0], np.float32(0.1))
+    field, reach, colours, revealed = (np.asarray(told[number][0]) for number in range(4))
+    uncorrected = Colorizer(config, _sample, {}, with_prior._similarity, spread)
+    np.testing.assert_allclose(field, uncorrected.edit(gray, [UP], mode="guided").field[0], atol=1e-6)
     half = SIDE // 2  # the edit tells of the bright half
     assert reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
-    edited = revealed > 0
-    assert 0 < edited.sum() <= 4 and np.abs(colours[edited] * 128 - _target(RED)).max() < 1
+    known = revealed > 0
+    assert colours.shape == (near, near, 2) and 0 < known.sum() <= 9
+    assert np.abs(colours[known] * 128 - _target(RED)).max() < 1
 
 
 def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):

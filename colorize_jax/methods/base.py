@@ -124,8 +124,8 @@ class Method(NamedTuple):
       statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
         the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
       spread: `(variables, batch) -> SpreadPrior`; None: edits spread through `similarity`, and meet gray.
-      correct: `(variables, seen, coarse, reach, colours, revealed) -> (B, G, G, 2)`: the coarse answer on the fine
-        field, corrected; see `spreading.correct`. None where the answer is only lifted.
+      correct: `(variables, seen, field, reach, colours, revealed) -> (B, m, m, 2)`: the fine field at the resolution
+        of photos, corrected; see `spreading.correct`. None where the field is only lifted.
     """
 
     stages: Sequence[Stage]

@@ -64,6 +64,12 @@ def test_batches_have_the_promised_shapes(data):
     shapes = {key: value.shape for key, value in batch.items()}
     assert shapes == {"lightness": (4, 16, 16, 1), "ab": (4, 16, 16, 2), "lightness_large": (4, 24, 24, 1)}
     assert all(value.dtype == np.float32 and np.abs(value).max() <= 1.001 for value in batch.values())
+    data.ab_large = True
+    coloured = pipeline.training(data, batch_size=4, seed=0).batch_at(0)
+    assert coloured["ab_large"].shape == (4, 24, 24, 2)
+    assert all((coloured[name] == value).all() for name, value in batch.items())
+    tested = next(pipeline.evaluation(data, batch_size=4))
+    assert tested["ab_large"].shape == (4, 24, 24, 2)
 
 
 @pytest.mark.parametrize("threads", [0, 3])

@@ -28,6 +28,7 @@ def test_every_colour_is_that_of_the_reference():
     np.testing.assert_allclose(out["lightness"], color.lightness_to_network(lab[..., :1]), atol=1e-4)
     np.testing.assert_allclose(out["ab"], color.ab_to_network(lab[..., 1:]), atol=1e-4)
     np.testing.assert_allclose(out["lightness_large"], out["lightness"], atol=1e-5)
+    assert "ab_large" not in out
     assert {value.dtype for value in out.values()} == {np.dtype(np.float32)}
 
 

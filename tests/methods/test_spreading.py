@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from colorize_jax import gcrf, methods
+from colorize_jax import color, gcrf, methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc, spreading
 from colorize_jax.methods.networks import init_networks
@@ -144,7 +144,6 @@ def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, m
     monkeypatch.setattr(refine, "REACH", 1)
     fine = ConfigDict(config.to_dict())
     fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
-    fine.spread.correct, fine.spread.turn = 4, 0.5
     networks = scc.build_networks(fine)
     inputs = scc.example_inputs(networks, fine, batch)
     variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread"))
@@ -190,28 +189,95 @@ def test_turned_colours_keep_their_relations_and_some_photos_theirs():
     assert {-1.0, 1.0} == set(sense)  # some are mirrored, some are not
 
 
-def test_a_correction_begins_with_the_lifted_answer_and_sees_where_edits_are(config, batch):
+@pytest.fixture(scope="module")
+def correcting(config):
+    """A config of a small network that corrects 32 × 32 pixels."""
     with_it = ConfigDict(config.to_dict())
     with_it.spread.fine, with_it.spread.fine_width, with_it.spread.fine_hidden = True, 4, 8
-    with_it.spread.correct = 4
-    networks = scc.build_networks(with_it)
-    inputs = scc.example_inputs(networks, with_it, batch)
+    with_it.spread.correct, with_it.spread.correct_side = 4, 16
+    with_it.spread.draws = 2
+    with_it.data.lightness_large, with_it.data.ab_large = 32, True
+    with_it.stages.correct.lr = 1e-2
+    return with_it
+
+
+def with_large(batch):
+    """The batch with its own images at half the size for the large ones."""
+    sizes = {name: (4, 32, 32, value.shape[-1]) for name, value in batch.items()}
+    large = {f"{name}_large": jax.image.resize(batch[name], size, "linear") for name, size in sizes.items()}
+    return batch | large
+
+
+def test_a_correction_begins_with_the_lifted_answer_and_sees_where_edits_are(correcting, batch):
+    networks = scc.build_networks(correcting)
+    inputs = scc.example_inputs(networks, correcting, batch)
     variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread", "correct"))
     seen = spreading.seen_of(
         networks, variables, batch, spreading.spread_of(networks, variables, batch, 32)[0]
     )
     draw = np.random.default_rng(0)
-    coarse, reach = draw.normal(size=(4, 32, 32, 2)) / 10, draw.uniform(size=(4, 32, 32))
-    colours = draw.normal(size=(4, 64, 64, 2)) / 10
-    given = [jnp.asarray(x, jnp.float32) for x in (coarse, reach, colours)]
+    field, reach = draw.normal(size=(4, 64, 64, 2)) / 10, draw.uniform(size=(4, 32, 32))
+    colours = draw.normal(size=(4, 16, 16, 2)) / 10
+    given = [jnp.asarray(x, jnp.float32) for x in (field, reach, colours)]
     apply = jax.jit(lambda tree, revealed: spreading.correct(networks, tree, seen, *given, revealed))
-    known = jnp.zeros((4, 64, 64)).at[:, 10:12, 20:22].set(1.0)
-    lifted = jax.image.resize(given[0], (4, 64, 64, 2), "cubic")
+    known = jnp.zeros((4, 16, 16)).at[:, 2:3, 4:5].set(1.0)
+    lifted = jax.image.resize(given[0], (4, 32, 32, 2), "cubic")
     np.testing.assert_allclose(apply(variables, known), lifted, atol=1e-6)
     last = variables["params"]["correct"]["change"]
     last["kernel"] = jnp.asarray(draw.normal(size=last["kernel"].shape), jnp.float32)
     change = np.abs(apply(variables, known) - apply(variables, jnp.zeros_like(known)))
-    assert change[:, 8:14, 18:24].mean() > 4 * change[:, 40:].mean() > 0
+    assert change[:, 2:8, 6:12].mean() > 4 * change[:, 24:].mean() > 0
+
+
+def test_the_correct_stage_learns_from_several_reveals_and_changes_its_own_network_only(
+    correcting, batch, monkeypatch
+):
+    monkeypatch.setitem(spreading.FIELDS, "spread", 8)
+    monkeypatch.setattr(refine, "REACH", 1)
+    networks = scc.build_networks(correcting)
+    whole = with_large(batch)
+    inputs = scc.example_inputs(networks, correcting, whole)
+    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread", "refine"))
+    stage = spreading.stages(
+        correcting, networks, lambda each: scc.example_inputs(networks, correcting, each)
+    )[-1]
+    assert stage.name == "correct"
+    state = stage.init(jax.random.key(2), whole, variables)
+    update, gains = jax.jit(stage.update), []
+    for step in range(40):
+        state, metrics = update(state, whole, jax.random.key(100 + step))
+        gains.append(float(metrics["gain"]))
+    assert abs(gains[0]) < 1e-4 and np.mean(gains[-8:]) > 0.5
+    for name, value in variables["params"].items():
+        jax.tree.map(np.testing.assert_array_equal, value, state.params[name])
+    shown = jax.eval_shape(stage.evaluate, state.variables, whole, jax.random.key(3))
+    assert {name: value.shape for name, value in shown.items()} == {
+        f"decibels_{n}_reveals": (4,) for n in spreading.SHOWN
+    }
+
+
+def test_the_correct_stage_measures_sRGB_of_the_large_image(correcting, batch):
+    """The gain of a network that changes nothing is 0 whatever the colours; its loss is the error's logarithm."""
+    networks = scc.build_networks(correcting)
+    whole = with_large(batch)
+    inputs = scc.example_inputs(networks, correcting, whole)
+    names = ("features", "gray", "spread", "refine", "correct")
+    variables = init_networks(jax.random.key(0), networks, inputs, names)
+
+    def constant(networks, variables, known, true, *rest, **options):
+        return jnp.zeros((4, 64, 64, 2)), jnp.zeros_like(true)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spreading, "_corrected", constant)
+        loss, (_, told) = spreading.correct_loss(
+            networks, variables, whole, jax.random.key(0), 0, beta=5.0, turn=0.0, draws=2
+        )
+    lab = color.network_to_lab(*(np.asarray(whole[f"{name}_large"], np.float64) for name in ("lightness", "ab")))
+    gray = np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1)
+    errors = np.square(color.lab_to_srgb(lab) - color.lab_to_srgb(gray)).mean(axis=(1, 2, 3))
+    assert float(told["gain"]) == 0
+    np.testing.assert_allclose(told["squared_error"], errors.mean(), rtol=1e-4)
+    np.testing.assert_allclose(loss, np.log(errors + 3e-5).mean(), atol=1e-4)
 
 
 def test_refining_joins_what_looks_alike_and_parts_what_does_not():
