@@ -25,7 +25,7 @@ the share that they give up.
 is clipped, channel by channel, to the range of α, gray and the edits' colours.
 
 **On the pixels.** The field is lifted to full size (`upsample`). What it misses of the exact edits there is spread
-from their pixels over at most one cell, less where the lightness differs from the edit's, and then the exact pixels
+from their pixels over at most one cell of a solved field, less where the lightness differs from the edit's, and then the exact pixels
 themselves are set: the colour is exact, and there is no pasted patch around it.
 """
 
@@ -41,6 +41,7 @@ from colorize_jax import color, gcrf, upsample
 from colorize_jax.raster import CellEdits, Marks
 from colorize_jax.shapes import Float
 
+_HALO_CELLS = 64  # along a side: a field at the photo's resolution, whose cells are pixels, has the halo of a solved one
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
@@ -282,7 +283,7 @@ def exact_tiles(
 def _repaired(columns: np.ndarray, lightness: np.ndarray, marks: Marks) -> Iterator[upsample.Tile]:
     colours = np.array([edit.ab or (0, 0) for edit in marks.edits], np.float32)
     wanted = np.tile(colours, columns.shape[-1] // 2).T
-    halo = _Halo(marks.exact >= 0, max(max(lightness.shape) / columns.shape[0], 1.0))
+    halo = _Halo(marks.exact >= 0, max(max(lightness.shape) / min(columns.shape[0], _HALO_CELLS), 1.0))
     for rows, planes in upsample.lift_tiles(columns, lightness):
         y, x = np.nonzero(marks.exact[rows] >= 0)
         missed = wanted[:, marks.exact[rows][y, x]] - planes[:, y, x]

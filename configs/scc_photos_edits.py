@@ -27,6 +27,6 @@ def get_config() -> ConfigDict:
         ("lfw_deepfunneled", "train", 0.15),
     )
     config.stages.spread_fine.epochs = 0.0
-    config.stages.correct.update({"epochs": 0.9, "batch_size": 4, "lr": 1.5e-3})
+    config.stages.correct.update({"epochs": 1.1, "batch_size": 4, "lr": 1.5e-3})
     config.log.eval_every_epochs = 0.25
     return config.lock()

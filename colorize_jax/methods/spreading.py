@@ -57,6 +57,7 @@ SHOWN = (1, 10, 50, 100)
 
 _LEAST_ERROR = 1e-5  # network units², 41 dB
 _LEAST_RGB_ERROR = 3e-5  # 45 dB
+_LEAST_CHROMA = 0.01  # network units, 1.3 in ab: what a gray photo's colours are measured in
 
 
 class Spread(NamedTuple):
@@ -196,6 +197,9 @@ def correct(
 ) -> Float[Array, "B m m 2"]:
     """A field at the resolution of the photos, m = 2n, corrected by the network that was trained for that.
 
+    The network's unit of colour is the field's own root mean square: its normalised layers could not tell a pale photo
+    from a colourful one, and what helps the one is noise in the other.
+
     Args:
       networks, variables: of the method.
       seen: of the photos.
@@ -207,10 +211,11 @@ def correct(
     batch, side = revealed.shape[:2]
     cells, lifted = (jax.image.resize(field, (batch, n, n, 2), "cubic") for n in (side, 2 * side))
     known = jnp.minimum(revealed, 1)[..., None]
-    fields = [cells, resize_field(seen.unary, side), known * (colours - cells)]
+    chroma = jnp.sqrt(jnp.square(field).mean(axis=(1, 2, 3), keepdims=True)) + _LEAST_CHROMA
+    fields = [each / chroma for each in (cells, resize_field(seen.unary, side), known * (colours - cells))]
     shares = [known, resize_field(jnp.concatenate([reach[..., None], seen.log_confidence], axis=-1), side)]
     inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
-    return lifted + apply(networks, variables, "correct", *inputs)[0]
+    return lifted + chroma * apply(networks, variables, "correct", *inputs)[0]
 
 
 def refine(
@@ -386,8 +391,9 @@ def correct_loss(
         return error(jax.image.resize(before, true.shape, "cubic"), true), error(after, true)
 
     places, number, turning = (jax.random.split(key, draws) for key in jax.random.split(rng, 3))
-    even = jax.vmap(lambda key: jax.random.uniform(key, (len(ab),)))(number)
-    counts = jnp.floor((MOST + 1.0) ** even - 0.5)  # a tenth of them 0: before the first edit there is an answer, too
+    # Many reveals more often than few: there is more to be learned from. One in a hundred is 0.
+    even = jnp.sqrt(jax.vmap(lambda key: jax.random.uniform(key, (len(ab),)))(number))
+    counts = jnp.floor((MOST + 1.0) ** even - 0.5)
     before, after = jax.vmap(one)(places, turning, counts)
     told = {"squared_error": after.mean(), "gain": 10 * jnp.log10(before / after).mean()}
     stats = {"correct": variables["batch_stats"].get("correct", {})}

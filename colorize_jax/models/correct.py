@@ -10,9 +10,6 @@ from colorize_jax.models.layers import resize_field
 from colorize_jax.models.spread import unit
 from colorize_jax.shapes import Array, Float
 
-COLOUR_SCALE = 8.0
-"""Colours of network units are small beside the network's other inputs."""
-
 _GROUPS = 4
 
 
@@ -38,18 +35,18 @@ class CorrectNetwork(nn.Module):
         *,
         train: bool = False,
     ) -> Float[Array, "B m m 2"]:
-        """The change of 2n × 2n pixels, network units.
+        """The change of 2n × 2n pixels, in the unit of `colours`.
 
         Args:
           lightness: network units, best of 2n × 2n pixels.
           maps: frozen feature maps (B, h, w, K) of any sizes, which get no gradient.
-          colours: fields of network units side by side: the one to correct, and what else is known.
+          colours: fields of a root mean square of about 1, side by side: the one to correct, and what else is known.
           shares: numbers of order 1: where something was revealed, how far that reaches, ...
           train: changes nothing; batches are small, so GroupNorm and no BatchNorm.
         """
         width, side = self.width, self.side
         texture = self._conv(16, 5, 2)(resize_field(lightness, 2 * side))
-        known = jnp.concatenate([texture, COLOUR_SCALE * colours, shares], axis=-1)
+        known = jnp.concatenate([texture, colours, shares], axis=-1)
         seen = [resize_field(unit(each), side // 4) for each in jax.lax.stop_gradient(maps)]
 
         top = self._block(width)(self._conv(width)(known))
@@ -64,7 +61,7 @@ class CorrectNetwork(nn.Module):
 
         zeros = nn.initializers.zeros_init()
         change = nn.Conv(8, (3, 3), name="change", kernel_init=zeros, dtype=self.dtype)(top)
-        return _to_pixels(change.astype(jnp.float32)) / COLOUR_SCALE
+        return _to_pixels(change.astype(jnp.float32))
 
     def _conv(self, channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
         return Convolution(channels, kernel, stride, self.dtype)
