@@ -148,7 +148,9 @@ def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDic
             "images in colour; set both to True"
         )
     if config.data.ab_large and not config.data.lightness_large:
-        raise ValueError("config.data.ab_large is True, but config.data.lightness_large is 0; set it to their side")
+        raise ValueError(
+            "config.data.ab_large is True, but config.data.lightness_large is 0; set it to their side"
+        )
     if images is not None and config.data.epoch_images == 0:
         config.data.epoch_images = images
     return FrozenConfigDict(config)

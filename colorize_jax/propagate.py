@@ -25,8 +25,8 @@ the share that they give up.
 is clipped, channel by channel, to the range of α, gray and the edits' colours.
 
 **On the pixels.** The field is lifted to full size (`upsample`). What it misses of the exact edits there is spread
-from their pixels over at most one cell of a solved field, less where the lightness differs from the edit's, and then the exact pixels
-themselves are set: the colour is exact, and there is no pasted patch around it.
+from their pixels over at most one cell of a solved field, less where the lightness differs from the edit's, and then
+the exact pixels themselves are set: the colour is exact, and there is no pasted patch around it.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,9 @@ from colorize_jax import color, gcrf, upsample
 from colorize_jax.raster import CellEdits, Marks
 from colorize_jax.shapes import Float
 
-_HALO_CELLS = 64  # along a side: a field at the photo's resolution, whose cells are pixels, has the halo of a solved one
+_HALO_CELLS = (
+    64  # along a side, at most: a corrected field, whose cells are pixels, has the halo of a solved one
+)
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0

@@ -102,7 +102,7 @@ def test_a_correction_needs_the_fine_field_and_large_images_in_colour():
     config.data.lightness_large = 64
     resolve(config)
     config.spread.fine = False
-    with pytest.raises(ValueError, match="spread.fine is False"):
+    with pytest.raises(ValueError, match=r"spread\.fine is False"):
         resolve(config)
 
 

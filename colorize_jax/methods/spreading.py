@@ -1,4 +1,4 @@
-"""Stages `spread_coarse`, `spread`, `spread_fine` and `correct`: edits that spread, from a few revealed pixels (Sec. 4).
+"""Stages `spread_coarse`, `spread`, `spread_fine` and `correct`: edits that spread, from a few reveals (Sec. 4).
 
 The paper's masks keep 100 to 10 % of the unary; a user makes one to a hundred edits. Here a photo reveals as many
 patches of its own colours, of the size of the reveal benchmark's, and the rest is to follow:
@@ -354,9 +354,7 @@ def _corrected(
     small = resize_field(true, known.fine.confidence.shape[1])
     field, reach = _refined(known.spread, known.fine, small, places, counts, beta=beta)
     cells = resize_field(true, networks["correct"].side)
-    return field, correct(
-        networks, variables, known.seen, field, reach, *_revealed(places, cells, counts)
-    )
+    return field, correct(networks, variables, known.seen, field, reach, *_revealed(places, cells, counts))
 
 
 def correct_loss(
@@ -476,9 +474,7 @@ def spread_networks(config: Any) -> Networks:
         sizes = {"width": spread.fine_width, "hidden": spread.fine_hidden}
         found["refine"] = RefineNetwork(side=side, **sizes, dtype=dtype)
         if spread.get("correct"):
-            found["correct"] = CorrectNetwork(
-                side=spread.correct_side, width=spread.correct, dtype=dtype
-            )
+            found["correct"] = CorrectNetwork(side=spread.correct_side, width=spread.correct, dtype=dtype)
     return found
 
 

@@ -272,7 +272,9 @@ def test_the_correct_stage_measures_sRGB_of_the_large_image(correcting, batch):
         loss, (_, told) = spreading.correct_loss(
             networks, variables, whole, jax.random.key(0), 0, beta=5.0, turn=0.0, draws=2
         )
-    lab = color.network_to_lab(*(np.asarray(whole[f"{name}_large"], np.float64) for name in ("lightness", "ab")))
+    lab = color.network_to_lab(
+        *(np.asarray(whole[f"{name}_large"], np.float64) for name in ("lightness", "ab"))
+    )
     gray = np.concatenate([lab[..., :1], np.zeros_like(lab[..., 1:])], axis=-1)
     errors = np.square(color.lab_to_srgb(lab) - color.lab_to_srgb(gray)).mean(axis=(1, 2, 3))
     assert float(told["gain"]) == 0
