@@ -6,7 +6,8 @@ it eagerly, eagerly with channels last, and through `torch.compile` where there 
 one process, with the threads that the machine has; the ratio of each turn is ours over the faster eager one. The
 networks are compared by their parameters and by the sizes of their outputs; PyTorch pads strided convolutions on both
 sides alike, where XLA pads the far side more: the sizes and the products are the same. Beside the images stand the
-GFLOP/s that they come to, XLA's count for one step, and what a plain matrix product makes in either.
+GFLOP/s that they come to, XLA's count for one step (ours with the convolutions by tiles of `models.winograd`, PyTorch's
+without), and what a plain matrix product makes in either.
 
 Needs `pip install '.[train,bench]'`. `--layers` prints instead, for each kind of convolution in the stage, the
 milliseconds of its forward and backward pass in both.
@@ -24,6 +25,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +37,7 @@ from torch.nn import functional
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
+from colorize_jax.models import winograd
 from colorize_jax.models.layers import scaled
 from colorize_jax.train.performance import matmul_peak, model_flops
 
@@ -147,8 +150,8 @@ def torch_step(width: float, batch: dict[str, np.ndarray], *, last: bool, compil
     return step, count
 
 
-def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, float]:
-    """The trainer's own step, the parameters that it trains, and its floating-point operations."""
+def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, float, float]:
+    """The trainer's own step, the parameters that it trains, its floating-point operations, and those by definition."""
     config = beside(str(CONFIGS / "base.py"), "base")
     config.width = width
     config.stages.unary.batch_size = len(batch["ab"])
@@ -158,7 +161,9 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, flo
     state = jax.jit(stage.init)(rng, put, None)
     update = jax.jit(stage.update, donate_argnums=0)
     flops = model_flops(update, state, put, rng)
-    if flops is None:
+    with mock.patch.object(winograd, "convolve", None):
+        direct = model_flops(jax.jit(partial(stage.update)), state, put, rng)
+    if flops is None or direct is None:
         raise ValueError("XLA does not count the operations of the step on this backend")
     trained = ("encoder", "gray", "trunk", "top")
     count = sum(leaf.size for name in trained for leaf in jax.tree.leaves(state.params[name]))
@@ -168,7 +173,7 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, flo
         state, metrics = update(state, put, jax.random.fold_in(rng, 1))
         jax.block_until_ready((state, metrics))
 
-    return step, count, flops
+    return step, count, flops, direct
 
 
 def torch_matmul_peak() -> float:
@@ -211,7 +216,7 @@ def race(contenders: dict[str, Step], turns: int, steps: int) -> dict[str, list[
 def compare(width: float, batch_size: int) -> dict[str, Any]:
     """The race at one width, as JSON."""
     batch = images(batch_size)
-    ours, count, flops = our_step(width, batch)
+    ours, count, flops, direct = our_step(width, batch)
     made = {
         "torch_eager": torch_step(width, batch, last=False, compiled=False),
         "torch_eager_channels_last": torch_step(width, batch, last=True, compiled=False),
@@ -233,8 +238,11 @@ def compare(width: float, batch_size: int) -> dict[str, Any]:
         "batch_size": batch_size,
         "parameters": count,
         "images_per_s": {name: round(batch_size / each, 2) for name, each in medians.items()},
-        "gflop_a_step": round(flops / 1e9, 2),
-        "gflop_per_s": {name: round(flops / 1e9 / each, 1) for name, each in medians.items()},
+        "gflop_a_step": {"ours": round(flops / 1e9, 2), "direct": round(direct / 1e9, 2)},
+        "gflop_per_s": {
+            name: round((flops if name == "ours" else direct) / 1e9 / each, 1)
+            for name, each in medians.items()
+        },
         "gflop_per_s_of_a_matrix_product": {name: round(peak / 1e9, 1) for name, peak in peaks.items()},
         "ours_over_the_faster_eager": {
             "median": round(statistics.median(ratios), 3),

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from colorize_jax.models import winograd
 from colorize_jax.shapes import Array
 
 MOMENTUM = 0.9
@@ -32,7 +33,13 @@ class ConvBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         size = (self.kernel, self.kernel)
-        x = nn.Conv(self.channels, size, strides=(self.stride, self.stride), dtype=self.dtype)(x)
+        x = nn.Conv(
+            self.channels,
+            size,
+            strides=(self.stride, self.stride),
+            dtype=self.dtype,
+            conv_general_dilated=winograd.convolve if train else None,
+        )(x)
         return nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM, dtype=self.dtype)(nn.relu(x))
 
 

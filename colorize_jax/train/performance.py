@@ -45,7 +45,8 @@ def model_flops(program: Any, *arguments: Any) -> float | None:
     """Floating-point operations of one call of a jitted function, over all devices; None where XLA cannot tell.
 
     Counted by XLA's cost analysis before it optimises: what the mathematics asks for, without what a compiler adds
-    or spares. LAPACK's factorisations, which are calls into a library, are not counted.
+    or spares; convolutions by tiles (`models.winograd`) count what they multiply. LAPACK's factorisations, which are
+    calls into a library, are not counted.
     """
     cost = program.lower(*arguments).cost_analysis()
     return cost.get("flops") if cost else None
