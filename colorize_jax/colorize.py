@@ -46,7 +46,8 @@ class Prior(NamedTuple):
       unary: its single answer where edits say nothing, network units.
       confidence: κ > 0 that holds it there.
       fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
-      seen: what it is corrected from before (B = 1), likewise.
+      seen: what it is corrected from besides (B = 1), likewise.
+      lightness: L* of the photo at the corrected field's resolution, likewise.
     """
 
     similarity: Float[np.ndarray, "P P"]
@@ -54,6 +55,7 @@ class Prior(NamedTuple):
     confidence: Float[np.ndarray, "F F"]
     fine: propagate.Fine | None = None
     seen: Any = None
+    lightness: Float[np.ndarray, "m m"] | None = None
 
 
 class Versions(NamedTuple):
@@ -238,13 +240,14 @@ class Colorizer:
         field = propagate.refine(
             prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
         )
-        if self._correct is None:
+        if self._correct is None or prior.lightness is None:
             return field
         near = cells_of(self.config.spread.correct_side)
         reach = propagate.reach(system).reshape(coarse.shape[:2])
         given = (field, reach, color.ab_to_network(near.ab), near.weights)
         arrays = (np.asarray(array, np.float32)[None] for array in given)
-        return np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+        corrected = np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+        return propagate.settle(corrected, prior.lightness, cells_of(len(corrected)))
 
     def edited_unary(
         self,
@@ -274,7 +277,11 @@ class Colorizer:
             found = self._spread(self._variables, self._input(photo))
             own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(seen=None))
             fine = own.fine and propagate.Fine(*own.fine)
-            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen)
+            lightness = None
+            if self._correct is not None:
+                side = 2 * self.config.spread.correct_side
+                lightness = upsample.resize(photo.lightness, side, side).clip(0, 100)
+            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen, lightness)
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])

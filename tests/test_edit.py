@@ -117,7 +117,10 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
     edited = model.edit(gray, [UP], mode="guided")
     jax.effects_barrier()
     assert edited.field[0].shape == (2 * near, 2 * near, 2)
-    np.testing.assert_array_equal(edited.field[0, ..., 0], np.float32(0.1))
+    # What was corrected, but for the edit's own pixels and what settles around them.
+    a = edited.field[0, ..., 0]
+    np.testing.assert_allclose(a[-20:], 0.1, atol=1e-4)
+    assert np.abs(edited.field[0] * 128 - _target(RED)).max(-1).min() < 1
     field, reach, colours, revealed = (np.asarray(told[number][0]) for number in range(4))
     uncorrected = Colorizer(config, _sample, {}, with_prior._similarity, spread)
     np.testing.assert_allclose(field, uncorrected.edit(gray, [UP], mode="guided").field[0], atol=1e-6)
