@@ -162,7 +162,9 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, flo
     update = jax.jit(stage.update, donate_argnums=0)
     flops = model_flops(update, state, put, rng)
     with mock.patch.object(winograd, "convolve", None):
-        direct = model_flops(jax.jit(partial(stage.update)), state, put, rng)
+        direct = model_flops(
+            jax.jit(partial(stage.update)), state, put, rng
+        )  # partial: jit would not trace again
     if flops is None or direct is None:
         raise ValueError("XLA does not count the operations of the step on this backend")
     trained = ("encoder", "gray", "trunk", "top")

@@ -43,14 +43,11 @@ from colorize_jax.classical.levin import levin
 from colorize_jax.raster import CellEdits, Marks
 from colorize_jax.shapes import Float
 
-_HALO_CELLS = (
-    64  # along a side, at most: a corrected field, whose cells are pixels, has the halo of a solved one
-)
+# Along a side, at most: a corrected field, whose cells are pixels, has the halo of a solved one.
+_HALO_CELLS = 64
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
-
-
 # κ of `settle`: of the field, and of an edit.
 _KEPT, _HELD = 0.03, 100.0
 

@@ -139,28 +139,39 @@ def test_a_config_without_it_has_no_such_network(config):
     assert "spread" in names
 
 
-def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
-    monkeypatch.setitem(spreading.FIELDS, "spread", 8)
-    monkeypatch.setattr(refine, "REACH", 1)
-    fine = ConfigDict(config.to_dict())
-    fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
-    networks = scc.build_networks(fine)
-    inputs = scc.example_inputs(networks, fine, batch)
-    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread"))
-    stage = spreading.stages(fine, networks, lambda batch: scc.example_inputs(networks, fine, batch))[-1]
-    assert stage.name == "spread_fine"
+def begun(config, batch, *names):
+    """The networks of a config, and variables of those that are named."""
+    networks = scc.build_networks(config)
+    inputs = scc.example_inputs(networks, config, batch)
+    return networks, init_networks(jax.random.key(0), networks, inputs, names)
+
+
+def trained_last(config, networks, variables, batch, *, steps):
+    """The last stage, by name, after some steps that left `variables` alone; and the metrics of each."""
+    stage = spreading.stages(config, networks, lambda each: scc.example_inputs(networks, config, each))[-1]
     state = stage.init(jax.random.key(2), batch, variables)
-    update, losses = jax.jit(stage.update), []
-    for step in range(24):
+    update, told = jax.jit(stage.update), []
+    for step in range(steps):
         state, metrics = update(state, batch, jax.random.key(100 + step))
-        losses.append(float(metrics["loss"]))
-    assert np.mean(losses[-8:]) < np.mean(losses[:8])
+        told.append({name: float(value) for name, value in metrics.items()})
     for name, value in variables["params"].items():
         jax.tree.map(np.testing.assert_array_equal, value, state.params[name])
     shown = jax.eval_shape(stage.evaluate, state.variables, batch, jax.random.key(3))
     assert {name: value.shape for name, value in shown.items()} == {
         f"decibels_{n}_reveals": (4,) for n in spreading.SHOWN
     }
+    return stage.name, state, told
+
+
+def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
+    monkeypatch.setitem(spreading.FIELDS, "spread", 8)
+    monkeypatch.setattr(refine, "REACH", 1)
+    fine = ConfigDict(config.to_dict())
+    fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
+    networks, variables = begun(fine, batch, "features", "gray", "spread")
+    name, state, told = trained_last(fine, networks, variables, batch, steps=24)
+    losses = [metrics["loss"] for metrics in told]
+    assert name == "spread_fine" and np.mean(losses[-8:]) < np.mean(losses[:8])
     prior = spreading.spreader(networks, 8)(state.variables, batch)
     rows, confidence = prior.fine
     assert rows.shape == (4, 8, 16, 16) and confidence.shape == (4, 16, 16)
@@ -209,9 +220,7 @@ def with_large(batch):
 
 
 def test_a_correction_begins_with_the_lifted_answer_and_sees_where_edits_are(correcting, batch):
-    networks = scc.build_networks(correcting)
-    inputs = scc.example_inputs(networks, correcting, batch)
-    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread", "correct"))
+    networks, variables = begun(correcting, batch, "features", "gray", "spread", "correct")
     seen = spreading.seen_of(
         networks, variables, batch, spreading.spread_of(networks, variables, batch, 32)[0]
     )
@@ -234,35 +243,17 @@ def test_the_correct_stage_learns_from_several_reveals_and_changes_its_own_netwo
 ):
     monkeypatch.setitem(spreading.FIELDS, "spread", 8)
     monkeypatch.setattr(refine, "REACH", 1)
-    networks = scc.build_networks(correcting)
     whole = with_large(batch)
-    inputs = scc.example_inputs(networks, correcting, whole)
-    variables = init_networks(jax.random.key(0), networks, inputs, ("features", "gray", "spread", "refine"))
-    stage = spreading.stages(
-        correcting, networks, lambda each: scc.example_inputs(networks, correcting, each)
-    )[-1]
-    assert stage.name == "correct"
-    state = stage.init(jax.random.key(2), whole, variables)
-    update, gains = jax.jit(stage.update), []
-    for step in range(40):
-        state, metrics = update(state, whole, jax.random.key(100 + step))
-        gains.append(float(metrics["gain"]))
-    assert abs(gains[0]) < 1e-4 and np.mean(gains[-8:]) > 0.5
-    for name, value in variables["params"].items():
-        jax.tree.map(np.testing.assert_array_equal, value, state.params[name])
-    shown = jax.eval_shape(stage.evaluate, state.variables, whole, jax.random.key(3))
-    assert {name: value.shape for name, value in shown.items()} == {
-        f"decibels_{n}_reveals": (4,) for n in spreading.SHOWN
-    }
+    networks, variables = begun(correcting, whole, "features", "gray", "spread", "refine")
+    name, _, told = trained_last(correcting, networks, variables, whole, steps=40)
+    gains = [metrics["gain"] for metrics in told]
+    assert name == "correct" and abs(gains[0]) < 1e-4 and np.mean(gains[-8:]) > 0.5
 
 
 def test_the_correct_stage_measures_sRGB_of_the_large_image(correcting, batch):
     """The gain of a network that changes nothing is 0 whatever the colours; its loss is the error's logarithm."""
-    networks = scc.build_networks(correcting)
     whole = with_large(batch)
-    inputs = scc.example_inputs(networks, correcting, whole)
-    names = ("features", "gray", "spread", "refine", "correct")
-    variables = init_networks(jax.random.key(0), networks, inputs, names)
+    networks, variables = begun(correcting, whole, "features", "gray", "spread", "refine", "correct")
 
     def constant(networks, variables, known, true, *rest, **options):
         return jnp.zeros((4, 64, 64, 2)), jnp.zeros_like(true)
