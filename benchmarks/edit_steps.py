@@ -1,0 +1,59 @@
+"""What each step of mode 'guided' adds, in dB: `python benchmarks/edit_steps.py imagenet-samples.zip --every=4`.
+
+Coarse solve, fine solve, correction, settling, of the released model; protocol `paper`, one draw a photo, 256×256.
+"""
+
+from colorize_jax.apps import common  # first: it sets numpy's threads
+
+# isort: split
+from collections.abc import Sequence
+from functools import partial
+from unittest import mock
+
+import numpy as np
+from absl import flags
+
+from colorize_jax import color, edit_scores, propagate, reveals, upsample
+from colorize_jax.colorize import Colorizer
+from colorize_jax.edit_methods import revealed_cells
+from colorize_jax.photo import Photo
+
+_EVERY = flags.DEFINE_integer("every", 1, "Only every n-th photo.")
+
+COUNTS = (1, 10, 50, 100)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints a line a step: the mean PSNR after 1, 10, 50 and 100 reveals."""
+    (archive,) = arguments
+    rule, model = reveals.protocol("paper"), Colorizer.load()
+    photos = edit_scores.load_photos(archive, rule.side, every=_EVERY.value)
+    photos = [photo for photo in photos if not edit_scores.is_gray(photo)]
+    found: dict[str, list[list[float]]] = {}
+    for photo in photos:
+        prior = model.prior(Photo(photo.lightness.astype(np.float32), None))
+        given = [edit_scores.revealed(photo, rule, count, draw=0, seed=0) for count in COUNTS]
+
+        def scores(prior, photo=photo, given=given):
+            return [edit_scores.psnr(photo, answer(model, prior, photo, *each)) for each in given]
+
+        found.setdefault("coarse", []).append(scores(prior._replace(fine=None)))
+        found.setdefault("fine", []).append(scores(prior._replace(lightness=None)))
+        with mock.patch.object(propagate, "settle", lambda field, *_: field):
+            found.setdefault("corrected", []).append(scores(prior))
+        found.setdefault("settled", []).append(scores(prior))
+    print(f"{len(photos)} photos; PSNR in dB after {', '.join(map(str, COUNTS))} reveals")
+    for step, rows in found.items():
+        print(f"{step:10s}", *(f"{mean:6.2f}" for mean in np.mean(rows, axis=0)))
+
+
+def answer(model, prior, photo, targets, weights) -> np.ndarray:
+    """ab of the photo, network units, with the reveals themselves as given."""
+    cells_of = partial(revealed_cells, targets, weights)
+    field = model.guided(prior, cells_of(len(prior.unary)), cells_of)
+    lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), photo.lightness))
+    return np.where(weights[..., None], targets, lifted)
+
+
+if __name__ == "__main__":
+    common.run(main)
