@@ -13,11 +13,12 @@ from unittest import mock
 import numpy as np
 from absl import flags
 
-from colorize_jax import color, edit_scores, propagate, reveals, upsample
+from colorize_jax import color, edit_scores, reveals, settle, upsample
 from colorize_jax.colorize import Colorizer
 from colorize_jax.edit_methods import revealed_cells
 from colorize_jax.photo import Photo
 
+_MODEL = flags.DEFINE_string("model", "default", "A released model: its name or folder.")
 _EVERY = flags.DEFINE_integer("every", 1, "Only every n-th photo.")
 
 COUNTS = (1, 10, 50, 100)
@@ -26,7 +27,8 @@ COUNTS = (1, 10, 50, 100)
 def main(arguments: Sequence[str]) -> None:
     """Prints a line a step: the mean PSNR after 1, 10, 50 and 100 reveals."""
     (archive,) = arguments
-    rule, model = reveals.protocol("paper"), Colorizer.load()
+    rule = reveals.protocol("paper")
+    model, unsettled = (Colorizer.load(_MODEL.value) for _ in range(2))  # one compiles without settling
     photos = edit_scores.load_photos(archive, rule.side, every=_EVERY.value)
     photos = [photo for photo in photos if not edit_scores.is_gray(photo)]
     found: dict[str, list[list[float]]] = {}
@@ -34,13 +36,13 @@ def main(arguments: Sequence[str]) -> None:
         prior = model.prior(Photo(photo.lightness.astype(np.float32), None))
         given = [edit_scores.revealed(photo, rule, count, draw=0, seed=0) for count in COUNTS]
 
-        def scores(prior, photo=photo, given=given):
+        def scores(prior, model=model, photo=photo, given=given):
             return [edit_scores.psnr(photo, answer(model, prior, photo, *each)) for each in given]
 
         found.setdefault("coarse", []).append(scores(prior._replace(fine=None)))
-        found.setdefault("fine", []).append(scores(prior._replace(lightness=None)))
-        with mock.patch.object(propagate, "settle", lambda field, *_: field):
-            found.setdefault("corrected", []).append(scores(prior))
+        found.setdefault("fine", []).append(scores(prior._replace(seen=None)))
+        with mock.patch.object(settle, "settle", lambda _, field, *__: field):
+            found.setdefault("corrected", []).append(scores(prior, unsettled))
         found.setdefault("settled", []).append(scores(prior))
     print(f"{len(photos)} photos; PSNR in dB after {', '.join(map(str, COUNTS))} reveals")
     for step, rows in found.items():

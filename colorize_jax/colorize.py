@@ -47,7 +47,6 @@ class Prior(NamedTuple):
       confidence: κ > 0 that holds it there.
       fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
       seen: what it is corrected from besides (B = 1), likewise.
-      lightness: L* of the photo at the corrected field's resolution, likewise.
     """
 
     similarity: Float[np.ndarray, "P P"]
@@ -55,7 +54,6 @@ class Prior(NamedTuple):
     confidence: Float[np.ndarray, "F F"]
     fine: propagate.Fine | None = None
     seen: Any = None
-    lightness: Float[np.ndarray, "m m"] | None = None
 
 
 class Versions(NamedTuple):
@@ -240,14 +238,14 @@ class Colorizer:
         field = propagate.refine(
             prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
         )
-        if self._correct is None or prior.lightness is None:
+        if self._correct is None or prior.seen is None:
             return field
-        near = cells_of(self.config.spread.correct_side)
         reach = propagate.reach(system).reshape(coarse.shape[:2])
-        given = (field, reach, color.ab_to_network(near.ab), near.weights)
-        arrays = (np.asarray(array, np.float32)[None] for array in given)
-        corrected = np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
-        return propagate.settle(corrected, prior.lightness, cells_of(len(corrected)))
+        side = self.config.spread.correct_side
+        near = [cells_of(each) for each in (side, 2 * side)]
+        edits = [array for each in near for array in (color.ab_to_network(each.ab), each.weights)]
+        arrays = (np.asarray(array, np.float32)[None] for array in (field, reach, *edits))
+        return np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
 
     def edited_unary(
         self,
@@ -277,11 +275,7 @@ class Colorizer:
             found = self._spread(self._variables, self._input(photo))
             own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(seen=None))
             fine = own.fine and propagate.Fine(*own.fine)
-            lightness = None
-            if self._correct is not None:
-                side = 2 * self.config.spread.correct_side
-                lightness = upsample.resize(photo.lightness, side, side).clip(0, 100)
-            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen, lightness)
+            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen)
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])

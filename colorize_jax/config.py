@@ -69,6 +69,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spread.correct": (lambda x: x >= 0 and x % 4 == 0, "a multiple of 4 channels, or 0 for no correction"),
     "spread.correct_side": (lambda x: x > 0 and x % 8 == 0, "a multiple of 8 cells"),
     "spread.draws": (_POSITIVE, "a positive number of times"),
+    "spread.together": (lambda x: x in (True, False), "True or False"),
     "spread.turn": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
     "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
     "cvae.iterations": (_POSITIVE, "a positive number"),

@@ -84,10 +84,12 @@ def load_photos(
     """
     with open_archive(archive) as opened:
         names = sorted(opened.names)[::every][:limit]
-        return [_photo(name, pixels(opened.read(name), View(side), None)["rgb"]) for name in names]
+        return [colour_photo(name, opened.read(name), side) for name in names]
 
 
-def _photo(name: str, rgb: np.ndarray) -> ColourPhoto:
+def colour_photo(name: str, content: bytes, side: int) -> ColourPhoto:
+    """An encoded photo, centre-cropped to a square and scaled."""
+    rgb = pixels(content, View(side), None)["rgb"]
     lab = color.srgb_to_lab(rgb.astype(np.float32) / 255)
     return ColourPhoto(name, lab[..., 0].clip(0, 100), color.ab_to_network(lab[..., 1:]))
 

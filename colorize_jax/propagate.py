@@ -17,7 +17,7 @@ and a version keeps its colours where m = 0. Without any edit it is the version,
 In mode 'guided' the unary is first made no more colourful than the edits are (`gcrf.calibrated`), and the field is
 refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
 Where a model has learned to, a network then adds what solving cannot know, at the photo's resolution
-(`spreading.correct`), and the result settles along the lightness (`settle`).
+(`spreading.correct`), and the result settles along the lightness (module `settle`).
 
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.
@@ -39,7 +39,6 @@ import numpy as np
 from scipy import ndimage
 
 from colorize_jax import color, gcrf, upsample
-from colorize_jax.classical.levin import levin
 from colorize_jax.raster import CellEdits, Marks
 from colorize_jax.shapes import Float
 
@@ -48,8 +47,6 @@ _HALO_CELLS = 64
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
-# κ of `settle`: of the field, and of an edit.
-_KEPT, _HELD = 0.03, 100.0
 
 Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """S (P, P), right-hand sides b (P, K) and diagonal weights (P, 1) > 0 to A⁻¹ b."""
@@ -220,27 +217,6 @@ def refine(
     seen = within.reshape(-1, 2)
     low, high = (f([f(seen, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
     return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(unary.shape)
-
-
-def settle(
-    field: Float[np.ndarray, "m m 2"], lightness: Float[np.ndarray, "m m"], edits: CellEdits
-) -> Float[np.ndarray, "m m 2"]:
-    """A field of pixels, settled between its own colours and its neighbours' of like lightness.
-
-        (1 + κ_p) x_p = Σ_q w_pq x_q + κ_p y_p
-
-    with y the field, or the edit's colour where one is, and w of Levin et al. 2004, Eq. 2: edges that a field solved on
-    cells has blurred are sharp again where the lightness has them. The answer is within the range of y.
-
-    Args:
-      field: network units.
-      lightness: L* in [0, 100] of the same pixels.
-      edits: on these.
-    """
-    held = _HELD * np.minimum(edits.weights, 1)
-    confidence = (_KEPT + held)[..., None]
-    wanted = (_KEPT * field + held[..., None] * color.ab_to_network(edits.ab)) / confidence
-    return levin(lightness, wanted.astype(np.float32), confidence[..., 0].astype(np.float32))
 
 
 def lifted(coarse: Float[np.ndarray, "F F 2"], side: int) -> Float[np.ndarray, "G G 2"]:

@@ -80,6 +80,7 @@ def get_config() -> ConfigDict:
     config.spread.correct = 0  # channels of the network that corrects the fine field; 0: none
     config.spread.correct_side = 112  # of its cells; its answer has twice as many pixels
     config.spread.draws = 4  # times that a photo is revealed in a step of stage 'correct'
+    config.spread.together = False  # the stage 'correct' trains both S for edits, too, through the solves
     config.spread.turn = 0.0  # share of these whose colours are turned about gray
 
     config.cvae = ConfigDict()

@@ -3,11 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from colorize_jax import color, gcrf, propagate, upsample
 from colorize_jax.edits import as_edits
-from colorize_jax.raster import CellEdits, mark, to_cells
+from colorize_jax.raster import mark, to_cells
 
 SIDE = 8
 RED, GREEN = {"lab": [50, 40, 30]}, {"lab": [50, -30, 20]}
@@ -230,24 +229,3 @@ def test_a_unary_is_fitted_to_gray_edits(unary):
     fitted = propagate.calibrated(unary[0], _cells(*gray))
     assert np.abs(fitted).mean() < 0.5 * np.abs(unary[0]).mean()
     np.testing.assert_allclose(propagate.calibrated(unary[0], _cells()), unary[0], atol=1e-6)
-
-
-def test_settling_keeps_even_fields_sharpens_blurred_ones_and_holds_edits():
-    side, edge = 24, 11
-    left = np.broadcast_to(np.arange(side) < edge, (side, side))
-    lightness = np.where(left, 30.0, 70.0).astype(np.float32)
-    none = CellEdits(np.zeros((side, side)), np.zeros((side, side, 2)), ())
-    even = np.full((side, side, 2), 0.2, np.float32)
-    np.testing.assert_allclose(propagate.settle(even, lightness, none), even, atol=1e-5)
-    true = np.where(left[..., None], [0.2, 0.0], [-0.2, 0.1]).astype(np.float32)
-    blurred = ndimage.gaussian_filter(true, (0, 2, 0))
-    settled = propagate.settle(blurred, lightness, none)
-    step, before = (float((x[:, edge - 1] - x[:, edge])[:, 0].mean()) for x in (settled, blurred))
-    assert 3 * before < step < 0.4 and step > 0.25  # of the true 0.4
-    assert np.square(settled - true).mean() < 0.5 * np.square(blurred - true).mean()
-    assert blurred.min() - 1e-5 <= settled.min() and settled.max() <= blurred.max() + 1e-5
-    weights, ab = np.zeros((side, side)), np.zeros((side, side, 2))
-    weights[5, 4], ab[5, 4] = 7.0, (0.0, 40.0)
-    edited = propagate.settle(even, lightness, CellEdits(weights, ab, ()))
-    np.testing.assert_allclose(edited[5, 4] * 128, (0, 40), atol=0.5)
-    assert edited[5, 6, 1] > edited[5, 9, 1] > 0.2 > edited[5, 6, 0] and abs(edited[5, 20, 1] - 0.2) < 1e-3

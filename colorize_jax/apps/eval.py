@@ -29,6 +29,7 @@ from ml_collections import config_flags
 
 from colorize_jax.apps import eval_edits, multihost
 from colorize_jax.apps.data_dir import DIR
+from colorize_jax.data.prepared import PhotoSource
 
 _TASK = flags.DEFINE_enum(
     "task",
@@ -102,7 +103,9 @@ def _evaluate_edits(out: Path) -> None:
     if (out / "edits.json").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
     named = _places(_METHODS.value, None) if _METHODS.value else {"model": Path(_MODEL.value or "default")}
-    eval_edits.run({name: place or name for name, place in named.items()}, out, seed=_SEED.value)
+    models = {name: place or name for name, place in named.items()}
+    prepared = PhotoSource(DIR.value, _DATASET.value, _SPLIT.value or "test") if _DATASET.value else None
+    eval_edits.run(models, prepared, out, seed=_SEED.value)
 
 
 def _places(entries: Sequence[str], runs: str | None) -> dict[str, Path | None]:
@@ -323,7 +326,6 @@ def _batches(
     process: tuple[int, int] = (0, 1),
 ) -> Iterator[dict[str, Any]]:
     from colorize_jax.data import pipeline
-    from colorize_jax.data.prepared import PhotoSource
 
     return pipeline.evaluation_batches(
         PhotoSource(directory, dataset, split),

@@ -1,6 +1,7 @@
 """`colorize-eval --task=edits`: a model and the classics on the same photos, from the same reveals.
 
     colorize-eval --task=edits --photos=imagenet-samples.zip --model=default --out=edits
+    colorize-eval --task=edits --dataset=lfw_deepfunneled --dir=data --photos_limit=200 --out=edits_lfw
 
 Writes edits.json, edits.md, edits.png and a contact sheet of four photos into --out, and prints the tables: PSNR by
 reveals, the first model's paired differences to all others, published curves of the same protocol (other images).
@@ -14,6 +15,7 @@ from absl import flags
 from colorize_jax import classical, edit_methods, edit_report, edit_scores, reveals
 from colorize_jax.classical import Propagate
 from colorize_jax.colorize import Colorizer
+from colorize_jax.data.prepared import PhotoSource
 
 _PHOTOS = flags.DEFINE_string("photos", None, "For --task=edits: a folder, zip or tar of colour photos.")
 _LIMIT = flags.DEFINE_integer(
@@ -31,11 +33,12 @@ _CLASSICS = flags.DEFINE_list(
 _WARM_UP = 10
 
 
-def run(models: Mapping[str, str | Path], out: Path, *, seed: int) -> None:
+def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Path, *, seed: int) -> None:
     """Measures each model in modes 'guided' and 'alone', and the classics.
 
     Args:
       models: {name: released model's name or folder}.
+      prepared: photos to measure on, without --photos.
       out: folder to write to.
       seed: of the reveals.
 
@@ -44,7 +47,7 @@ def run(models: Mapping[str, str | Path], out: Path, *, seed: int) -> None:
     """
     rule = reveals.protocol(_PROTOCOL.value)
     classics, counts = _classics(_CLASSICS.value), _counts(_COUNTS.value)
-    photos = _read(rule)
+    photos = _read(rule, prepared)
     methods = _learned(models) | classics
     edit_scores.evaluate_edits(
         photos[:1], methods, counts=[min(_WARM_UP, max(counts))], protocol=rule, draws=1
@@ -81,14 +84,26 @@ def _counts(texts: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def _read(rule: reveals.Protocol) -> list[edit_scores.ColourPhoto]:
-    if _PHOTOS.value is None:
-        raise ValueError("--task=edits needs --photos: a folder, zip or tar of colour photos")
-    photos = []
-    for photo in edit_scores.load_photos(_PHOTOS.value, rule.side):
+def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edit_scores.ColourPhoto]:
+    archive = _PHOTOS.value
+    if (archive is None) == (prepared is None):
+        raise ValueError(
+            "--task=edits needs --photos, a folder, zip or tar of colour photos, or --dataset, a prepared one; not both"
+        )
+    if archive is not None:
+        photos = edit_scores.load_photos(archive, rule.side)
+    elif prepared is not None:  # screened for gray ones when it was prepared
+        records = map(prepared.__getitem__, range(0, len(prepared), _step(len(prepared))))
+        photos = [edit_scores.colour_photo(record.name, record.image, rule.side) for record in records]
+    coloured = []
+    for photo in photos:
         if edit_scores.is_gray(photo):
             print(f"left out: {photo.name} is gray")
         else:
-            photos.append(photo)
-    every = -(-len(photos) // _LIMIT.value) if _LIMIT.value else 1
-    return photos[::every]
+            coloured.append(photo)
+    return coloured[:: _step(len(coloured))]
+
+
+def _step(count: int) -> int:
+    """Of so many photos every how many-th is one of at most --photos_limit."""
+    return max(1, -(-count // _LIMIT.value)) if _LIMIT.value else 1

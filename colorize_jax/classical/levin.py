@@ -6,6 +6,9 @@ weighted mean of its neighbours: one sparse, square, non-symmetric system, whose
 given colours. The weights (Eq. 2) and their constants are the program's.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse import linalg
@@ -67,9 +70,6 @@ def levin(
 def neighbour_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
     """Eq. 2: w_rs ∝ exp(−(Y(r) − Y(s))² / 2σ_r²) over the 3×3 window, rows summing to 1.
 
-    2σ_r² is 0.6 of the variance in r's window, at least so much that the most similar neighbour keeps a weight of
-    0.01.
-
     Args:
       luminance: Y in [0, 1].
 
@@ -77,16 +77,30 @@ def neighbour_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
       (HW, HW) sparse, no diagonal.
     """
     around = _shifted(luminance, np.nan)
-    squared = np.square(around - luminance)
-    spread = _VARIANCE_SHARE * np.nanvar(np.concatenate([around, luminance[None]]), axis=0)
-    least = np.maximum(-np.nanmin(squared, axis=0) / np.log(_LEAST_WEIGHT), _LEAST_SPREAD)
-    affinity = np.nan_to_num(np.exp(-squared / np.maximum(spread, least)))
-    affinity /= affinity.sum(axis=0)
+    affinity = neighbour_shares(luminance, around)
     places = np.arange(luminance.size).reshape(luminance.shape)
     inside = ~np.isnan(around)
     columns = _shifted(places, 0)[inside]
     rows = np.broadcast_to(places, inside.shape)[inside]
     return sparse.csr_array((affinity[inside], (rows, columns)), shape=(luminance.size,) * 2)
+
+
+def neighbour_shares(luminance: Any, around: Any, library: Any = np) -> Any:
+    """Eq. 2's weights (8, H, W) of each pixel's neighbours, 0 beyond the border.
+
+    2σ_r² is 0.6 of the variance in r's window, at least so much that the most similar neighbour keeps a weight of
+    0.01.
+
+    Args:
+      luminance: Y in [0, 1], (H, W).
+      around: Y of the neighbours (8, H, W), not a number beyond the border.
+      library: `numpy`, or `jax.numpy` for its arrays.
+    """
+    squared = library.square(around - luminance[None])
+    spread = _VARIANCE_SHARE * library.nanvar(library.concatenate([around, luminance[None]]), axis=0)
+    least = library.maximum(-library.nanmin(squared, axis=0) / math.log(_LEAST_WEIGHT), _LEAST_SPREAD)
+    affinity = library.nan_to_num(library.exp(-squared / library.maximum(spread, least)[None]))
+    return affinity / affinity.sum(axis=0)[None]
 
 
 def _shifted(plane: np.ndarray, outside: float) -> np.ndarray:

@@ -15,9 +15,11 @@ lifted, for u. Its S is that of `models.refine`: colours have travelled already,
 edges of the lightness part what a coarse cell mixes.
 
 `correct` learns what no solve can know, on top of the others: a network (`models.correct`) sees the fine field, the
-edits and the photo, and changes the field at the photo's own resolution. Solving costs more than that network, and S is
-the photo's, so a photo is revealed several times a step. A share of the photos have their true and regressed colours
-turned together by a random angle, or mirrored: what no photo's content can tell is then learned from the edits.
+edits and the photo, and changes the field at the photo's own resolution, which then settles along the lightness
+(`settle`). Solving costs more than that network, and S is the photo's, so a photo is revealed several times a step.
+With `config.spread.together` both S learn from the corrected answer, too, through the solves. A share of the photos
+have their true and regressed colours turned together by a random angle, or mirrored: what no photo's content can tell
+is then learned from the edits.
 """
 
 import math
@@ -28,7 +30,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax import color, gcrf
+from colorize_jax import color, gcrf, settle
 from colorize_jax.methods.base import Batch, SpreadPrior, Stage, Variables
 from colorize_jax.methods.networks import Inputs, Learned, Networks, apply
 from colorize_jax.methods.pictures import gray_and_truth, picture
@@ -57,6 +59,7 @@ SHOWN = (1, 10, 50, 100)
 
 _LEAST_ERROR = 1e-5  # network units², 41 dB
 _LEAST_RGB_ERROR = 3e-5  # 45 dB
+_BELIEF = -3.9  # log-odds before training: κ = 0.03
 _LEAST_CHROMA = 0.01  # network units, 1.3 in ab: what a gray photo's colours are measured in
 
 
@@ -194,11 +197,14 @@ def correct(
     reach: Float[Array, "B f f"],
     colours: Float[Array, "B n n 2"],
     revealed: Float[Array, "B n n"],
+    pixel_colours: Float[Array, "B m m 2"],
+    pixels_revealed: Float[Array, "B m m"],
 ) -> Float[Array, "B m m 2"]:
     """A field at the resolution of the photos, m = 2n, corrected by the network that was trained for that.
 
     The network's unit of colour is the field's own root mean square: its normalised layers could not tell a pale photo
-    from a colourful one, and what helps the one is noise in the other.
+    from a colourful one, and what helps the one is noise in the other. It tells as well how much each pixel's colour is
+    to be believed, and with that the field settles along the lightness, see `settle`.
 
     Args:
       networks, variables: of the method.
@@ -207,6 +213,7 @@ def correct(
       reach: `Answer.reach`.
       colours: of the edits, on the network's cells.
       revealed: the shares of these cells that they cover; more than 1 count as 1.
+      pixel_colours, pixels_revealed: likewise, on the pixels.
     """
     batch, side = revealed.shape[:2]
     cells, lifted = (jax.image.resize(field, (batch, n, n, 2), "cubic") for n in (side, 2 * side))
@@ -215,7 +222,12 @@ def correct(
     fields = [each / chroma for each in (cells, resize_field(seen.unary, side), known * (colours - cells))]
     shares = [known, resize_field(jnp.concatenate([reach[..., None], seen.log_confidence], axis=-1), side)]
     inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
-    return lifted + chroma * apply(networks, variables, "correct", *inputs)[0]
+    change, belief = apply(networks, variables, "correct", *inputs)[0]
+    confidence = settle.LEAST + (settle.MOST - settle.LEAST) * jax.nn.sigmoid(belief + _BELIEF)
+    lightness = color.network_to_lab(resize_field(seen.lightness, 2 * side), lifted)[..., 0].clip(0, 100)
+    neighbours = jax.lax.stop_gradient(jax.vmap(settle.shares)(lightness))
+    given = (lifted + chroma * change, confidence, pixel_colours, pixels_revealed)
+    return jax.vmap(settle.settle)(neighbours, *given)
 
 
 def refine(
@@ -312,12 +324,9 @@ def _refined(
     side = true.shape[1]
     coarse_true = resize_field(true, side // FINE)
     answer = solve(spread, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
-    coarse, reach = jax.lax.stop_gradient(
-        (answer.field.reshape(coarse_true.shape), answer.reach.reshape(coarse_true.shape[:3]))
-    )
-    colours, revealed = _revealed(places, true, counts)
-    lifted = jax.image.resize(coarse, true.shape, "cubic")
-    return refine(fine, lifted, colours, revealed, beta=beta), reach
+    lifted = jax.image.resize(answer.field.reshape(coarse_true.shape), true.shape, "cubic")
+    field = refine(fine, lifted, *_revealed(places, true, counts), beta=beta)
+    return field, answer.reach.reshape(coarse_true.shape[:3])
 
 
 def _revealed(places: Array, true: Array, counts: Array) -> tuple[Array, Array]:
@@ -354,7 +363,8 @@ def _corrected(
     small = resize_field(true, known.fine.confidence.shape[1])
     field, reach = _refined(known.spread, known.fine, small, places, counts, beta=beta)
     cells = resize_field(true, networks["correct"].side)
-    return field, correct(networks, variables, known.seen, field, reach, *_revealed(places, cells, counts))
+    given = (*_revealed(places, cells, counts), *_revealed(places, true, counts))
+    return field, correct(networks, variables, known.seen, field, reach, *given)
 
 
 def correct_loss(
@@ -367,13 +377,16 @@ def correct_loss(
     beta: float,
     turn: float,
     draws: int,
+    together: bool = False,
 ) -> Learned:
     """Mean over the photos and `draws` of their reveals of the log of the squared sRGB error, at full resolution.
 
-    The metric `gain` is what the network's field is ahead of the one that it was given, in dB.
+    The solves get a gradient where all is trained `together`. The metric `gain` is what the network's field is ahead of
+    the one that it was given, in dB.
     """
     lightness, ab = batch["lightness_large"], batch["ab_large"]
-    known = jax.lax.stop_gradient(_known(networks, variables, batch))
+    known = _known(networks, variables, batch)
+    known = known if together else jax.lax.stop_gradient(known)
     shape = known.seen.unary.shape
 
     def error(field: Array, true: Array) -> Array:
@@ -394,8 +407,13 @@ def correct_loss(
     counts = jnp.floor((MOST + 1.0) ** even - 0.5)
     before, after = jax.vmap(one)(places, turning, counts)
     told = {"squared_error": after.mean(), "gain": 10 * jnp.log10(before / after).mean()}
-    stats = {"correct": variables["batch_stats"].get("correct", {})}
+    stats = {name: variables["batch_stats"].get(name, {}) for name in _corrects(together)}
     return jnp.log(after + _LEAST_RGB_ERROR).mean(), (stats, told)
+
+
+def _corrects(together: bool) -> tuple[str, ...]:
+    """The networks that the stage `correct` trains."""
+    return ("spread", "refine", "correct") if together else ("correct",)
 
 
 def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> Learned:
@@ -551,6 +569,7 @@ def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -
     if "refine" in networks:
         found.append(stage("spread_fine", ("refine",), fine_loss, _fine_from))
     if "correct" in networks:
-        own = {"turn": config.spread.turn, "draws": config.spread.draws}
-        found.append(stage("correct", ("correct",), partial(correct_loss, **own), _correct_from))
+        together = config.spread.get("together", False)
+        own = {"turn": config.spread.turn, "draws": config.spread.draws, "together": together}
+        found.append(stage("correct", _corrects(together), partial(correct_loss, **own), _correct_from))
     return found

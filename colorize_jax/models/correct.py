@@ -34,8 +34,8 @@ class CorrectNetwork(nn.Module):
         shares: Float[Array, "B n n K"],
         *,
         train: bool = False,
-    ) -> Float[Array, "B m m 2"]:
-        """The change of 2n × 2n pixels, in the unit of `colours`.
+    ) -> tuple[Float[Array, "B m m 2"], Float[Array, "B m m"]]:
+        """The change of 2n × 2n pixels, in the unit of `colours`, and log-odds of how much to believe its result.
 
         Args:
           lightness: network units, best of 2n × 2n pixels.
@@ -59,9 +59,12 @@ class CorrectNetwork(nn.Module):
         high = self._block(2 * width)(high + resize_field(self._conv(2 * width, 1)(low), side // 2))
         top = self._block(width)(top + resize_field(self._conv(width, 1)(high), side))
 
+        change, belief = (self._last(name, 4 * count)(top) for name, count in (("change", 2), ("belief", 1)))
+        return _to_pixels(change), _to_pixels(belief)[..., 0]
+
+    def _last(self, name: str, channels: int) -> nn.Module:
         zeros = nn.initializers.zeros_init()
-        change = nn.Conv(8, (3, 3), name="change", kernel_init=zeros, dtype=self.dtype)(top)
-        return _to_pixels(change.astype(jnp.float32))
+        return nn.Conv(channels, (3, 3), name=name, kernel_init=zeros, dtype=self.dtype)
 
     def _conv(self, channels: int, kernel: int = 3, stride: int = 1) -> nn.Module:
         return Convolution(channels, kernel, stride, self.dtype)
@@ -70,11 +73,11 @@ class CorrectNetwork(nn.Module):
         return Residual(channels, self.dtype)
 
 
-def _to_pixels(cells: Float[Array, "B n n 8"]) -> Float[Array, "B m m 2"]:
-    """Each cell's four pixels of two channels, m = 2n (Shi et al. 2016)."""
+def _to_pixels(cells: Float[Array, "B n n 4C"]) -> Float[Array, "B m m C"]:
+    """Each cell's four pixels of C channels in float32, m = 2n (Shi et al. 2016)."""
     batch, side = cells.shape[:2]
-    split = cells.reshape(batch, side, side, 2, 2, 2)
-    return split.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * side, 2 * side, 2)
+    split = cells.astype(jnp.float32).reshape(batch, side, side, 2, 2, -1)
+    return split.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * side, 2 * side, -1)
 
 
 class Convolution(nn.Module):

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorize_jax.data.prepare import prepare
+from colorize_jax.data.prepared import PhotoSource
+
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -51,10 +54,24 @@ def test_a_model_stands_beside_the_classics(folder):
     assert again.returncode == 1 and "out holds an evaluation already" in again.stderr
 
 
+def test_a_prepared_set_has_the_photos_of_its_test_split(folder):
+    prepare("folder", directory=folder / "data", source=folder / "photos.zip", name="blocks", test_images=2)
+    done = _run(
+        "--dataset=blocks", "--photos_limit=1", "--draws=1", "--reveals=5", "--classics=gray", "--out=prepared",
+        cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "prepared" / "edits.json").read_text())
+    tested = PhotoSource(folder / "data", "blocks", "test")
+    assert len(tested) == 2 and found["photos"] == [tested[0].name]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((), "--task=edits needs --photos"),
+        (("--photos=photos.zip", "--dataset=blocks"), "--dataset, a prepared one; not both"),
+        (("--dataset=missing",), "'missing' is not prepared in data"),
         (("--photos=photos.zip", "--classics=zhang"), "--classics has 'zhang'; allowed are gray"),
         (("--photos=photos.zip", "--reveals=1,many"), "--reveals is '1,many'"),
         (("--photos=photos.zip", "--workdir=run"), "colorize-export"),
