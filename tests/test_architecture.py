@@ -14,14 +14,14 @@ PACKAGE = ROOT / "colorize_jax"
 # From the ground up. A module may import its own layer and those before it.
 LAYERS = [
     {"shapes", "color", "config", "reveals"},
-    {"data", "gcrf"},
-    {"models"},
+    {"data", "gcrf", "classical"},
+    {"models", "settle"},
     {"colour_statistics"},
     {"losses"},
     {"methods"},
     {"train", "bundle"},
     {"release"},
-    {"photo", "upsample", "classical"},
+    {"photo", "upsample"},
     {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch", "ledger", "bulk"},
     {
         "metrics",
