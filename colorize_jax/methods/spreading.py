@@ -224,7 +224,7 @@ def correct(
     inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
     change, belief = apply(networks, variables, "correct", *inputs)[0]
     confidence = settle.LEAST + (settle.MOST - settle.LEAST) * jax.nn.sigmoid(belief + _BELIEF)
-    lightness = color.network_to_lab(resize_field(seen.lightness, 2 * side), lifted)[..., 0].clip(0, 100)
+    lightness = color.network_to_lightness(resize_field(seen.lightness, 2 * side))[..., 0].clip(0, 100)
     neighbours = jax.lax.stop_gradient(jax.vmap(settle.shares)(lightness))
     given = (lifted + chroma * change, confidence, pixel_colours, pixels_revealed)
     return jax.vmap(settle.settle)(neighbours, *given)
