@@ -50,16 +50,32 @@ def mixture_hard_assignment(
       log_weights: ln π.
       means: μ.
       sigma: σ, the fixed deviation of every component.
-      relaxation: share of the squared distance that is spread evenly over all components, in [0, 1). 0 is the
-        paper's equation, under which a component that never wins never moves (Rupprecht et al. 2017, Eq. 5).
+      relaxation: see `hard_assignment`; 0 is the paper's equation.
 
     Returns:
       The loss, and the assignment as one-hot rows.
     """
-    distances = jnp.square(code[:, None, :] - means).sum(axis=-1)
+    distances = jnp.square(code[:, None, :] - means).sum(axis=-1) / (2 * sigma**2)
+    return hard_assignment(distances, log_weights, relaxation=relaxation)
+
+
+def hard_assignment(
+    distances: Float[Array, "B M"], log_weights: Float[Array, "B M"], *, relaxation: float = 0.0
+) -> tuple[Float[Array, "B"], Float[Array, "B M"]]:
+    """-ln π^(m) + d^(m), where m is the component of the smallest distance d.
+
+    Args:
+      distances: d, in nats.
+      log_weights: ln π.
+      relaxation: share of the distances that is spread evenly over all components, in [0, 1). At 0 a component that
+        never wins never moves (Rupprecht et al. 2017, Eq. 5).
+
+    Returns:
+      The loss, and the assignment as one-hot rows.
+    """
     assignment = jax.nn.one_hot(distances.argmin(axis=-1), distances.shape[-1])
     share = (1 - relaxation) * assignment + relaxation / distances.shape[-1]
-    return -(assignment * log_weights).sum(-1) + (share * distances).sum(-1) / (2 * sigma**2), assignment
+    return (share * distances - assignment * log_weights).sum(axis=-1), assignment
 
 
 def squared_norm(difference: Float[Array, "B H W C"]) -> Float[Array, "B"]:

@@ -50,6 +50,10 @@ def get_config() -> ConfigDict:
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
 
+    config.modes = ConfigDict()  # of scc: mixture and decoder learn together from the best of the decoded means
+    config.modes.learned = False
+    config.modes.scale = 0.01  # an error of so much, network units, is one nat beside the mixture's weights
+
     config.loss = ConfigDict()  # of scc
     config.loss.reconstruction = "absolute"  # or 'squared'
     # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
@@ -114,6 +118,8 @@ def get_config() -> ConfigDict:
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.vae = ConfigDict({"epochs": 10.0, "batch_size": 32, "lr": 1e-3})
     config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
+    # It may have calibration_batches of its own: those of a stage of no epochs would measure other networks anew.
+    config.stages.modes = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 5e-4, "calibration_batches": 64})
     config.stages.spread_coarse = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
     config.stages.spread = ConfigDict({"epochs": 1.0, "batch_size": 16, "lr": 5e-4})
     config.stages.spread_fine = ConfigDict({"epochs": 0.2, "batch_size": 8, "lr": 2e-3})

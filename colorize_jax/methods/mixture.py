@@ -134,11 +134,15 @@ def picture_samples(
     return gray_and_truth(batch) | versions
 
 
+def shown(config: Any) -> int:
+    """How many modes are evaluated and shown: the papers show the top five."""
+    return min(5, config.mdn.components)
+
+
 def stage(
     config: Any, networks: Networks, inputs: Callable[[Batch], Inputs], *, encode: Encode, sample: Sample
 ) -> Stage:
     """The stage `mdn`, for a method that encodes colours with `encode` and draws versions with `sample`."""
-    shown = min(5, config.mdn.components)  # the papers show the top five
     return build_stage(
         config,
         "mdn",
@@ -153,6 +157,6 @@ def stage(
             relaxation=config.mdn.relaxation,
             sampled_code=config.mdn.code == "sample",
         ),
-        evaluate=partial(evaluate_samples, sample, shown),
-        pictures=partial(picture_samples, sample, shown),
+        evaluate=partial(evaluate_samples, sample, shown(config)),
+        pictures=partial(picture_samples, sample, shown(config)),
     )

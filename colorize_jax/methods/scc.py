@@ -9,6 +9,7 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `unary` | encoder, gray features f1-f4, decoder | Eq. (7) on the unary colours |
 | `structure` | structure encoder, the decoder's two top layers | Eq. (7) on the G-CRF's output, the unary masked by H |
 | `mdn` | mixture density network | Eq. (9) |
+| `modes` | that and the decoder, where `config.modes` asks for it | see `methods/modes.py` |
 | `spread_coarse`, `spread` | an S for edits, where `config.spread` asks for one | see `methods/spreading.py` |
 """
 
@@ -19,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods import features, mixture, spreading
+from colorize_jax.methods import features, mixture, modes, spreading
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
 from colorize_jax.methods.mixture import draw_codes
 from colorize_jax.methods.networks import (
@@ -131,6 +132,18 @@ def decode(
     return apply(parts.networks, variables, "top", trunk)[0]
 
 
+def decode_versions(
+    parts: Parts, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
+) -> tuple[Float[Array, "B N F F 2"], dict[str, Any]]:
+    """Unary colours of N codes of each image; and new batch statistics of the decoder."""
+    count = codes.shape[1]
+    gray = jax.tree.map(lambda f: jnp.repeat(f, count, axis=0), gray_features(parts, variables, batch))
+    flat = codes.reshape(-1, codes.shape[-1])
+    trunk, stats_trunk = apply(parts.networks, variables, "trunk", flat, gray, train=train)
+    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=train)
+    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats_trunk, **stats_top}
+
+
 def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
     """f1-f4 of the lightness."""
     return apply(parts.networks, variables, "gray", batch["lightness"])[0]
@@ -208,9 +221,7 @@ def sample(
     codes, weights = draw_codes(
         parts.networks, variables, batch, rng, sigma=parts.sigma, samples=samples, rule=rule
     )
-    repeated = jax.tree.map(lambda f: jnp.repeat(f, samples, axis=0), gray_features(parts, variables, batch))
-    unary = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), repeated)
-    unary = unary.reshape(*codes.shape[:2], *unary.shape[1:])
+    unary, _ = decode_versions(parts, variables, batch, codes)
     structure, _ = embed(parts, variables, batch)
     return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
 
@@ -415,7 +426,15 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         config, networks, inputs, encode=partial(encode, parts), sample=partial(sample, parts)
     )
     first = features.stages(config, networks, inputs)
-    return [*first, unary, structure, mdn, *spreading.stages(config, networks, inputs)]
+    best = modes.stages(
+        config,
+        networks,
+        inputs,
+        decoder=("trunk", "top"),
+        decode=partial(decode_versions, parts),
+        sample=partial(sample, parts),
+    )
+    return [*first, unary, structure, mdn, *best, *spreading.stages(config, networks, inputs)]
 
 
 def example_inputs(networks: Networks, config: Any, batch: Batch) -> Inputs:

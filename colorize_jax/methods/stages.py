@@ -56,6 +56,6 @@ def build_stage(
         evaluate=evaluate,
         pictures=pictures,
         calibrate=loss_to_calibrate(loss, trained),
-        calibration_batches=config.optim.calibration_batches,
+        calibration_batches=settings.get("calibration_batches", config.optim.calibration_batches),
         accumulate=config.optim.accumulate,
     )

@@ -1,0 +1,81 @@
+"""Stage `modes`: the mixture's means and the decoder learn from the colours that they decode to, best of M.
+
+Eq. (9) asks for the component that is closest in the code. Codes are not colours: a direction of the code counts as
+much as any other whatever the decoder makes of it, and the squared distance, in units of σ², drowns the weights. Here
+every mean is decoded, the component whose colours come closest to the true ones wins, and the decoder's weights follow:
+
+    min over m of  ‖x - D(μ^(m), g)‖₁ / s  -  ln π^(m)
+
+with the mean absolute error for ‖·‖₁, the one that the error of best is measured in. It is the loss of multiple choice
+learning (Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax import losses
+from colorize_jax.methods import mixture
+from colorize_jax.methods.base import Batch, Stage, Variables
+from colorize_jax.methods.networks import Inputs, Learned, Networks
+from colorize_jax.methods.stages import build_stage
+from colorize_jax.models.layers import resize_field
+from colorize_jax.shapes import Array, Float
+
+Decode = Callable[..., tuple[Float[Array, "B M F F 2"], dict[str, Any]]]
+"""`(variables, batch, codes (B, M, Z), *, train) -> (colours, new batch statistics)`."""
+
+
+def modes_loss(
+    networks: Networks,
+    decode: Decode,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    scale: float,
+    relaxation: float,
+) -> Learned:
+    """The loss above; `scale` is s, network units."""
+    (log_weights, means), stats = mixture.predict(networks, variables, batch, train=True, rng=rng)
+    colours, stats_decoder = decode(variables, batch, means, train=True)
+    true = resize_field(batch["ab"], colours.shape[-2])
+    errors = jax.vmap(losses.absolute_error, (1, None), 1)(colours, true)
+    value, assignment = losses.hard_assignment(errors / scale, log_weights, relaxation=relaxation)
+    metrics = {
+        "assignment_entropy_nats": jax.scipy.special.entr(assignment.mean(axis=0)).sum(),
+        "weights_nats": -(assignment * log_weights).sum(axis=-1).mean(),
+        "best_of_all_error": errors.min(axis=-1).mean(),
+    }
+    return value.mean(), ({**stats, **stats_decoder}, metrics)
+
+
+def stages(
+    config: Any,
+    networks: Networks,
+    inputs: Callable[[Batch], Inputs],
+    *,
+    decoder: tuple[str, ...],
+    decode: Decode,
+    sample: mixture.Sample,
+) -> list[Stage]:
+    """The stage `modes`, where `config.modes.learned` asks for it; `decoder` names the networks that `decode` runs."""
+    if not config.modes.learned:
+        return []
+    stage = build_stage(
+        config,
+        "modes",
+        networks,
+        inputs,
+        trained=("mdn", *decoder),
+        loss=partial(
+            modes_loss, networks, decode, scale=config.modes.scale, relaxation=config.mdn.relaxation
+        ),
+        evaluate=partial(mixture.evaluate_samples, sample, mixture.shown(config)),
+        pictures=partial(mixture.picture_samples, sample, mixture.shown(config)),
+    )
+    return [stage]

@@ -1,0 +1,103 @@
+"""The stage `modes`: mixture and decoder learn from the best of the colours that the means decode to."""
+
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from colorize_jax import methods
+from colorize_jax.config import beside, resolve
+from colorize_jax.methods import mixture, modes, scc
+from colorize_jax.models.layers import resize_field
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
+
+
+def rng(seed=0):
+    return jax.random.key(seed)
+
+
+@pytest.fixture(scope="module")
+def config():
+    config = beside(str(CONFIGS), "base")
+    config.update_from_flattened_dict({"width": 1 / 32, "modes.learned": True})
+    config.stages.modes.lr = 3e-3
+    return resolve(config, images=640)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return {
+        "lightness": jax.random.uniform(rng(1), (4, 64, 64, 1), minval=-1),
+        "ab": 0.3 * jnp.broadcast_to(jax.random.normal(rng(2), (4, 1, 1, 2)), (4, 64, 64, 2)),
+    }
+
+
+@pytest.fixture(scope="module")
+def stage(config):
+    return next(stage for stage in methods.build(config).stages if stage.name == "modes")
+
+
+@pytest.fixture(scope="module")
+def variables(config, batch):
+    found = None
+    for seed, stage in enumerate(methods.build(config).stages):
+        found = stage.init(rng(seed), batch, found).variables
+    kernel = found["params"]["top"]["colour"]["kernel"]
+    found["params"]["top"]["colour"]["kernel"] = 0.05 * jax.random.normal(rng(9), kernel.shape)
+    return found
+
+
+def test_it_stands_behind_the_mixtures_stage(config):
+    names = [stage.name for stage in methods.build(config).stages]
+    assert names == ["features", "unary", "structure", "mdn", "modes"]
+
+
+def test_the_loss_is_the_closest_decoded_means(config, variables, batch):
+    """Against one decode at a time, on the networks' statistics of this batch."""
+    parts = scc.build_parts(config)
+    loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
+    value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.0))(
+        variables, batch, rng(), jnp.zeros(())
+    )
+    (log_weights, means), _ = mixture.predict(parts.networks, variables, batch, train=True, rng=rng())
+    colours, _ = scc.decode_versions(parts, variables, batch, means, train=True)
+    errors = np.abs(colours - resize_field(batch["ab"], 32)[:, None]).mean(axis=(2, 3, 4))
+    best = errors.argmin(axis=1)
+    expected = errors.min(axis=1) / 0.02 - np.asarray(log_weights)[np.arange(4), best]
+    np.testing.assert_allclose(value, expected.mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["best_of_all_error"], errors.min(axis=1).mean(), rtol=1e-4)
+
+
+def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
+    parts = scc.build_parts(config)
+    codes = jax.random.normal(rng(3), (4, 3, 64))
+    together, stats = scc.decode_versions(parts, variables, batch, codes)
+    gray = scc.gray_features(parts, variables, batch)
+    for n in range(3):
+        alone = scc.decode(parts, variables, codes[:, n], gray)
+        np.testing.assert_allclose(together[:, n], alone, atol=1e-5)
+    assert stats == {}
+
+
+def test_it_learns_several_colours_of_one_photo_and_changes_nothing_else(stage, variables, batch):
+    """Four photos of one gray image and four colours: no single answer is right, four modes can be."""
+    same = {**batch, "lightness": jnp.broadcast_to(batch["lightness"][:1], batch["lightness"].shape)}
+    state = stage.init(rng(), same, variables)._replace(**variables)
+    update = jax.jit(stage.update)
+    errors = []
+    for step in range(40):
+        state, metrics = update(state, same, rng(step))
+        errors.append(float(metrics["best_of_all_error"]))
+    single = float(jnp.abs(same["ab"] - jnp.median(same["ab"], axis=0, keepdims=True)).mean())
+    assert errors[-1] < 0.5 * single < errors[0]
+    unchanged = jax.tree.map(lambda a, b: bool((a == b).all()), variables["params"], state.params)
+    assert {name for name, same in unchanged.items() if not all(jax.tree.leaves(same))} == {
+        "mdn",
+        "trunk",
+        "top",
+    }
