@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     )
     config.data.crop = 0.7
     config.stages.correct.epochs = 0.0
-    config.stages.modes.update({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
+    config.stages.modes.update({"epochs": 2.6, "batch_size": 32, "lr": 6e-4})
     config.log.eval_images = 256
     config.log.eval_every_epochs = 0.5
     return config.lock()
