@@ -48,6 +48,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mdn.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
     "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
     "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
+    "mdn.chroma": (_POSITIVE, "a positive number; 1 leaves sampled colours as they are decoded"),
     "modes.scale": (_POSITIVE, "a positive number, network units"),
     "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
     "loss.likelihood_noise": (

@@ -49,6 +49,7 @@ def get_config() -> ConfigDict:
     config.mdn.width = 0.0  # 0 is config.width
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
+    config.mdn.chroma = 1.0  # scc multiplies sampled colours by it
 
     config.modes = ConfigDict()  # of scc: mixture and decoder learn together from the best of the decoded means
     config.modes.learned = False

@@ -57,6 +57,7 @@ class Parts(NamedTuple):
       beta_test: β at test time.
       floor: weight of gray on every pixel; it bounds the overshoot where H is 0.
       exclude_diagonal: a pixel must not explain itself.
+      chroma: sampled colours are multiplied by it. Least absolute errors are medians, paler than photos.
     """
 
     networks: Networks
@@ -66,6 +67,7 @@ class Parts(NamedTuple):
     beta_test: float
     floor: float
     exclude_diagonal: bool
+    chroma: float = 1.0
 
 
 def build(config: Any) -> Method:
@@ -94,6 +96,7 @@ def build_parts(config: Any) -> Parts:
         beta_test=crf.beta_test,
         floor=crf.floor,
         exclude_diagonal=crf.exclude_diagonal,
+        chroma=config.mdn.get("chroma", 1.0),
     )
 
 
@@ -221,7 +224,7 @@ def sample(
     codes, weights = draw_codes(
         parts.networks, variables, batch, rng, sigma=parts.sigma, samples=samples, rule=rule
     )
-    unary, _ = decode_versions(parts, variables, batch, codes)
+    unary = parts.chroma * decode_versions(parts, variables, batch, codes)[0]
     structure, _ = embed(parts, variables, batch)
     return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
 
