@@ -38,6 +38,8 @@ def test_every_config_resolves_and_survives_json(name):
         ("gcrf.floor", 0.0),
         ("gcrf.beta_test", -5.0),
         ("mdn.relaxation", 1.0),
+        ("mdn.chroma", 0.0),
+        ("modes.scale", 0.0),
         ("loss.reconstruction", "huber"),
         ("checkpoint.every_steps", 0),
         ("field_loss.bins", "zhang"),

@@ -90,6 +90,7 @@ def test_the_record_is_complete():
         "unary",
         "structure",
         "mdn",
+        "modes",
         "spread_coarse",
         "spread",
         "spread_fine",

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from colorize_jax import losses
 from colorize_jax.methods import mixture

@@ -102,6 +102,17 @@ def test_modes_are_the_heaviest_means_and_ignore_the_key(sampler, variables, bat
     assert (drawn.field.var(axis=1).mean(axis=(1, 2, 3)) > 0).all()
 
 
+def test_chroma_multiplies_what_is_sampled(sampler, variables, batch):
+    twice = methods.build(tiny(**{"mdn.chroma": 2.0}))
+    drawn = sampler(variables, batch, rng(), samples=2, rule="modes")
+    doubled = jax.jit(twice.sample, static_argnames=("samples", "rule"))(
+        variables, batch, rng(), samples=2, rule="modes"
+    )
+    np.testing.assert_allclose(doubled.unary, 2 * drawn.unary, rtol=1e-5)
+    np.testing.assert_allclose(doubled.field, 2 * drawn.field, atol=1e-5)
+    np.testing.assert_array_equal(doubled.weights, drawn.weights)
+
+
 def test_random_samples_follow_the_key(sampler, variables, batch):
     drawn = sampler(variables, batch, rng(), samples=9, rule="random")
     again = sampler(variables, batch, rng(), samples=9, rule="random")
