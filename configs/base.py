@@ -51,9 +51,7 @@ def get_config() -> ConfigDict:
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
     config.mdn.chroma = 1.0  # scc multiplies sampled colours by it
 
-    config.modes = (
-        ConfigDict()
-    )  # of scc: mixture and decoder learn together from the best of the decoded means
+    config.modes = ConfigDict()  # of scc: mixture and decoder learn from the best of the decoded means
     config.modes.learned = False
     config.modes.scale = 0.01  # an error of so much, network units, is one nat beside the mixture's weights
 

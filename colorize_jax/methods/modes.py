@@ -1,13 +1,13 @@
 """Stage `modes`: the mixture's means and the decoder learn from the colours that they decode to, best of M.
 
 Eq. (9) asks for the component that is closest in the code. Codes are not colours: a direction of the code counts as
-much as any other whatever the decoder makes of it, and the squared distance, in units of σ², drowns the weights. Here
-every mean is decoded, the component whose colours come closest to the true ones wins, and the decoder's weights follow:
+much as any other, whatever the decoder makes of it. Here every mean is decoded, and the one whose colours come closest
+to the true ones learns, with the decoder and the mixture's weights:
 
-    min over m of  ‖x - D(μ^(m), g)‖₁ / s  -  ln π^(m)
+    ‖x - D(μ^(m), g)‖ / s - ln π^(m),      m the component of the smallest ‖x - D(μ^(m), g)‖
 
-with the mean absolute error for ‖·‖₁, the one that the error of best is measured in. It is the loss of multiple choice
-learning (Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`).
+with the mean absolute error for ‖·‖, which the error of best is measured in. It is the loss of multiple choice learning
+(Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`).
 """
 
 from collections.abc import Callable

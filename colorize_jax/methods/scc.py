@@ -67,7 +67,7 @@ class Parts(NamedTuple):
     beta_test: float
     floor: float
     exclude_diagonal: bool
-    chroma: float = 1.0
+    chroma: float
 
 
 def build(config: Any) -> Method:
