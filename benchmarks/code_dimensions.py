@@ -25,10 +25,10 @@ def main(workdir: Path, images: int = 64) -> None:
     mean, log_variance = scc.encode(parts, variables, batch)
     nats = np.asarray(0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance)).mean(axis=0)
     gray = scc.gray_features(parts, variables, batch)
-    at_rest = scc.decode(parts, variables, jnp.zeros_like(mean), gray)
+    at_rest, _ = scc.decode(parts, variables, jnp.zeros_like(mean), gray)
     print(f"{nats.sum():.2f} nats in {len(nats)} dimensions, {images} images\n dim  nats  variance  effect")
     for dimension in np.argsort(-nats)[:SHOWN]:
-        moved = scc.decode(parts, variables, jnp.zeros_like(mean).at[:, dimension].set(1.0), gray)
+        moved, _ = scc.decode(parts, variables, jnp.zeros_like(mean).at[:, dimension].set(1.0), gray)
         effect = float(jnp.abs(moved - at_rest).mean())
         print(f"{dimension:4d} {nats[dimension]:5.2f} {float(mean[:, dimension].var()):9.2f} {effect:7.4f}")
 

@@ -119,7 +119,8 @@ def get_config() -> ConfigDict:
     config.stages.structure = ConfigDict({"epochs": 15.0, "batch_size": 32, "lr": 1e-3})
     config.stages.vae = ConfigDict({"epochs": 10.0, "batch_size": 32, "lr": 1e-3})
     config.stages.mdn = ConfigDict({"epochs": 7.0, "batch_size": 32, "lr": 1e-3})
-    # It may have calibration_batches of its own: those of a stage of no epochs would measure other networks anew.
+    # A stage may have calibration_batches of its own, instead of optim's. Those measure the networks of all stages
+    # anew, also of stages of no epochs; a run that goes on with this stage alone must leave these as they are.
     config.stages.modes = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 5e-4, "calibration_batches": 64})
     config.stages.spread_coarse = ConfigDict({"epochs": 3.0, "batch_size": 32, "lr": 1e-3})
     config.stages.spread = ConfigDict({"epochs": 1.0, "batch_size": 16, "lr": 5e-4})

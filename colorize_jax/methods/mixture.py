@@ -134,9 +134,13 @@ def picture_samples(
     return gray_and_truth(batch) | versions
 
 
-def shown(config: Any) -> int:
-    """How many modes are evaluated and shown: the papers show the top five."""
-    return min(5, config.mdn.components)
+def judged(config: Any, sample: Sample) -> dict[str, Callable[..., dict[str, Array]]]:
+    """`evaluate` and `pictures` of a stage that trains the mixture: its top five modes, as the papers show them."""
+    samples = min(5, config.mdn.components)
+    return {
+        "evaluate": partial(evaluate_samples, sample, samples),
+        "pictures": partial(picture_samples, sample, samples),
+    }
 
 
 def stage(
@@ -157,6 +161,5 @@ def stage(
             relaxation=config.mdn.relaxation,
             sampled_code=config.mdn.code == "sample",
         ),
-        evaluate=partial(evaluate_samples, sample, shown(config)),
-        pictures=partial(picture_samples, sample, shown(config)),
+        **judged(config, sample),
     )

@@ -74,7 +74,6 @@ def stages(
         loss=partial(
             modes_loss, networks, decode, scale=config.modes.scale, relaxation=config.mdn.relaxation
         ),
-        evaluate=partial(mixture.evaluate_samples, sample, mixture.shown(config)),
-        pictures=partial(mixture.picture_samples, sample, mixture.shown(config)),
+        **mixture.judged(config, sample),
     )
     return [stage]

@@ -41,7 +41,8 @@ from colorize_jax.models.structure import StructureEncoder
 from colorize_jax.models.vae import DecoderTop, DecoderTrunk, Encoder, GrayFeatures
 from colorize_jax.shapes import Array, Float
 
-UNARY_NETWORKS = ("encoder", "gray", "trunk", "top")
+DECODER_NETWORKS = ("trunk", "top")
+UNARY_NETWORKS = ("encoder", "gray", *DECODER_NETWORKS)
 STRUCTURE_NETWORKS = ("structure", "top")
 SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "features", "mdn")
 
@@ -128,23 +129,27 @@ def encode(
 
 
 def decode(
-    parts: Parts, variables: Variables, code: Float[Array, "B Z"], gray: tuple[Array, ...]
-) -> Float[Array, "B F F 2"]:
-    """Unary colours α of a code, network units; `gray` are f1-f4."""
-    trunk, _ = apply(parts.networks, variables, "trunk", code, gray)
-    return apply(parts.networks, variables, "top", trunk)[0]
+    parts: Parts,
+    variables: Variables,
+    code: Float[Array, "B Z"],
+    gray: tuple[Array, ...],
+    *,
+    train: bool = False,
+) -> tuple[Float[Array, "B F F 2"], dict[str, Any]]:
+    """Unary colours α of a code, network units; and new batch statistics. `gray` are f1-f4."""
+    trunk, stats_trunk = apply(parts.networks, variables, "trunk", code, gray, train=train)
+    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=train)
+    return unary, {**stats_trunk, **stats_top}
 
 
 def decode_versions(
     parts: Parts, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
 ) -> tuple[Float[Array, "B N F F 2"], dict[str, Any]]:
-    """Unary colours of N codes of each image; and new batch statistics of the decoder."""
+    """`decode` for N codes of each image."""
     count = codes.shape[1]
     gray = jax.tree.map(lambda f: jnp.repeat(f, count, axis=0), gray_features(parts, variables, batch))
-    flat = codes.reshape(-1, codes.shape[-1])
-    trunk, stats_trunk = apply(parts.networks, variables, "trunk", flat, gray, train=train)
-    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=train)
-    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats_trunk, **stats_top}
+    unary, stats = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
+    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), stats
 
 
 def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
@@ -241,7 +246,7 @@ def reconstruct(
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B F F 2"]]:
     """(Unary, G-CRF output) decoded from the mean code of the true colours: what the VAE can express."""
     mean, _ = encode(parts, variables, batch)
-    unary = decode(parts, variables, mean, gray_features(parts, variables, batch))
+    unary, _ = decode(parts, variables, mean, gray_features(parts, variables, batch))
     structure, _ = embed(parts, variables, batch)
     return unary, make_consistent(parts, structure, unary[:, None], beta=parts.beta_test)[:, 0]
 
@@ -262,11 +267,10 @@ def unary_loss(
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
     gray, stats_gray = train("gray", batch["lightness"])
-    trunk, stats_trunk = train("trunk", code, gray)
-    unary, stats_top = train("top", trunk)
+    unary, stats_decoder = decode(parts, variables, code, gray, train=True)
     error = reconstruction(unary, resize_field(batch["ab"], parts.field)).mean()
     kl = losses.kl_to_standard_normal(mean, log_variance).mean()
-    stats = {**stats_encoder, **stats_gray, **stats_trunk, **stats_top}
+    stats = {**stats_encoder, **stats_gray, **stats_decoder}
     return error + kl_weight * kl, (stats, {"reconstruction": error, "kl_nats": kl})
 
 
@@ -346,7 +350,7 @@ def _absolute(difference: Array) -> Array:
 
 def _unary_of_truth(parts: Parts, variables: Variables, batch: Batch) -> Array:
     mean, _ = encode(parts, variables, batch)
-    return decode(parts, variables, mean, gray_features(parts, variables, batch))
+    return decode(parts, variables, mean, gray_features(parts, variables, batch))[0]
 
 
 def _evaluate_unary(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
@@ -433,7 +437,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         config,
         networks,
         inputs,
-        decoder=("trunk", "top"),
+        decoder=DECODER_NETWORKS,
         decode=partial(decode_versions, parts),
         sample=partial(sample, parts),
     )

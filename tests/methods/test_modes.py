@@ -58,7 +58,6 @@ def test_it_stands_behind_the_mixtures_stage(config):
 
 
 def test_the_loss_is_the_closest_decoded_means(config, variables, batch):
-    """Against one decode at a time, on the networks' statistics of this batch."""
     parts = scc.build_parts(config)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.0))(
@@ -79,7 +78,7 @@ def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
     together, stats = scc.decode_versions(parts, variables, batch, codes)
     gray = scc.gray_features(parts, variables, batch)
     for n in range(3):
-        alone = scc.decode(parts, variables, codes[:, n], gray)
+        alone, _ = scc.decode(parts, variables, codes[:, n], gray)
         np.testing.assert_allclose(together[:, n], alone, atol=1e-5)
     assert stats == {}
 
