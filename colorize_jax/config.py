@@ -17,6 +17,7 @@ FIELD_WEIGHTS = ("l2", "hist", "mah", "grad", "kl")
 
 _POSITIVE: Callable[[Any], bool] = lambda x: x > 0  # noqa: E731
 _NOT_NEGATIVE: Callable[[Any], bool] = lambda x: x >= 0  # noqa: E731
+_ONE_OR_MORE: Callable[[Any], bool] = lambda x: x >= 1  # noqa: E731
 _SHARE: Callable[[Any], bool] = lambda x: 0 <= x < 1  # noqa: E731
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -29,6 +30,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.test": (lambda x: len(x) == 2, "(prepared name, split)"),
     "data.image_size": (lambda x: x == 2 * FIELD_SIDE, f"{2 * FIELD_SIDE}, the supplement's"),
     "data.crop": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
+    "data.crop_largest": (_ONE_OR_MORE, "a multiple of the short side, at least 1"),
+    "data.stretch": (_ONE_OR_MORE, "a ratio, at least 1"),
     "data.epoch_images": (_NOT_NEGATIVE, "a number of images, or 0 for the size of the first data set"),
     "data.threads": (_POSITIVE, "a positive number"),
     "model.latent": (_POSITIVE, "a positive number; the paper's is 64"),
@@ -49,7 +52,9 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
     "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
     "mdn.chroma": (_POSITIVE, "a positive number; 1 leaves sampled colours as they are decoded"),
+    "mdn.choice": (lambda x: x in ("weight", "cover"), "'weight' or 'cover'"),
     "modes.scale": (_POSITIVE, "a positive number, network units"),
+    "modes.chroma_power": (_NOT_NEGATIVE, "a number, at least 0"),
     "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
     "loss.likelihood_noise": (
         _NOT_NEGATIVE,

@@ -23,6 +23,8 @@ def get_config() -> ConfigDict:
     config.data.lightness_large = 0  # side of a second, larger gray image; VGG-16 needs 224
     config.data.ab_large = False  # whether it keeps its colours, as stage 'correct' needs
     config.data.crop = 1.0  # smallest random square crop, as a share of the short side; 1 is centred
+    config.data.crop_largest = 1.0  # largest one; above 1 the photo is mirrored at its borders
+    config.data.stretch = 1.0  # largest ratio of a crop's sides; every crop is squashed to a square
     config.data.flip = True
     config.data.epoch_images = 0  # images of one epoch; 0 is the size of the mixture's first data set
     config.data.threads = 2
@@ -50,10 +52,13 @@ def get_config() -> ConfigDict:
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
     config.mdn.chroma = 1.0  # scc multiplies sampled colours by it
+    # Of rule 'modes', for scc: the modes of largest 'weight', as the paper; or those that 'cover' the mixture's colours.
+    config.mdn.choice = "weight"
 
     config.modes = ConfigDict()  # of scc: mixture and decoder learn from the best of the decoded means
     config.modes.learned = False
     config.modes.scale = 0.01  # an error of so much, network units, is one nat beside the mixture's weights
+    config.modes.chroma_power = 0.0  # a photo counts by its mean chroma to this power
 
     config.loss = ConfigDict()  # of scc
     config.loss.reconstruction = "absolute"  # or 'squared'

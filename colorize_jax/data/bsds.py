@@ -51,9 +51,6 @@ def _regions(content: bytes, side: int) -> list[np.ndarray]:
 
 def _scaled(labels: np.ndarray, side: int) -> Int[np.ndarray, "S S"]:
     box = transforms.centre_box(labels.shape[1], labels.shape[0])
-    corners = (box.left, box.top, box.left + box.side, box.top + box.side)
     # One label a pixel, that of its middle: labels have no average.
-    small = Image.fromarray(labels.astype(np.int32)).resize(
-        (side, side), Image.Resampling.NEAREST, box=corners
-    )
+    small = Image.fromarray(labels.astype(np.int32)).resize((side, side), Image.Resampling.NEAREST, box=box)
     return np.unique(np.asarray(small), return_inverse=True)[1].reshape(side, side)

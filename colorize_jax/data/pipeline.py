@@ -198,7 +198,15 @@ def check_shard(batch_size: int, shard_index: int, shard_count: int) -> None:
 
 def view_of(data: Any) -> View:
     """The training view that `config.data` asks for."""
-    return View(data.image_size, data.lightness_large, data.crop, data.flip, data.get("ab_large", False))
+    return View(
+        image_size=data.image_size,
+        lightness_large=data.lightness_large,
+        crop=data.crop,
+        crop_largest=data.get("crop_largest", 1.0),
+        stretch=data.get("stretch", 1.0),
+        flip=data.flip,
+        ab_large=data.get("ab_large", False),
+    )
 
 
 def training(

@@ -32,8 +32,11 @@ class View(NamedTuple):
     Attributes:
       image_size: side S of the image in pixels.
       lightness_large: side L of a second, larger gray image of the same crop; 0 for none.
-      crop: side of the smallest random square crop as a fraction of the photo's short side, in (0, 1];
-        1 crops the centre.
+      crop: side of the smallest random square crop as a fraction of the photo's short side, in (0, 1].
+      crop_largest: side of the largest; what lies outside of the photo, where it is above 1, is its mirror image.
+        1, as `crop`, crops the centre.
+      stretch: largest ratio of a crop's sides, at least 1; a crop is squashed to a square, as photos are that are
+        colorized.
       flip: whether half of the images are mirrored.
       ab_large: whether the larger image keeps its colours.
     """
@@ -41,20 +44,23 @@ class View(NamedTuple):
     image_size: int = 64
     lightness_large: int = 0
     crop: float = 1.0
+    crop_largest: float = 1.0
+    stretch: float = 1.0
     flip: bool = False
     ab_large: bool = False
 
     def centred(self) -> "View":
         """The view without anything random: what evaluation uses."""
-        return self._replace(crop=1.0, flip=False)
+        return self._replace(crop=1.0, crop_largest=1.0, stretch=1.0, flip=False)
 
 
 class Box(NamedTuple):
-    """A square in a photo: left, top and side in pixels."""
+    """A rectangle, in pixels of a photo, which it can exceed."""
 
     left: float
     top: float
-    side: float
+    right: float
+    bottom: float
 
 
 def decode(content: bytes, at_least: int) -> Image.Image:
@@ -87,15 +93,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def centre_box(width: int, height: int) -> Box:
     """The largest square in the middle of a photo."""
     side = min(width, height)
-    return Box((width - side) / 2, (height - side) / 2, side)
+    left, top = (width - side) / 2, (height - side) / 2
+    return Box(left, top, left + side, top + side)
 
 
-def random_box(width: int, height: int, smallest: float, rng: np.random.Generator) -> Box:
-    """A random square whose side is `smallest` to 1 times the short side; `smallest` = 1: the centre."""
-    if smallest == 1:
+def random_box(width: int, height: int, view: View, rng: np.random.Generator) -> Box:
+    """A random box of the view, in the photo where it is small enough, else around it."""
+    if view.crop == view.crop_largest == view.stretch == 1:
         return centre_box(width, height)
-    side = min(width, height) * rng.uniform(smallest, 1)
-    return Box(rng.uniform(0, width - side), rng.uniform(0, height - side), side)
+    side = min(width, height) * rng.uniform(view.crop, view.crop_largest)
+    ratio = view.stretch ** rng.uniform(-1, 1) if view.stretch > 1 else 1.0
+    wide, high = side * ratio**0.5, side / ratio**0.5
+    left, top = (rng.uniform(*sorted((0, spare))) for spare in (width - wide, height - high))
+    return Box(left, top, left + wide, top + high)
 
 
 def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixels:
@@ -110,16 +120,29 @@ def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixel
         view = view.centred()
     image = decode(content, math.ceil(max(view.image_size, view.lightness_large) / view.crop))
     mirrored = view.flip and rng is not None and rng.random() < 0.5
-    box = centre_box(*image.size) if rng is None else random_box(*image.size, view.crop, rng)
+    box = centre_box(*image.size) if rng is None else random_box(*image.size, view, rng)
     sizes = {"rgb": view.image_size, "rgb_large": view.lightness_large}
     return {key: _scaled(image, box, size, mirrored) for key, size in sizes.items() if size}
 
 
 def _scaled(image: Image.Image, box: Box, size: int, mirrored: bool) -> UInt8[np.ndarray, "S S 3"]:
-    corners = (box.left, box.top, box.left + box.side, box.top + box.side)
+    image, box = _around(image, box)
     # Hamming's window antialiases as well as bicubic at half the price, and does not ring at edges.
-    small = np.asarray(image.resize((size, size), Image.Resampling.HAMMING, box=corners))
+    small = np.asarray(image.resize((size, size), Image.Resampling.HAMMING, box=box))
     return small[:, ::-1] if mirrored else small
+
+
+def _around(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:
+    """A photo that is mirrored at its borders as far as the box exceeds it, and the same box in that."""
+    width, height = image.size
+    before = [max(0, math.ceil(-low)) for low in (box.left, box.top)]
+    after = [max(0, math.ceil(high)) for high in (box.right - width, box.bottom - height)]
+    if not any(before + after):
+        return image, box
+    pad = ((before[1], after[1]), (before[0], after[0]), (0, 0))
+    left, top = before
+    moved = Box(box.left + left, box.top + top, box.right + left, box.bottom + top)
+    return Image.fromarray(np.pad(np.asarray(image), pad, mode="symmetric")), moved
 
 
 def to_network(photo: Pixels, *, ab_large: bool = False) -> Example:

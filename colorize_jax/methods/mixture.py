@@ -14,7 +14,7 @@ from colorize_jax.methods.pictures import gray_and_truth, picture
 from colorize_jax.methods.stages import build_stage
 from colorize_jax.models import features as feature_models
 from colorize_jax.models.layers import resize_field
-from colorize_jax.shapes import Array, Float
+from colorize_jax.shapes import Array, Float, Int
 
 Encode = Callable[[Variables, Batch], tuple[Array, Array]]
 """`(variables, batch) -> (mean, log-variance) of q(z | x)`, both (B, Z)."""
@@ -71,6 +71,35 @@ def draw_codes(
         raise ValueError(f"rule is {rule!r}; allowed are 'modes' and 'random'")
     codes = jnp.take_along_axis(means, chosen[..., None], axis=1) + spread
     return codes, jnp.exp(jnp.take_along_axis(log_weights, chosen, axis=1))
+
+
+def cover(
+    versions: Float[Array, "B M F F 2"], weights: Float[Array, "B M"], samples: int
+) -> tuple[Int[Array, "B N"], Float[Array, "B N"]]:
+    """N of M versions for which the error of best is small, if the truth were version m with probability π^(m).
+
+    The first is the version of the smallest expected absolute error; each further one lowers the expected error of the
+    best of those chosen most: greedy k-medoids, within 1 - 1/e of the largest gain (Nemhauser et al. 1978).
+
+    Returns:
+      Their indices, and the weight that each stands for: that of the versions which it is the closest to.
+    """
+
+    def one(versions: Array, weights: Array) -> tuple[Array, Array]:
+        distances = jax.vmap(lambda a: jnp.abs(versions - a).mean(axis=(1, 2, 3)))(versions)
+        chosen: list[Array] = []
+        best = jnp.full(len(weights), jnp.inf)
+        taken = jnp.zeros(len(weights), bool)
+        for _ in range(samples):
+            expected = jnp.minimum(best, distances) @ weights
+            pick = jnp.where(taken, jnp.inf, expected).argmin()
+            best, taken = jnp.minimum(best, distances[pick]), taken.at[pick].set(True)
+            chosen.append(pick)
+        indices = jnp.stack(chosen)
+        closest = jax.nn.one_hot(distances[indices].argmin(axis=0), samples)
+        return indices, weights @ closest
+
+    return jax.vmap(one)(versions, weights)
 
 
 def mdn_loss(

@@ -6,7 +6,8 @@ to the true ones learns, with the decoder and the mixture's weights:
 
     ‖x - D(μ^(m), g)‖ / s - ln π^(m),      m the component of the smallest ‖x - D(μ^(m), g)‖
 
-with the mean absolute error for ‖·‖, which the error of best is measured in. It is the loss of multiple choice learning
+with the mean absolute error for ‖·‖, which the error of best is measured in. A photo counts by its mean chroma to the
+power `config.modes.chroma_power`: pale photos do not call for a pale version of every other one. It is the loss of multiple choice learning
 (Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`).
 """
 
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from colorize_jax import losses
 from colorize_jax.methods import mixture
@@ -38,6 +40,7 @@ def modes_loss(
     *,
     scale: float,
     relaxation: float,
+    chroma_power: float = 0.0,
 ) -> Learned:
     """The loss above; `scale` is s, network units."""
     (log_weights, means), stats = mixture.predict(networks, variables, batch, train=True, rng=rng)
@@ -50,7 +53,8 @@ def modes_loss(
         "weights_nats": -(assignment * log_weights).sum(axis=-1).mean(),
         "best_of_all_error": errors.min(axis=-1).mean(),
     }
-    return value.mean(), ({**stats, **stats_decoder}, metrics)
+    chroma = jnp.linalg.norm(true, axis=-1).mean(axis=(1, 2)) ** chroma_power
+    return (chroma * value).sum() / chroma.sum(), ({**stats, **stats_decoder}, metrics)
 
 
 def stages(
@@ -72,7 +76,12 @@ def stages(
         inputs,
         trained=("mdn", *decoder),
         loss=partial(
-            modes_loss, networks, decode, scale=config.modes.scale, relaxation=config.mdn.relaxation
+            modes_loss,
+            networks,
+            decode,
+            scale=config.modes.scale,
+            relaxation=config.mdn.relaxation,
+            chroma_power=config.modes.chroma_power,
         ),
         **mixture.judged(config, sample),
     )

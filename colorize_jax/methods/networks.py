@@ -21,6 +21,9 @@ Inputs = dict[str, tuple[Any, ...]]
 Learned = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
 """A loss, and (new batch statistics by network, metrics)."""
 
+VARIANCE_FLOOR = 0.01
+"""Of BatchNorm at inference, as a share of a layer's mean variance; see `with_floor`."""
+
 
 def apply(
     networks: Networks,
@@ -34,10 +37,24 @@ def apply(
     network = networks[name]
     own = {"params": variables["params"][name], "batch_stats": variables["batch_stats"].get(name, {})}
     if not train:
+        own["batch_stats"] = with_floor(own["batch_stats"])
         return network.apply(own, *inputs, train=False), {}
     rngs = None if rng is None else {"dropout": rng}
     output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
     return output, {name: new["batch_stats"]}
+
+
+def with_floor(statistics: Any) -> Any:
+    """BatchNorm's statistics for inference: no variance is below `VARIANCE_FLOOR` times its layer's mean one.
+
+    A channel that no photo of training fired has the variance 0. On the photo that does fire it, its answer would be
+    multiplied by 300, in layer after layer, and the colours by a thousand.
+    """
+
+    def floored(path: Any, value: Array) -> Array:
+        return jnp.maximum(value, VARIANCE_FLOOR * value.mean()) if path[-1].key == "var" else value
+
+    return jax.tree_util.tree_map_with_path(floored, statistics)
 
 
 def init_networks(rng: Array, networks: Networks, inputs: Inputs, names: tuple[str, ...]) -> Variables:

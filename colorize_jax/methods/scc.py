@@ -22,7 +22,6 @@ import jax.numpy as jnp
 from colorize_jax import gcrf, losses
 from colorize_jax.methods import features, mixture, modes, spreading
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
-from colorize_jax.methods.mixture import draw_codes
 from colorize_jax.methods.networks import (
     Inputs,
     Learned,
@@ -59,6 +58,7 @@ class Parts(NamedTuple):
       floor: weight of gray on every pixel; it bounds the overshoot where H is 0.
       exclude_diagonal: a pixel must not explain itself.
       chroma: sampled colours are multiplied by it. Least absolute errors are medians, paler than photos.
+      choice: how rule 'modes' chooses among the modes: by 'weight', or those that 'cover' them, see `mixture.cover`.
     """
 
     networks: Networks
@@ -69,6 +69,7 @@ class Parts(NamedTuple):
     floor: float
     exclude_diagonal: bool
     chroma: float
+    choice: str
 
 
 def build(config: Any) -> Method:
@@ -98,6 +99,7 @@ def build_parts(config: Any) -> Parts:
         floor=crf.floor,
         exclude_diagonal=crf.exclude_diagonal,
         chroma=config.mdn.get("chroma", 1.0),
+        choice=config.mdn.get("choice", "weight"),
     )
 
 
@@ -221,15 +223,18 @@ def sample(
       batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where the features are VGG-16's.
       rng: used by rule 'random' only.
       samples: N. Under 'modes' at most the number of mixture components.
-      rule: 'modes', the mixture means by falling weight; or 'random', draws from the mixture.
+      rule: 'modes', mixture means, chosen as `Parts.choice` says; or 'random', draws from the mixture.
 
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
-    codes, weights = draw_codes(
-        parts.networks, variables, batch, rng, sigma=parts.sigma, samples=samples, rule=rule
-    )
+    draw = partial(mixture.draw_codes, parts.networks, variables, batch, rng, sigma=parts.sigma, rule=rule)
+    covered = rule == "modes" and parts.choice == "cover"
+    codes, weights = draw(samples=max(samples, parts.networks["mdn"].components) if covered else samples)
     unary = parts.chroma * decode_versions(parts, variables, batch, codes)[0]
+    if covered:
+        chosen, weights = mixture.cover(unary, weights, samples)
+        unary = jnp.take_along_axis(unary, chosen[:, :, None, None, None], axis=1)
     structure, _ = embed(parts, variables, batch)
     return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
 
