@@ -1,4 +1,4 @@
-"""The released model whose mixture and decoder go on learning, from photos at more sizes and shapes, and vivid ones first.
+"""The released model whose mixture and decoder go on learning, from photos of more sizes and shapes, vivid ones first.
 
     colorize-train --config=configs/scc_photos_vivid.py --workdir=runs/scc_photos_vivid
     colorize-export --workdir=runs/scc_photos_vivid --out=colorize_jax/weights/default
@@ -28,5 +28,5 @@ def get_config() -> ConfigDict:
     config.data.crop = 0.6
     config.data.crop_largest = 1.4
     config.data.stretch = 1.35
-    config.stages.modes.update({"epochs": 4.8, "batch_size": 32, "lr": 7e-4})
+    config.stages.modes.update({"epochs": 9.0, "batch_size": 32, "lr": 7e-4})
     return config.lock()
