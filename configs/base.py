@@ -52,7 +52,7 @@ def get_config() -> ConfigDict:
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
     config.mdn.chroma = 1.0  # scc multiplies sampled colours by it
-    # Of rule 'modes', for scc: the modes of largest 'weight', as the paper; or those that 'cover' the mixture's colours.
+    # What rule 'modes' takes, of scc: the modes of largest 'weight', as the paper; or those that 'cover' the colours.
     config.mdn.choice = "weight"
 
     config.modes = ConfigDict()  # of scc: mixture and decoder learn from the best of the decoded means

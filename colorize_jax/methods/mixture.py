@@ -86,12 +86,12 @@ def cover(
     """
 
     def one(versions: Array, weights: Array) -> tuple[Array, Array]:
-        distances = jax.vmap(lambda a: jnp.abs(versions - a).mean(axis=(1, 2, 3)))(versions)
+        distances = jnp.abs(versions[:, None] - versions[None]).mean(axis=(2, 3, 4))
         chosen: list[Array] = []
         best = jnp.full(len(weights), jnp.inf)
         taken = jnp.zeros(len(weights), bool)
         for _ in range(samples):
-            expected = jnp.minimum(best, distances) @ weights
+            expected = jnp.minimum(best[None], distances) @ weights
             pick = jnp.where(taken, jnp.inf, expected).argmin()
             best, taken = jnp.minimum(best, distances[pick]), taken.at[pick].set(True)
             chosen.append(pick)

@@ -6,9 +6,9 @@ to the true ones learns, with the decoder and the mixture's weights:
 
     ‖x - D(μ^(m), g)‖ / s - ln π^(m),      m the component of the smallest ‖x - D(μ^(m), g)‖
 
-with the mean absolute error for ‖·‖, which the error of best is measured in. A photo counts by its mean chroma to the
-power `config.modes.chroma_power`: pale photos do not call for a pale version of every other one. It is the loss of multiple choice learning
-(Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`).
+with the mean absolute error for ‖·‖, which the error of best is measured in. It is the loss of multiple choice learning
+(Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`). A photo counts by its mean chroma to the
+power `config.modes.chroma_power`: above 0, pale photos do not call for a pale version of every other one.
 """
 
 from collections.abc import Callable

@@ -97,6 +97,41 @@ def test_random_view_is_a_function_of_its_generator():
     assert np.abs(small.astype(float) - one["rgb"]).mean() < 4  # the same crop, the same side up
 
 
+def test_crops_are_as_large_and_as_stretched_as_the_view_says():
+    view, rng = View(crop=0.6, crop_largest=1.4, stretch=1.5), np.random.default_rng(0)
+    boxes = np.array([transforms.random_box(120, 80, view, rng) for _ in range(2000)])
+    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    sides, ratios = np.sqrt(wide * high) / 80, wide / high
+    np.testing.assert_allclose([sides.min(), sides.max()], [0.6, 1.4], atol=0.01)
+    np.testing.assert_allclose([ratios.min(), ratios.max()], [1 / 1.5, 1.5], atol=0.01)
+    for low, high, length in ((boxes[:, 0], boxes[:, 2], 120), (boxes[:, 1], boxes[:, 3], 80)):
+        inside = high - low <= length
+        assert (low[inside] >= 0).all() and (high[inside] <= length).all()
+        assert (low[~inside] <= 0).all() and (high[~inside] >= length).all()  # around the photo
+
+
+def test_what_lies_outside_of_a_photo_is_its_mirror_image():
+    picture = Image.fromarray(synthetic.draw(3))
+    around, box = transforms._around(picture, transforms.Box(-10.5, 4, 100, 99))
+    inside, mirrored = np.asarray(picture), np.asarray(around)
+    assert mirrored.shape == (99, 96 + 11 + 4, 3) and box == transforms.Box(0.5, 4, 111, 99)
+    np.testing.assert_array_equal(mirrored[:96, 11:107], inside)
+    np.testing.assert_array_equal(mirrored[:96, :11], inside[:, 10::-1])
+    np.testing.assert_array_equal(mirrored[96:, 11:107], inside[:92:-1])
+    assert transforms._around(picture, transforms.Box(0, 0, 96, 96))[0] is picture
+
+
+def test_a_stretched_crop_is_squashed_to_a_square():
+    content = saved(Image.fromarray(synthetic.draw(4)))
+    view = View(image_size=32, crop=0.5, crop_largest=1.5, stretch=2.0)
+    shown = [transforms.pixels(content, view, np.random.default_rng(seed))["rgb"] for seed in range(8)]
+    assert {image.shape for image in shown} == {(32, 32, 3)}
+    assert len({image.tobytes() for image in shown}) == 8
+    np.testing.assert_array_equal(
+        transforms.pixels(content, view, None)["rgb"], transforms.pixels(content, View(32), None)["rgb"]
+    )
+
+
 def test_half_of_the_images_are_mirrored():
     content = saved(Image.fromarray(synthetic.draw(5)))
     upright = transforms.pixels(content, View(), None)["rgb"]

@@ -72,6 +72,23 @@ def test_the_loss_is_the_closest_decoded_means(config, variables, batch):
     np.testing.assert_allclose(metrics["best_of_all_error"], errors.min(axis=1).mean(), rtol=1e-4)
 
 
+def test_photos_count_by_their_chroma(config, variables, batch):
+    parts = scc.build_parts(config)
+    loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
+    photos = {**batch, "ab": batch["ab"].at[0].set(0)}  # a gray one among them
+
+    told = partial(loss, scale=0.02, relaxation=0.0, chroma_power=1.0)
+    value, _ = told(variables, photos, rng(), jnp.zeros(()))
+    (log_weights, means), _ = mixture.predict(parts.networks, variables, photos, train=True, rng=rng())
+    colours, _ = scc.decode_versions(parts, variables, photos, means, train=True)
+    true = resize_field(photos["ab"], 32)
+    errors = np.abs(colours - true[:, None]).mean(axis=(2, 3, 4))
+    each = errors.min(axis=1) / 0.02 - np.asarray(log_weights)[np.arange(4), errors.argmin(axis=1)]
+    chroma = np.linalg.norm(true, axis=-1).mean(axis=(1, 2))
+    assert chroma[0] == 0 < chroma[1:].min()
+    np.testing.assert_allclose(value, np.average(each, weights=chroma), rtol=1e-4)
+
+
 def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
     parts = scc.build_parts(config)
     codes = jax.random.normal(rng(3), (4, 3, 64))

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
-from colorize_jax.methods import scc, stages
+from colorize_jax.methods import mixture, scc, stages
 from colorize_jax.models import vgg
 from colorize_jax.models.layers import MOMENTUM
 
@@ -100,6 +100,25 @@ def test_modes_are_the_heaviest_means_and_ignore_the_key(sampler, variables, bat
     assert (jnp.diff(drawn.weights, axis=1) <= 0).all()
     np.testing.assert_array_equal(drawn.field, again.field)
     assert (drawn.field.var(axis=1).mean(axis=(1, 2, 3)) > 0).all()
+
+
+def test_modes_that_cover_are_modes_chosen_by_their_colours(sampler, variables, batch):
+    covering = methods.build(tiny(**{"mdn.choice": "cover"}))
+    sample = jax.jit(covering.sample, static_argnames=("samples", "rule"))
+    drawn = sample(variables, batch, rng(), samples=5, rule="modes")
+    modes = sampler(variables, batch, rng(), samples=8, rule="modes")
+    chosen, weights = mixture.cover(modes.unary, modes.weights, 5)
+    for image, picks in enumerate(np.asarray(chosen)):
+        np.testing.assert_allclose(drawn.unary[image], modes.unary[image, picks], atol=1e-5)
+        np.testing.assert_allclose(drawn.field[image], modes.field[image, picks], atol=1e-5)
+    np.testing.assert_allclose(drawn.weights, weights, rtol=1e-5)
+    with pytest.raises(ValueError, match="samples is 9, but rule 'modes' has 8 modes"):
+        covering.sample(variables, batch, rng(), samples=9, rule="modes")
+    random = [
+        method.sample(variables, batch, rng(), samples=2, rule="random").unary
+        for method in (covering, methods.build(tiny()))
+    ]
+    np.testing.assert_array_equal(*random)
 
 
 def test_chroma_multiplies_what_is_sampled(sampler, variables, batch):
