@@ -123,7 +123,7 @@ class Colorizer:
           image: a path, a PIL image, an array (see `photo.photo_from_array`) or a Photo.
           samples: N, at least 1.
           seed: of rule 'random'; the same seed gives the same versions.
-          rule: 'modes', the most probable versions by falling weight; or 'random', draws.
+          rule: 'modes', the mixture's means, chosen as the model's config says; or 'random', draws.
 
         Raises:
           PhotoError: an image that cannot be read; a ValueError.

@@ -5,13 +5,18 @@ pictures; run it again when the model is replaced on purpose.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from colorize_jax import bundle, methods
 from colorize_jax.colorize import Colorizer
+from colorize_jax.data import pipeline
+from colorize_jax.data.prepare import prepare
 
 GOLDEN = Path(__file__).parent / "golden" / "released.json"
 GRID = 4
@@ -69,6 +74,22 @@ def test_versions_differ_and_are_no_shade_of_one_colour(golden):
     assert field.var(axis=0).mean() > 1e-5
     means = field.mean(axis=(1, 2))
     assert np.linalg.norm(means[:, None] - means[None], axis=-1).max() > 0.02
+
+
+@pytest.mark.real_data
+def test_no_photo_makes_the_colours_explode(tmp_path, real_data):
+    """One church of 150 had colours of a thousand times their range: it fired channels that training never did."""
+    prepare("lsun_church", directory=tmp_path, source=real_data)
+    config = ConfigDict(bundle.load_config("default"))
+    config.data.update({"dir": str(tmp_path), "test": ("lsun_church", "test")})
+    method = methods.build(config)
+    variables = bundle.load_bundle("default", method.abstract_variables()).variables
+    sample = jax.jit(partial(method.sample, samples=5, rule="modes"))
+    largest = [
+        float(np.abs(sample(variables, {"lightness": batch["lightness"]}, jax.random.key(0)).unary).max())
+        for batch in pipeline.evaluation(config.data, batch_size=50)
+    ]
+    assert len(largest) == 3 and 0.1 < max(largest) < 1.5  # network units: the most vivid blue of sRGB has 0.84
 
 
 def test_weights_fit_and_are_small():

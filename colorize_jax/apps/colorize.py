@@ -28,7 +28,7 @@ from colorize_jax.photo import Photo, check_writable
 _OUT = flags.DEFINE_string("out", "colorized", "Folder for the versions; made where it is missing.")
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of --rule=random.")
-_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "The most probable versions, or random ones.")
+_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Means of the mixture, or draws from it.")
 _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
 )

@@ -45,7 +45,7 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "For --workdir: by def
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared data set; by default the config's.")
 _SPLIT = flags.DEFINE_string("split", None, "Its split; by default the config's, or test.")
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Colour versions of each image.", lower_bound=1)
-_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Mixture means by weight, or draws.")
+_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Means of the mixture, or draws from it.")
 _LIFT = flags.DEFINE_enum("lift", "bicubic", ["bicubic", "jbu"], "From the field to the images' size.")
 _IMAGES = flags.DEFINE_integer("images", 1000, "Test images at most.", lower_bound=1)
 _FIT_IMAGES = flags.DEFINE_integer(
