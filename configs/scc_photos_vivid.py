@@ -18,6 +18,9 @@ def get_config() -> ConfigDict:
     config.init_from = "default"
     config.modes.chroma_power = 1.0
     config.mdn.choice = "cover"
+    config.mdn.chroma = (
+        1.0  # photos that count by their chroma leave nothing to multiply: `benchmarks/chroma.py`
+    )
     config.data.mixture = (
         ("lfw_deepfunneled", "train", 0.4),
         ("imagenette", "train", 0.18),
