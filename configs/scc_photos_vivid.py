@@ -15,12 +15,9 @@ from colorize_jax.config import beside
 def get_config() -> ConfigDict:
     config = beside(__file__, "scc_photos_modes")
     config.seed = 9
-    config.init_from = "default"
     config.modes.chroma_power = 1.0
     config.mdn.choice = "cover"
-    config.mdn.chroma = (
-        1.0  # photos that count by their chroma leave nothing to multiply: `benchmarks/chroma.py`
-    )
+    config.mdn.chroma = 1.0  # vivid colours need no more: `benchmarks/chroma.py`
     config.data.mixture = (
         ("lfw_deepfunneled", "train", 0.4),
         ("imagenette", "train", 0.18),
@@ -31,5 +28,5 @@ def get_config() -> ConfigDict:
     config.data.crop = 0.6
     config.data.crop_largest = 1.4
     config.data.stretch = 1.35
-    config.stages.modes.update({"epochs": 9.0, "batch_size": 32, "lr": 7e-4})
+    config.stages.modes.update({"epochs": 9.0, "lr": 7e-4})
     return config.lock()

@@ -89,9 +89,8 @@ def test_no_photo_makes_the_colours_explode(tmp_path, real_data):
         float(np.abs(sample(variables, {"lightness": batch["lightness"]}, jax.random.key(0)).unary).max())
         for batch in pipeline.evaluation(config.data, batch_size=50)
     ]
-    assert (
-        len(largest) == 3 and 0.1 < max(largest) < 1.5
-    )  # network units: the most vivid blue of sRGB has 0.84
+    assert len(largest) == 3
+    assert 0.1 < max(largest) < 1.5  # network units: the most vivid blue of sRGB has 0.84
 
 
 def test_weights_fit_and_are_small():

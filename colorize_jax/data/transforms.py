@@ -33,10 +33,9 @@ class View(NamedTuple):
       image_size: side S of the image in pixels.
       lightness_large: side L of a second, larger gray image of the same crop; 0 for none.
       crop: side of the smallest random square crop as a fraction of the photo's short side, in (0, 1].
-      crop_largest: side of the largest; what lies outside of the photo, where it is above 1, is its mirror image.
-        1, as `crop`, crops the centre.
+      crop_largest: side of the largest, at least 1; what lies outside of the photo is its mirror image.
       stretch: largest ratio of a crop's sides, at least 1; a crop is squashed to a square, as photos are that are
-        colorized.
+        colorized. Where all three are 1 the crop is the centre.
       flip: whether half of the images are mirrored.
       ab_large: whether the larger image keeps its colours.
     """
@@ -102,6 +101,7 @@ def random_box(width: int, height: int, view: View, rng: np.random.Generator) ->
     if view.crop == view.crop_largest == view.stretch == 1:
         return centre_box(width, height)
     side = min(width, height) * rng.uniform(view.crop, view.crop_largest)
+    # No draw for what is not asked for: the crops of a seed stay those of older configs.
     ratio = view.stretch ** rng.uniform(-1, 1) if view.stretch > 1 else 1.0
     wide, high = side * ratio**0.5, side / ratio**0.5
     left, top = (rng.uniform(*sorted((0, spare))) for spare in (width - wide, height - high))
@@ -121,12 +121,12 @@ def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixel
     image = decode(content, math.ceil(max(view.image_size, view.lightness_large) / view.crop))
     mirrored = view.flip and rng is not None and rng.random() < 0.5
     box = centre_box(*image.size) if rng is None else random_box(*image.size, view, rng)
+    image, box = _around(image, box)
     sizes = {"rgb": view.image_size, "rgb_large": view.lightness_large}
     return {key: _scaled(image, box, size, mirrored) for key, size in sizes.items() if size}
 
 
 def _scaled(image: Image.Image, box: Box, size: int, mirrored: bool) -> UInt8[np.ndarray, "S S 3"]:
-    image, box = _around(image, box)
     # Hamming's window antialiases as well as bicubic at half the price, and does not ring at edges.
     small = np.asarray(image.resize((size, size), Image.Resampling.HAMMING, box=box))
     return small[:, ::-1] if mirrored else small

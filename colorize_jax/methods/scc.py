@@ -230,6 +230,7 @@ def sample(
     """
     draw = partial(mixture.draw_codes, parts.networks, variables, batch, rng, sigma=parts.sigma, rule=rule)
     covered = rule == "modes" and parts.choice == "cover"
+    # All modes, to choose among; more, where more are asked for, so that `draw_codes` refuses them.
     codes, weights = draw(samples=max(samples, parts.networks["mdn"].components) if covered else samples)
     unary = parts.chroma * decode_versions(parts, variables, batch, codes)[0]
     if covered:
