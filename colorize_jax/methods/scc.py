@@ -9,7 +9,7 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `unary` | encoder, gray features f1-f4, decoder | Eq. (7) on the unary colours |
 | `structure` | structure encoder, the decoder's two top layers | Eq. (7) on the G-CRF's output, the unary masked by H |
 | `mdn` | mixture density network | Eq. (9) |
-| `modes` | that and the decoder, where `config.modes` asks for it | see `methods/modes.py` |
+| `modes` | that, f1-f4 and the decoder, where `config.modes` asks for it | see `methods/modes.py` |
 | `spread_coarse`, `spread` | an S for edits, where `config.spread` asks for one | see `methods/spreading.py` |
 """
 
@@ -148,10 +148,10 @@ def decode_versions(
     parts: Parts, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
 ) -> tuple[Float[Array, "B N F F 2"], dict[str, Any]]:
     """`decode` for N codes of each image."""
-    count = codes.shape[1]
-    gray = jax.tree.map(lambda f: jnp.repeat(f, count, axis=0), gray_features(parts, variables, batch))
-    unary, stats = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
-    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), stats
+    features, stats = apply(parts.networks, variables, "gray", batch["lightness"], train=train)
+    gray = jax.tree.map(lambda f: jnp.repeat(f, codes.shape[1], axis=0), features)
+    unary, stats_decoder = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
+    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats, **stats_decoder}
 
 
 def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
@@ -443,7 +443,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         config,
         networks,
         inputs,
-        decoder=DECODER_NETWORKS,
+        decoder=("gray", *DECODER_NETWORKS),
         decode=partial(decode_versions, parts),
         sample=partial(sample, parts),
     )

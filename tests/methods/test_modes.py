@@ -57,19 +57,34 @@ def test_it_stands_behind_the_mixtures_stage(config):
     assert names == ["features", "unary", "structure", "mdn", "modes"]
 
 
-def test_the_loss_is_the_closest_decoded_means(config, variables, batch):
+def by_hand(parts, variables, photos, loss_rng):
+    """What the loss is made of: errors of all means, of the closest and the drawn one, ln π."""
+    drop, draw = jax.random.split(loss_rng)
+    (log_weights, means), _ = mixture.predict(parts.networks, variables, photos, train=True, rng=drop)
+    true = resize_field(photos["ab"], 32)[:, None]
+
+    def errors(codes):
+        colours, _ = scc.decode_versions(parts, variables, photos, codes, train=True)
+        return np.abs(colours - true).mean(axis=(2, 3, 4))
+
+    rows = np.arange(len(means))
+    closest = errors(means).argmin(axis=1)
+    drawn = np.asarray(jax.random.randint(draw, (len(means),), 0, means.shape[1]))
+    learned = errors(jnp.stack([means[rows, closest], means[rows, drawn]], axis=1))
+    return errors(means), learned, np.asarray(log_weights)[rows, closest]
+
+
+def test_the_loss_is_the_closest_decoded_means_and_a_share_of_any(config, variables, batch):
     parts = scc.build_parts(config)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
-    value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.0))(
+    value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.25))(
         variables, batch, rng(), jnp.zeros(())
     )
-    (log_weights, means), _ = mixture.predict(parts.networks, variables, batch, train=True, rng=rng())
-    colours, _ = scc.decode_versions(parts, variables, batch, means, train=True)
-    errors = np.abs(colours - resize_field(batch["ab"], 32)[:, None]).mean(axis=(2, 3, 4))
-    best = errors.argmin(axis=1)
-    expected = errors.min(axis=1) / 0.02 - np.asarray(log_weights)[np.arange(4), best]
+    errors, learned, log_weight = by_hand(parts, variables, batch, rng())
+    expected = (0.75 * learned[:, 0] + 0.25 * learned[:, 1]) / 0.02 - log_weight
     np.testing.assert_allclose(value, expected.mean(), rtol=1e-4)
     np.testing.assert_allclose(metrics["best_of_all_error"], errors.min(axis=1).mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["weights_nats"], -log_weight.mean(), rtol=1e-4)
 
 
 def test_photos_count_by_their_chroma(config, variables, batch):
@@ -79,14 +94,25 @@ def test_photos_count_by_their_chroma(config, variables, batch):
 
     told = partial(loss, scale=0.02, relaxation=0.0, chroma_power=1.0)
     value, _ = told(variables, photos, rng(), jnp.zeros(()))
-    (log_weights, means), _ = mixture.predict(parts.networks, variables, photos, train=True, rng=rng())
-    colours, _ = scc.decode_versions(parts, variables, photos, means, train=True)
-    true = resize_field(photos["ab"], 32)
-    errors = np.abs(colours - true[:, None]).mean(axis=(2, 3, 4))
-    each = errors.min(axis=1) / 0.02 - np.asarray(log_weights)[np.arange(4), errors.argmin(axis=1)]
-    chroma = np.linalg.norm(true, axis=-1).mean(axis=(1, 2))
+    _, learned, log_weight = by_hand(parts, variables, photos, rng())
+    chroma = np.linalg.norm(photos["ab"], axis=-1).mean(axis=(1, 2))
     assert chroma[0] == 0 < chroma[1:].min()
-    np.testing.assert_allclose(value, np.average(each, weights=chroma), rtol=1e-4)
+    np.testing.assert_allclose(
+        value, np.average(learned[:, 0] / 0.02 - log_weight, weights=chroma), rtol=1e-4
+    )
+
+
+def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(config, variables, batch):
+    """One photo, whose colours the decoder makes of one mean only: what the others decode to cannot move a weight."""
+    parts = scc.build_parts(config)
+    photo = jax.tree.map(lambda x: x[:1], batch)
+    loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
+    gradient = jax.grad(lambda v: loss(v, photo, rng(), jnp.zeros(()), scale=0.02, relaxation=0.25)[0])(
+        variables
+    )
+    head = np.asarray(gradient["params"]["mdn"]["mixture"]["kernel"])[:, : 8 * 64].reshape(-1, 8, 64)
+    moved = np.abs(head).sum(axis=(0, 2)) > 0
+    assert 1 <= moved.sum() <= 2
 
 
 def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
@@ -114,6 +140,7 @@ def test_it_learns_several_colours_of_one_photo_and_changes_nothing_else(stage, 
     unchanged = jax.tree.map(lambda a, b: bool((a == b).all()), variables["params"], state.params)
     assert {name for name, same in unchanged.items() if not all(jax.tree.leaves(same))} == {
         "mdn",
+        "gray",
         "trunk",
         "top",
     }
