@@ -23,5 +23,5 @@ def get_config() -> ConfigDict:
         ("imagenet_photos", "train", 0.14),
         ("lsun_church", "train", 0.14),
     )
-    config.stages.modes.update({"epochs": 14.0, "lr": 1e-3})
+    config.stages.modes.update({"epochs": 8.5, "lr": 1e-3})
     return config.lock()
