@@ -326,6 +326,7 @@ def tell_layers(width: float, batch_size: int) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Compares at each width."""
     del arguments
+    common.keep_memory()  # as the trainer does; PyTorch gains by it, too
     torch.manual_seed(0)
     for width in _WIDTH.value:
         if _LAYERS.value:

@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError(
             f"--workdir is {_WORKDIR.value!r}; it must be a folder, so mount the bucket (gcsfuse) and name the folder"
         )
+    common.keep_memory()
     multihost.join()
     from colorize_jax import methods
     from colorize_jax.data import pipeline
