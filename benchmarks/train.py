@@ -59,7 +59,8 @@ UP = (
     (2, ()),
 )  # (factor, layers) of the trunk
 
-Step = Callable[[], None]
+Step = Callable[[], Any]
+"""Returns what is still being computed, if anything is."""
 
 
 class Block(nn.Sequential):
@@ -170,10 +171,10 @@ def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, flo
     trained = ("encoder", "gray", "trunk", "top")
     count = sum(leaf.size for name in trained for leaf in jax.tree.leaves(state.params[name]))
 
-    def step() -> None:
+    def step() -> Any:
         nonlocal state
         state, metrics = update(state, put, jax.random.fold_in(rng, 1))
-        jax.block_until_ready((state, metrics))
+        return state, metrics
 
     return step, count, flops, direct
 
@@ -197,17 +198,18 @@ def images(batch_size: int) -> dict[str, np.ndarray]:
 
 
 def seconds(step: Step, times: int) -> float:
-    """Of one step, the mean of `times`."""
+    """Of one step, the mean of `times`; like the trainer, it hands over the next one while one is computed."""
     began = time.perf_counter()
     for _ in range(times):
-        step()
+        running = step()
+    jax.block_until_ready(running)
     return (time.perf_counter() - began) / times
 
 
 def race(contenders: dict[str, Step], turns: int, steps: int) -> dict[str, list[float]]:
     """Seconds a step of each contender in each turn, after one step that compiles."""
     for step in contenders.values():
-        step()
+        jax.block_until_ready(step())
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):
         for name, step in contenders.items():

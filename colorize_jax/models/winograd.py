@@ -29,7 +29,10 @@ TILE = 4
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 _FEWEST_CHANNELS = 32  # on either side; with fewer, transforming images costs more than it saves
-_SMALLEST = 2 * TILE  # side of the output; with fewer tiles, transforming filters does
+_SMALLEST = {
+    1: TILE,
+    2: 2 * TILE,
+}  # side of the output, by stride; with fewer tiles, transforming filters does
 
 
 def convolve(
@@ -59,8 +62,8 @@ def _pays(image: Array, kernel: Array, strides: Sequence[int], padding: Any, opt
     plain = padding == "SAME" and set(dilations) <= {1} and options.get("feature_group_count", 1) == 1
     rows, columns, *channels = kernel.shape
     stride, sides = strides[0], image.shape[1:3]
-    fits = rows == columns and rows in (3, 5) and tuple(strides) in ((1, 1), (2, 2))
-    wide = min(channels) >= _FEWEST_CHANNELS and min(sides) >= _SMALLEST * stride
+    fits = rows == columns and rows in (3, 4, 5) and tuple(strides) in ((1, 1), (2, 2))
+    wide = min(channels) >= _FEWEST_CHANNELS and min(sides) >= _SMALLEST.get(stride, 0) * stride
     single = image.dtype == kernel.dtype == jnp.float32
     return plain and fits and wide and single and all(side % stride == 0 for side in sides)
 
@@ -100,7 +103,8 @@ def _stride_one(
         (low, count * TILE + taps - 1 - have - low) for count, have in ((down, height), (across, width))
     ]
     padded = jnp.pad(image, [(0, 0), *pixels, (0, 0)])
-    x = _tiles(padded, down, across, size).reshape(size**2, -1)
+    # Without the barrier XLA writes the tiles as rows of a matrix, and divides to find each number's place.
+    x = jax.lax.optimization_barrier(_tiles(padded, down, across, size)).reshape(size**2, -1)
     x = (tiles @ x).reshape(size**2, batch * down * across, channels)
     w = (filters @ kernel.reshape(taps**2, -1)).reshape(size**2, channels, outputs)
     y = jnp.einsum("ntc,nck->ntk", x, w).reshape(size**2, -1)

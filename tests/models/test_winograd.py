@@ -52,11 +52,12 @@ def test_only_wide_layers_of_some_size_go_by_tiles(monkeypatch):
         return found.shape[1:3]
 
     assert convolve(8, 32, 32, 5) == (8, 8) and convolve(16, 32, 32, 5, 2) == (8, 8)
+    assert convolve(4, 32, 32, 4) == (4, 4)
     wide = list(asked)
-    assert set(wide) == {(8, 5, 1), (16, 5, 2)}
+    assert set(wide) == {(8, 5, 1), (16, 5, 2), (4, 4, 1)}
     convolve(8, 31, 32, 5)
     convolve(8, 32, 31, 5)
-    convolve(7, 32, 32, 5)
+    convolve(3, 32, 32, 4)
     convolve(14, 32, 32, 5, 2)
     convolve(17, 32, 32, 5, 2)
     convolve(8, 32, 32, 7)
