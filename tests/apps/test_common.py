@@ -22,7 +22,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
 def test_kept_memory_is_not_mapped_anew():
-    """Five more blocks of 64 MiB: at least 5 × 32 pages where huge ones are used, 81,920 else; none where it is kept."""
+    """Five more blocks of 64 MiB: 5 × 32 pages where huge ones are used, 81,920 else; none where memory is kept."""
 
     def faults(how):
         told = subprocess.run([sys.executable, "-c", BLOCKS, how], capture_output=True, text=True, check=True)
