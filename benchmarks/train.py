@@ -1,4 +1,4 @@
-"""Images a second of our train step against the same network in PyTorch: `python benchmarks/train.py --width=0.25`.
+"""Images a second of our train step against the same network in PyTorch: `python benchmarks/train.py`.
 
 The step is that of `scc`'s unary stage: encoder, gray features and decoder in training mode, BatchNorm's statistics
 included, the loss of Eq. (7), gradients, their clipping at norm 1, and Adam with decoupled weight decay. PyTorch runs
@@ -41,7 +41,7 @@ from colorize_jax.models import winograd
 from colorize_jax.models.layers import scaled
 from colorize_jax.train.performance import matmul_peak, model_flops
 
-_WIDTH = flags.DEFINE_multi_float("width", [0.25], "Widths of the networks; 1 is the paper's.")
+_WIDTH = flags.DEFINE_multi_float("width", [1.0], "Widths of the networks; 1 is the paper's.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images a step.")
 _TURNS = flags.DEFINE_integer("turns", 5, "Turns of each contender.")
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps a turn.")
