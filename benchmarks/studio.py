@@ -123,7 +123,7 @@ def painted(page: Any, path: np.ndarray) -> None:
 def picture(path: str) -> None:
     """Paints a few strokes and keeps what the page looks like."""
     with studio() as (host, _), opened_page(host) as page:
-        page.locator("#versions button").nth(1).click()
+        page.locator("#versions button").nth(2).click()
         for title, stroke in _PAINTED.items():
             page.click(f"#presets button[title={title}]")
             painted(page, np.array(stroke))
