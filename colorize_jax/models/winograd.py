@@ -28,11 +28,10 @@ TILE = 4
 # Where the polynomials are evaluated, beside infinity: small numbers, so that float32 is exact enough.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
-_FEWEST_CHANNELS = 32  # on either side; with fewer, transforming images costs more than it saves
-_SMALLEST = {
-    1: TILE,
-    2: 2 * TILE,
-}  # side of the output, by stride; with fewer tiles, transforming filters does
+# Where it pays. With fewer channels on either side, transforming images costs more than is saved; with a smaller side
+# of the output, by stride, transforming filters does.
+_FEWEST_CHANNELS = 32
+_SMALLEST = {1: TILE, 2: 2 * TILE}
 
 
 def convolve(
