@@ -22,6 +22,7 @@ from colorize_jax.config import resolve
 # libtpu compiles only: there is no chip that it should look for, and no cloud that it should ask.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nor one that two programs could quarrel about
 
 UNKNOWN_EPOCH = 10_000
 """Images of an epoch where the config leaves them to the data: only the lengths of schedules depend on it."""

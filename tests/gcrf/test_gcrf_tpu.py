@@ -19,7 +19,8 @@ PROGRAM = Path(__file__).with_name("tpu_program.py")
 @pytest.mark.parametrize("solver", gcrf.SOLVERS)
 def test_each_solver_compiles_for_tpu_and_gathers_nothing(solver):
     """pip install -e .[aot]; pytest -m slow tests/gcrf/test_gcrf_tpu.py."""
-    environment = os.environ | {"JAX_PLATFORMS": "cpu"}  # libtpu compiles; it must not look for chips
+    # libtpu compiles; it must not look for chips, nor refuse a second program.
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
     done = subprocess.run(
         [sys.executable, PROGRAM, solver], env=environment, capture_output=True, text=True, timeout=600
     )
