@@ -74,6 +74,7 @@ def train(update: Any, state: Any, batches: Iterator[Any], steps: int) -> tuple[
 def main(arguments: Sequence[str]) -> None:
     """Times the three."""
     del arguments
+    common.keep_memory()  # as the trainer does
     config, steps = made_config(), _STEPS.value
     stage = next(s for s in methods.build(config).stages if s.name == "unary")
     stream = pipeline.training(config.data, batch_size=_BATCH_SIZE.value, seed=0)

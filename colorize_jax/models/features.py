@@ -3,6 +3,7 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from colorize_jax.models.layers import ConvBlock, resize_field, scaled
@@ -34,7 +35,10 @@ class FeatureNetwork(nn.Module):
         fine = block(narrow)(block(narrow // 2, 5, 2)(resize_field(lightness, 56), train), train)
         middle = block(wide)(block(narrow, 3, 2)(fine, train), train)
         coarse = block(wide)(block(wide, 3, 2)(middle, train), train)
-        scene = nn.relu(nn.Dense(wide, name="scene", dtype=self.dtype)(coarse.mean(axis=(1, 2))))
+        # Without the barrier XLA's CPU compiler of jax 0.11.2 fuses the mean with its convolutions, and in bfloat16 the
+        # program gives infinity or any number (batches of 32; float32 and float16 are right).
+        pooled = jax.lax.optimization_barrier(coarse).mean(axis=(1, 2))
+        scene = nn.relu(nn.Dense(wide, name="scene", dtype=self.dtype)(pooled))
         coarse = block(wide)(coarse + scene[:, None, None, :], train)
         middle = block(wide)(middle + resize_field(coarse, 14), train)
         middle = nn.Conv(narrow, (1, 1), name="narrow", dtype=self.dtype)(middle)
