@@ -1,5 +1,7 @@
 """No photo makes a channel explode that training never fired."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,8 +23,8 @@ def test_a_channel_that_never_fired_does_not_explode():
     """Statistics without a floor multiply its first answer by 1 / √1e-5, BatchNorm's own guard."""
     network = FeatureNetwork(width=1 / 32)
     gray = jax.random.uniform(jax.random.key(0), (4, 64, 64, 1), minval=-1)
-    variables = network.init(jax.random.key(1), gray, train=False)
-    _, measured = network.apply(variables, gray, train=True, mutable=["batch_stats"])
+    variables = jax.jit(partial(network.init, train=False))(jax.random.key(1), gray)
+    _, measured = jax.jit(partial(network.apply, train=True, mutable=["batch_stats"]))(variables, gray)
     dead = measured["batch_stats"]["ConvBlock_8"]["BatchNorm_0"]
     dead["var"] = dead["var"].at[0].set(0)
     own = {"params": {"f": variables["params"]}, "batch_stats": {"f": measured["batch_stats"]}}
