@@ -26,7 +26,7 @@ from absl import flags
 from PIL import Image
 
 from colorize_jax.apps import common
-from colorize_jax.bulk import FOLDER
+from colorize_jax.inference.bulk import FOLDER
 
 _OUT = flags.DEFINE_string("out", None, "An empty folder, or one that does not exist.", required=True)
 _PHOTOS = flags.DEFINE_integer("photos", 100, "Photos to make, besides the broken ones.", lower_bound=8)

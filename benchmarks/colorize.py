@@ -25,8 +25,8 @@ def main() -> None:
         marks[name] = now - since
         return now
 
-    from colorize_jax.colorize import Colorizer, render
-    from colorize_jax.photo import as_photo
+    from colorize_jax.inference.colorizer import Colorizer, render
+    from colorize_jax.photos.photo import as_photo
 
     at = mark("import", STARTED)
     colorizer = Colorizer.load()

@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import lapack
 
-from colorize_jax import color, propagate
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import parse_edits
-from colorize_jax.gcrf import host
-from colorize_jax.gcrf.deflated import Deflated
-from colorize_jax.photo import read_photo
-from colorize_jax.raster import to_cells
+from colorize_jax import color
+from colorize_jax.control import propagate
+from colorize_jax.control.document import parse_edits
+from colorize_jax.control.raster import to_cells
+from colorize_jax.gcrf.interactive import host
+from colorize_jax.gcrf.interactive.deflated import Deflated
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos.photo import read_photo
 from colorize_jax.studio.live import LivePhoto
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "coffee_gray.jpg"

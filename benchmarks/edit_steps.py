@@ -13,10 +13,13 @@ from unittest import mock
 import numpy as np
 from absl import flags
 
-from colorize_jax import color, edit_scores, reveals, settle, upsample
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edit_methods import revealed_cells
-from colorize_jax.photo import Photo
+from colorize_jax import color
+from colorize_jax.control import settle
+from colorize_jax.evaluation import edits, reveals
+from colorize_jax.evaluation.edit_methods import revealed_cells
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos import upsample
+from colorize_jax.photos.photo import Photo
 
 _MODEL = flags.DEFINE_string("model", "default", "A released model: its name or folder.")
 _EVERY = flags.DEFINE_integer("every", 1, "Only every n-th photo.")
@@ -29,15 +32,15 @@ def main(arguments: Sequence[str]) -> None:
     (archive,) = arguments
     rule = reveals.protocol("paper")
     model, unsettled = (Colorizer.load(_MODEL.value) for _ in range(2))  # one compiles without settling
-    photos = edit_scores.load_photos(archive, rule.side, every=_EVERY.value)
-    photos = [photo for photo in photos if not edit_scores.is_gray(photo)]
+    photos = edits.load_photos(archive, rule.side, every=_EVERY.value)
+    photos = [photo for photo in photos if not edits.is_gray(photo)]
     found: dict[str, list[list[float]]] = {}
     for photo in photos:
         prior = model.prior(Photo(photo.lightness.astype(np.float32), None))
-        given = [edit_scores.revealed(photo, rule, count, draw=0, seed=0) for count in COUNTS]
+        given = [edits.revealed(photo, rule, count, draw=0, seed=0) for count in COUNTS]
 
         def scores(prior, model=model, photo=photo, given=given):
-            return [edit_scores.psnr(photo, answer(model, prior, photo, *each)) for each in given]
+            return [edits.psnr(photo, answer(model, prior, photo, *each)) for each in given]
 
         found.setdefault("coarse", []).append(scores(prior._replace(fine=None)))
         found.setdefault("fine", []).append(scores(prior._replace(seen=None)))

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import as_edits
-from colorize_jax.explain import show_edits
-from colorize_jax.photo import as_photo
-from colorize_jax.raster import mark
+from colorize_jax.control.document import as_edits
+from colorize_jax.control.raster import mark
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.inference.explain import show_edits
+from colorize_jax.photos.photo import as_photo
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WIDTH, GAP = 320, 4

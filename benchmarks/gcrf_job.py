@@ -23,8 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax import gcrf
-from colorize_jax.gcrf import operators, solution, solver
+from colorize_jax.gcrf import operators, solution
 from colorize_jax.gcrf.energy import system_matrix
+from colorize_jax.gcrf.solvers import base
 
 ROUNDS = (2, 25)  # at least and at most, of functions that take turns
 Function = Callable[[], Any]  # of one measured call, which waits for its result
@@ -186,7 +187,7 @@ def residual(embeddings, targets, weights, temperature, field):
     def one(arrays):
         e, right, w, x = arrays[0], arrays[2][:, None] * arrays[1], arrays[2], arrays[3]
         operator = operators.blockwise(operators.Attention(e, temperature), exclude_diagonal=True)
-        missing = right - solver.apply(operator, w, x)
+        missing = right - base.apply(operator, w, x)
         return jnp.linalg.norm(missing, axis=0) / jnp.linalg.norm(right, axis=0)
 
     return jax.lax.map(one, (embeddings, targets, weights, field))
@@ -241,7 +242,7 @@ def stages(method: str, pixels: int, dim: int, weights: str, budget: float) -> d
     arrays = tuple(jnp.asarray(a) for a in problem(pixels, 1, dim, weights))
     e, targets, w = (array[0] for array in arrays[:3])
     attention = operators.Attention(e, arrays[3])
-    chosen, limits = gcrf.SOLVERS[method], solver.Limits(1e-6, 1000)
+    chosen, limits = gcrf.SOLVERS[method], base.Limits(1e-6, 1000)
     source = jax.jit(partial(operators.store, exclude_diagonal=True))(attention)
     operator = source.operator()
     state = jax.jit(chosen.prepare)(operator, w)

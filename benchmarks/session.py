@@ -16,8 +16,8 @@ import numpy as np
 from absl import app, flags
 from scipy.linalg import cho_factor, cho_solve
 
-from colorize_jax.gcrf import host
-from colorize_jax.gcrf.session import Session
+from colorize_jax.gcrf.interactive import host
+from colorize_jax.gcrf.interactive.session import Session
 from colorize_jax.shapes import Float
 
 _SIDES = flags.DEFINE_list("sides", ["32", "64"], "sides of the field")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from colorize_jax import metrics
+from colorize_jax.evaluation import metrics
 
 BLURS = (0.0, 1.0, 2.0, 4.0)  # pixels of 64
 

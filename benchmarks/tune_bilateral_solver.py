@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from colorize_jax import edit_scores, reveals
 from colorize_jax.classical.bilateral_solver import bilateral_solver
+from colorize_jax.evaluation import edits, reveals
 
 COUNTS = (10, 50, 100)
 SIDES = (6.0, 8.0, 12.0, 16.0)
@@ -25,9 +25,9 @@ def score(photos, **parameters):
     rule = reveals.protocol("paper")
     found = []
     for photo, count in itertools.product(photos, COUNTS):
-        given = edit_scores.revealed(photo, rule, count, draw=0, seed=1)
+        given = edits.revealed(photo, rule, count, draw=0, seed=1)
         answer = bilateral_solver(photo.lightness, *given, **parameters)
-        found.append(edit_scores.psnr(photo, answer))
+        found.append(edits.psnr(photo, answer))
     return float(np.mean(found))
 
 
@@ -43,7 +43,7 @@ def best(photos, choices, **fixed):
 
 
 def main(archive: str, photos: int = 12) -> None:
-    read = edit_scores.load_photos(archive, 256, every=850 // photos, limit=photos)
+    read = edits.load_photos(archive, 256, every=850 // photos, limit=photos)
     grids = [{"sigma_xy": xy, "sigma_l": l} for xy, l in itertools.product(SIDES, HEIGHTS)]
     found = best(read, grids, smoothness=1.0, pull=1e-4)
     for name, values in (("smoothness", SMOOTHNESS), ("pull", PULL)):

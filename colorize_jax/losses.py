@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.colour_statistics import Bins, bin_of
+from colorize_jax.data.color_statistics import Bins, bin_of
 from colorize_jax.shapes import Array, Float
 
 

@@ -30,7 +30,7 @@ _LONGEST_FIRST = (
     "methods/test_scc.py",
     "train/test_scc_stages.py",
     "train/test_processes.py",
-    "test_bulk.py",
+    "inference/test_bulk.py",
     "gcrf/test_gcrf_gradients.py",
     "studio/test_studio_page.py",
     "train/test_topologies.py",
@@ -55,6 +55,23 @@ def real_data() -> Path:
             "COLORIZE_DATA is unset: it names the folder that holds lfw-deepfunneled.tgz and the others"
         )
     return Path(folder)
+
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(CHROMIUMS)} is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is of the extra [test]")
+    with playwright.sync_playwright() as driver:
+        # In a container there is no sandbox, and /dev/shm is small.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        launched = driver.chromium.launch(executable_path=found, args=arguments)
+        yield launched
+        launched.close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

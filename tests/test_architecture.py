@@ -13,28 +13,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "colorize_jax"
 # From the ground up. A module may import its own layer and those before it.
 LAYERS = [
-    {"shapes", "color", "config", "reveals"},
-    {"data", "gcrf", "classical"},
-    {"models", "settle"},
-    {"colour_statistics"},
-    {"losses"},
+    {"shapes", "color", "config"},
+    {"photos", "gcrf", "classical", "data"},
+    {"control", "losses", "models"},
     {"methods"},
     {"train", "bundle"},
-    {"release"},
-    {"photo", "upsample"},
-    {"edits", "raster", "propagate", "colorize", "edit", "explain", "batch", "ledger", "bulk"},
-    {
-        "metrics",
-        "baselines",
-        "evaluate",
-        "tables",
-        "report",
-        "page",
-        "edit_scores",
-        "edit_methods",
-        "edit_report",
-    },
-    {"studio"},
+    {"inference"},
+    {"evaluation", "studio"},
+    {"study"},
     {"apps"},
 ]
 HEAVY = ("tensorflow", "tensorflow_datasets", "grain", "orbax", "optax", "matplotlib", "skimage")
@@ -71,7 +57,7 @@ def test_imports_go_one_way(path):
 
 
 def test_colorizing_loads_nothing_heavy():
-    code = f"import sys, colorize_jax.colorize; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys, colorize_jax.inference.colorizer; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -1,6 +1,6 @@
 """Colours photos: `colorize photo.jpg more.png folder/ --out=colorized [--edits=edits.json] [--explain]`.
 
-Photos by the million, in several processes that may be killed and started again (see `colorize_jax.bulk`):
+Photos by the million, in several processes that may be killed and started again (see `colorize_jax.inference.bulk`):
 `colorize --multihost --processes=8 --process_id=0 folder/ --out=...`, or with `--manifest=photos.txt` for the folder.
 """
 
@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 import numpy as np
 from absl import flags
 
-from colorize_jax import batch, bulk, bundle, explain
+from colorize_jax import bundle
 from colorize_jax.apps import multihost
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import Edits, as_edits
-from colorize_jax.photo import Photo, check_writable
+from colorize_jax.control.document import Edits, as_edits
+from colorize_jax.inference import batch, bulk, explain
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos.photo import Photo, check_writable
 
 _OUT = flags.DEFINE_string("out", "colorized", "Folder for the versions; made where it is missing.")
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
@@ -35,7 +36,7 @@ _MODEL = flags.DEFINE_string(
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
 _EDITS = flags.DEFINE_string(
-    "edits", None, "A JSON file of colour edits for every photo; see colorize_jax/edits.py."
+    "edits", None, "A JSON file of colour edits for every photo; see colorize_jax/control/document.py."
 )
 _EDITS_MODE = flags.DEFINE_enum(
     "edits_mode",

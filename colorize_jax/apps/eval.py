@@ -135,7 +135,7 @@ def _places(entries: Sequence[str], runs: str | None) -> dict[str, Path | None]:
 
 def compare(places: dict[str, Path | None], out: Path) -> None:
     """Scores every model into a folder of its own, and writes and prints the tables of all."""
-    from colorize_jax import report, tables
+    from colorize_jax.evaluation import report, tables
     from colorize_jax.train import hosts
 
     for name, place in places.items():
@@ -182,7 +182,7 @@ def _load_bundle(name: str) -> Source:
 
 def _load_run(workdir: Path) -> Source:
     from colorize_jax import config as configs
-    from colorize_jax import release
+    from colorize_jax.train import export
     from colorize_jax.train.checkpoints import restore_variables
 
     if _CONFIG.value is not None:
@@ -192,7 +192,7 @@ def _load_run(workdir: Path) -> Source:
     else:
         raise ValueError(f"--workdir={workdir} holds no config.json; give the folder of a training run")
     variables = restore_variables(workdir)
-    return Source(str(workdir), config, variables, release.provenance(workdir, {}), str(workdir))
+    return Source(str(workdir), config, variables, export.provenance(workdir, {}), str(workdir))
 
 
 def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
@@ -208,7 +208,8 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
     """
     import jax
 
-    from colorize_jax import evaluate, methods, report
+    from colorize_jax import methods
+    from colorize_jax.evaluation import evaluate, report
     from colorize_jax.train import hosts
 
     began = time.monotonic()
@@ -258,7 +259,7 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
 
 def _check_kept(out: Path, protocol: Any) -> None:
     """Raises a ValueError unless the evaluation in `out` has this protocol; machine and seconds may differ."""
-    from colorize_jax import evaluate
+    from colorize_jax.evaluation import evaluate
 
     free: dict[str, Any] = {
         "seconds": None,
@@ -277,7 +278,7 @@ def _check_kept(out: Path, protocol: Any) -> None:
 
 
 def _training_fields(config: Any, data: tuple[str, str, str]) -> np.ndarray:
-    from colorize_jax import evaluate
+    from colorize_jax.evaluation import evaluate
 
     batches = _batches(config, data[0], data[1], "train", images=_FIT_IMAGES.value)
     return evaluate.training_fields(batches)
@@ -300,8 +301,8 @@ def _region_scores(predict: Callable, config: Any) -> Any:
     """`bleed` over the regions that people drew, {} without `--segmentations`."""
     if _SEGMENTATIONS.value is None:
         return {}
-    from colorize_jax import evaluate
     from colorize_jax.data import bsds, pipeline
+    from colorize_jax.evaluation import evaluate
 
     photos = bsds.segmented_photos(_SEGMENTATIONS.value, pipeline.view_of(config.data), images=_IMAGES.value)
     return evaluate.score_regions(predict, photos, seed=_SEED.value)
@@ -339,8 +340,8 @@ def _batches(
 
 
 def _protocol(source: Source, data: tuple[str, str, str], *, fit_images: int) -> Any:
-    from colorize_jax import evaluate
     from colorize_jax.data import prepared
+    from colorize_jax.evaluation import evaluate
 
     directory, dataset, split = data
     summary = prepared.summary(directory, dataset)

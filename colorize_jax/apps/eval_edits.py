@@ -12,10 +12,11 @@ from pathlib import Path
 
 from absl import flags
 
-from colorize_jax import classical, edit_methods, edit_report, edit_scores, reveals
+from colorize_jax import classical
 from colorize_jax.classical import Propagate
-from colorize_jax.colorize import Colorizer
 from colorize_jax.data.prepared import PhotoSource
+from colorize_jax.evaluation import edit_methods, edit_report, edits, reveals
+from colorize_jax.inference.colorizer import Colorizer
 
 _PHOTOS = flags.DEFINE_string("photos", None, "For --task=edits: a folder, zip or tar of colour photos.")
 _LIMIT = flags.DEFINE_integer(
@@ -49,12 +50,8 @@ def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Pat
     classics, counts = _classics(_CLASSICS.value), _counts(_COUNTS.value)
     photos = _read(rule, prepared)
     methods = _learned(models) | classics
-    edit_scores.evaluate_edits(
-        photos[:1], methods, counts=[min(_WARM_UP, max(counts))], protocol=rule, draws=1
-    )
-    found = edit_scores.evaluate_edits(
-        photos, methods, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed
-    )
+    edits.evaluate_edits(photos[:1], methods, counts=[min(_WARM_UP, max(counts))], protocol=rule, draws=1)
+    found = edits.evaluate_edits(photos, methods, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed)
     shown = photos[:: max(1, len(photos) // 4)][:4]
     columns = {name: method for name, method in methods.items() if name != "gray"}
     print(edit_report.summary(found))
@@ -84,20 +81,20 @@ def _counts(texts: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edit_scores.ColourPhoto]:
+def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edits.ColourPhoto]:
     archive = _PHOTOS.value
     if (archive is None) == (prepared is None):
         raise ValueError(
             "--task=edits needs --photos, a folder, zip or tar of colour photos, or --dataset, a prepared one; not both"
         )
     if archive is not None:
-        photos = edit_scores.load_photos(archive, rule.side)
+        photos = edits.load_photos(archive, rule.side)
     elif prepared is not None:  # screened for gray ones when it was prepared
         records = map(prepared.__getitem__, range(0, len(prepared), _step(len(prepared))))
-        photos = [edit_scores.colour_photo(record.name, record.image, rule.side) for record in records]
+        photos = [edits.colour_photo(record.name, record.image, rule.side) for record in records]
     coloured = []
     for photo in photos:
-        if edit_scores.is_gray(photo):
+        if edits.is_gray(photo):
             print(f"left out: {photo.name} is gray")
         else:
             coloured.append(photo)

@@ -26,12 +26,12 @@ def main(arguments: Sequence[str]) -> None:
     """Writes the model that the flags name."""
     if arguments or not _WORKDIR.value or not _OUT.value:
         raise ValueError("usage: colorize-export --workdir=runs/NAME --out=FOLDER; --help lists all flags")
-    from colorize_jax import release
+    from colorize_jax.train import export
 
     workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
     if (out / "weights.npz").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds a model already; give another --out, or --overwrite")
-    release.export(workdir, out, _parsed(_LICENCES.value))
+    export.export(workdir, out, _parsed(_LICENCES.value))
     print(f"wrote {out} ({os.path.getsize(out / 'weights.npz') / 1e6:.1f} MB of weights)")
 
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     """Writes the page that the flags name."""
     if arguments:
         raise ValueError(f"unexpected {' '.join(arguments)}; colorize-report takes flags only, see --help")
-    from colorize_jax import page
+    from colorize_jax.evaluation import page
 
     out = Path(_OUT.value)
     if (out / "index.html").exists() and not _OVERWRITE.value:

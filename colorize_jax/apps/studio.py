@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from absl import flags
 
 from colorize_jax.apps import study
-from colorize_jax.colorize import Colorizer
+from colorize_jax.inference.colorizer import Colorizer
 
 if TYPE_CHECKING:
     import uvicorn

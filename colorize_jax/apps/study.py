@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from colorize_jax.studio import tally
-from colorize_jax.studio.study import read_study
-from colorize_jax.studio.votes import Votes
+from colorize_jax.study import tally
+from colorize_jax.study.study import read_study
+from colorize_jax.study.votes import Votes
 
 if TYPE_CHECKING:
     import uvicorn
@@ -64,7 +64,7 @@ def server(listening: socket.socket) -> "uvicorn.Server":
       ValueError: a folder that is no study (see `read_study`), or a file that is not used for its votes.
     """
     from colorize_jax.studio import serve
-    from colorize_jax.studio.study_server import Booth, application
+    from colorize_jax.study.server import Booth, application
 
     study = read_study(_folder())
     votes = Votes(_path(), create=True)

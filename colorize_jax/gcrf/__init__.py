@@ -14,27 +14,24 @@
 
     gradients = jax.jit(jax.grad(loss, argnums=(0, 1)))(embeddings, 8.0)
 
-Its files: `energy` says what is minimised; `operators` holds S, stored or made tile by tile, and `windowed` an S that
-sees near cells only; `lu`, `cholesky`, `cg`
-and `cg_matrix_free` solve the linear system, behind the interface of `solver`; `choice` lists them and chooses;
-`solution` measures what they return; `rule` differentiates it (the derivation stands there); `layer` holds the
-public calls, `mesh` the one for many devices, `diagnostics` what to log. What a Gaussian gives besides its mean:
-`posterior`, `likelihood`, `suggest`;
-`session` edits a field without solving anew.
+Its files: `energy` says what is minimised. `operators` holds S, stored or made tile by tile, and `windowed` an S that
+sees near cells only. `solvers` solve the linear system behind one interface; `solvers.choice` lists them and chooses.
+`solution` measures what they return. `rule` differentiates it; the derivation stands there. `layer` holds the public
+calls, and `mesh` the one for many devices. `gaussian` has what a Gaussian gives besides its mean: variance, samples,
+likelihood, and diagnostics to log. `interactive` edits a field without solving anew.
 """
 
-from colorize_jax.gcrf.calibrate import calibrated
-from colorize_jax.gcrf.choice import SOLVERS, Choice, choose
-from colorize_jax.gcrf.diagnostics import diagnostics
 from colorize_jax.gcrf.energy import energy, similarity
+from colorize_jax.gcrf.gaussian.diagnostics import diagnostics
+from colorize_jax.gcrf.gaussian.likelihood import log_likelihood
+from colorize_jax.gcrf.gaussian.posterior import Precision, condition, posterior_sample, posterior_variance
+from colorize_jax.gcrf.gaussian.precision import matrix_free_precision
+from colorize_jax.gcrf.interactive.session import Session
+from colorize_jax.gcrf.interactive.suggest import suggest
 from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity, solve_windowed
-from colorize_jax.gcrf.likelihood import log_likelihood
 from colorize_jax.gcrf.mesh import solve_on_mesh, solve_windowed_on_mesh
-from colorize_jax.gcrf.posterior import Precision, condition, posterior_sample, posterior_variance
-from colorize_jax.gcrf.precision import matrix_free_precision
-from colorize_jax.gcrf.session import Session
 from colorize_jax.gcrf.solution import MESSAGES, Solution, Status
-from colorize_jax.gcrf.suggest import suggest
+from colorize_jax.gcrf.solvers.choice import SOLVERS, Choice, choose
 from colorize_jax.gcrf.windowed import offsets, shifted
 
 __all__ = [
@@ -45,7 +42,6 @@ __all__ = [
     "Session",
     "Solution",
     "Status",
-    "calibrated",
     "check_solvable",
     "choose",
     "condition",

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.gcrf import rule
-from colorize_jax.gcrf.choice import SOLVERS, choose
 from colorize_jax.gcrf.operators import Attention, Stored
 from colorize_jax.gcrf.solution import Solution, raise_unsolved
-from colorize_jax.gcrf.solver import Limits
+from colorize_jax.gcrf.solvers.base import Limits
+from colorize_jax.gcrf.solvers.choice import SOLVERS, choose
 from colorize_jax.gcrf.windowed import windowed
 from colorize_jax.shapes import Array, Float
 

@@ -50,10 +50,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.gcrf.choice import named
 from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
 from colorize_jax.gcrf.solution import Solution, Status, solvable, solve_system
-from colorize_jax.gcrf.solver import Limits, Solver
+from colorize_jax.gcrf.solvers.base import Limits, Solver
+from colorize_jax.gcrf.solvers.choice import named
 from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float
 

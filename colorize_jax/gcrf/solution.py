@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.gcrf.operators import Blockwise, Stored
-from colorize_jax.gcrf.solver import Limits, Solver
+from colorize_jax.gcrf.solvers.base import Limits, Solver
 from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 

@@ -1,5 +1,7 @@
 """One file a method: `build(config) -> Method`. `config.method = 'scc'` finds `methods/scc.py`.
 
+What methods are made of is in `parts`; edits that spread through a learned similarity are in `guided`.
+
 A method outside this package is named by its dotted module path, `config.method = 'my_package.my_method'`.
 """
 
@@ -9,19 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, TrainState, Variables
-from colorize_jax.methods.budget import spend
-
-_SHARED = (
-    *("base", "budget", "features", "field_vae", "mixture"),
-    *("networks", "pictures", "stages", "updates"),
-)
+from colorize_jax.methods.parts.budget import spend
 
 __all__ = ["Batch", "Method", "Samples", "Stage", "TrainState", "Variables", "available", "build"]
 
 
 def available() -> list[str]:
     """Names without a dot that `config.method` may have."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _SHARED)
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.ispkg)
 
 
 def build(config: Any) -> Method:

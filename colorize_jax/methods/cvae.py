@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
-from colorize_jax.methods.field_vae import (
+from colorize_jax.methods.parts.field_vae import (
     FieldVae,
     GrayMaps,
     decode,
@@ -29,7 +29,7 @@ from colorize_jax.methods.field_vae import (
     vae_networks,
     vae_stage,
 )
-from colorize_jax.methods.networks import abstract, example_batch
+from colorize_jax.methods.parts.networks import abstract, example_batch
 from colorize_jax.shapes import Array, Float
 
 CHUNK = 32

@@ -20,9 +20,10 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods import features, mixture, modes, spreading
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
-from colorize_jax.methods.networks import (
+from colorize_jax.methods.guided import spreading
+from colorize_jax.methods.parts import features, mixture, modes
+from colorize_jax.methods.parts.networks import (
     Inputs,
     Learned,
     Networks,
@@ -33,8 +34,8 @@ from colorize_jax.methods.networks import (
     mixture_networks,
     released,
 )
-from colorize_jax.methods.pictures import gray_and_truth, picture
-from colorize_jax.methods.stages import build_stage
+from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.layers import resize_field, scaled
 from colorize_jax.models.structure import StructureEncoder
 from colorize_jax.models.vae import DecoderTop, DecoderTrunk, Encoder, GrayFeatures

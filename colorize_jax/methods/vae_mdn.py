@@ -13,9 +13,9 @@ codes for one. Stages, in order:
 from functools import partial
 from typing import Any
 
-from colorize_jax.methods import features, mixture
 from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
-from colorize_jax.methods.field_vae import (
+from colorize_jax.methods.parts import features, mixture
+from colorize_jax.methods.parts.field_vae import (
     FieldVae,
     GrayMaps,
     decode_versions,
@@ -27,7 +27,7 @@ from colorize_jax.methods.field_vae import (
     vae_networks,
     vae_stage,
 )
-from colorize_jax.methods.networks import abstract, example_batch, mixture_networks, released
+from colorize_jax.methods.parts.networks import abstract, example_batch, mixture_networks, released
 from colorize_jax.shapes import Array
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from colorize_jax.methods.base import Method
-from colorize_jax.methods.field_vae import FieldVae, GrayMaps, replicate, vae_networks
-from colorize_jax.methods.networks import mixture_networks
+from colorize_jax.methods.parts.field_vae import FieldVae, GrayMaps, replicate, vae_networks
+from colorize_jax.methods.parts.networks import mixture_networks
 from colorize_jax.methods.vae_mdn import with_mixture
 from colorize_jax.shapes import Array
 

@@ -8,14 +8,15 @@ import numpy as np
 from PIL import Image
 from scipy.linalg import cho_factor, cho_solve, solve
 
-from colorize_jax import color, propagate
-from colorize_jax.colorize import Colorizer, render_tiles
-from colorize_jax.edits import Edits, Shape
-from colorize_jax.gcrf import host
-from colorize_jax.gcrf.deflated import Deflated
-from colorize_jax.gcrf.suggest import greedy
-from colorize_jax.photo import Photo
-from colorize_jax.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark, to_cells
+from colorize_jax import color
+from colorize_jax.control import propagate
+from colorize_jax.control.document import Edits, Shape
+from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark, to_cells
+from colorize_jax.gcrf.interactive import host
+from colorize_jax.gcrf.interactive.deflated import Deflated
+from colorize_jax.gcrf.interactive.suggest import greedy
+from colorize_jax.inference.colorizer import Colorizer, render_tiles
+from colorize_jax.photos.photo import Photo
 from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768

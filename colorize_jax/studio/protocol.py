@@ -2,7 +2,7 @@
 
 To the server, JSON in text frames:
 
-    {"type": "edits", "id": 7, "version": 0, "document": {...}}        a document of `colorize_jax.edits`
+    {"type": "edits", "id": 7, "version": 0, "document": {...}}        a document of `colorize_jax.control.document`
     {"type": "versions", "id": 8, "document": {...}}                   the same for all versions, which takes longer
     {"type": "explain", "id": 9, "document": {...}, "suggestions": 3}
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorize_jax.edits import MAX_BYTES, Edits, parse_edits
+from colorize_jax.control.document import MAX_BYTES, Edits, parse_edits
 
 KINDS = ("edits", "versions", "explain")
 """In the order in which they are answered."""

@@ -6,9 +6,9 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import MAX_BYTES
-from colorize_jax.photo import photo_from_array
+from colorize_jax.control.document import MAX_BYTES
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos.photo import photo_from_array
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.server import Limits, Studio, application
 from colorize_jax.studio.sessions import Sessions

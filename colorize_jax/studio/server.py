@@ -41,10 +41,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import MAX_BYTES, Edits
-from colorize_jax.photo import PhotoError, read_photo
-from colorize_jax.raster import to_cells
+from colorize_jax.control.document import MAX_BYTES, Edits
+from colorize_jax.control.raster import to_cells
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos.photo import PhotoError, read_photo
 from colorize_jax.studio import protocol
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.sessions import Sessions

@@ -13,7 +13,7 @@ import jax
 from jax.sharding import Mesh
 
 from colorize_jax.methods.base import Method, Stage, TrainState, Variables
-from colorize_jax.methods.networks import example_batch
+from colorize_jax.methods.parts.networks import example_batch
 from colorize_jax.shapes import Array
 from colorize_jax.train import parallel
 

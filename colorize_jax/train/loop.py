@@ -28,7 +28,7 @@ from jax.sharding import Mesh
 
 from colorize_jax.config import to_json
 from colorize_jax.methods.base import STATISTICS, Batch, Method, Stage, TrainState, Variables
-from colorize_jax.methods.budget import epoch_steps, stage_steps
+from colorize_jax.methods.parts.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
 from colorize_jax.train import checkpoints, hosts, parallel, performance, sheet, telemetry
 from colorize_jax.train import workdir as files

@@ -11,9 +11,10 @@ from absl.testing import flagsaver
 from ml_collections import ConfigDict
 from PIL import Image
 
-from colorize_jax import evaluate, methods
+from colorize_jax import methods
 from colorize_jax.apps import eval as app
 from colorize_jax.data.prepare import prepare
+from colorize_jax.evaluation import evaluate
 from colorize_jax.methods.base import Method, Samples
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_jax import evaluate
 from colorize_jax.data.prepare import prepare
+from colorize_jax.evaluation import evaluate
 from colorize_jax.train import telemetry
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
@@ -27,8 +27,8 @@ import jax.numpy as jnp
 
 from colorize_jax import losses
 from colorize_jax.methods.base import Method, Samples, Stage
-from colorize_jax.methods.pictures import gray_and_truth, picture
-from colorize_jax.methods.updates import adam, init_state, loss_to_update
+from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.updates import adam, init_state, loss_to_update
 
 SIDE = 16
 

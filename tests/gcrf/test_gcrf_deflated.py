@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from colorize_jax.gcrf import deflated
-from colorize_jax.gcrf.deflated import Deflated
+from colorize_jax.gcrf.interactive import deflated
+from colorize_jax.gcrf.interactive.deflated import Deflated
 
 SIDE = 16
 

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 
 from colorize_jax import gcrf
 from colorize_jax.gcrf.energy import system_matrix
-from colorize_jax.gcrf.likelihood import log_likelihood
+from colorize_jax.gcrf.gaussian.likelihood import log_likelihood
 
 PIXELS, COLUMNS = 9, 4
 NAMES = ("embeddings", "targets", "weights", "truth", "noise", "temperature")

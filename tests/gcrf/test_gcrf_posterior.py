@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorize_jax.gcrf.energy import system_matrix
-from colorize_jax.gcrf.posterior import Precision, condition, posterior_sample, posterior_variance
+from colorize_jax.gcrf.gaussian.posterior import Precision, condition, posterior_sample, posterior_variance
 
 PIXELS = 24
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from colorize_jax import gcrf
-from colorize_jax.gcrf.posterior import posterior_sample, posterior_variance
-from colorize_jax.gcrf.precision import matrix_free_precision
+from colorize_jax.gcrf.gaussian.posterior import posterior_sample, posterior_variance
+from colorize_jax.gcrf.gaussian.precision import matrix_free_precision
 
 PIXELS, COUNT = 60, 3000
 

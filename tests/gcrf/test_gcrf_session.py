@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from colorize_jax.gcrf.session import Session
-from colorize_jax.gcrf.suggest import suggest
+from colorize_jax.gcrf.interactive.session import Session
+from colorize_jax.gcrf.interactive.suggest import suggest
 
 PIXELS, COLUMNS = 40, 4
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from colorize_jax import gcrf
-from colorize_jax.gcrf import cholesky
 from colorize_jax.gcrf.energy import lower_system_matrix, system_matrix
+from colorize_jax.gcrf.solvers import cholesky
 
 PIXELS, WIDTH, TEMPERATURE = 14, 5, 2.0
 

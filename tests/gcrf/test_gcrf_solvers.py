@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from colorize_jax import gcrf
-from colorize_jax.gcrf import cg, layer, operators
+from colorize_jax.gcrf import layer, operators
 from colorize_jax.gcrf.energy import system_matrix
-from colorize_jax.gcrf.solver import Limits, apply
+from colorize_jax.gcrf.solvers import cg
+from colorize_jax.gcrf.solvers.base import Limits, apply
 
 PIXELS, WIDTH, TEMPERATURE = 70, 6, 2.0
 each_solver = pytest.mark.parametrize("solver", gcrf.SOLVERS)

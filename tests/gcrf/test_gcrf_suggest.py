@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colorize_jax.gcrf.suggest import greedy, suggest
+from colorize_jax.gcrf.interactive.suggest import greedy, suggest
 
 PIXELS = 18
 

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 
 from colorize_jax import methods
 from colorize_jax.config import beside, resolve
-from colorize_jax.methods import mixture, scc, stages
+from colorize_jax.methods import scc
+from colorize_jax.methods.parts import mixture, stages
 from colorize_jax.models import vgg
 from colorize_jax.models.layers import MOMENTUM
 

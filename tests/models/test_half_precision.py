@@ -12,7 +12,7 @@ import pytest
 
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc
-from colorize_jax.methods.networks import example_batch
+from colorize_jax.methods.parts.networks import example_batch
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 IMAGES = 32

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from colorize_jax import metrics
+from colorize_jax.evaluation import metrics
 from colorize_jax.models import lpips
 
 needs_weights = pytest.mark.skipif(

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from colorize_jax import explain, propagate
-from colorize_jax.colorize import Colorizer
-from colorize_jax.edits import EditError, as_edits
-from colorize_jax.gcrf import deflated
+from colorize_jax.control import propagate
+from colorize_jax.control.document import EditError, as_edits
+from colorize_jax.control.raster import to_cells
+from colorize_jax.gcrf.interactive import deflated
+from colorize_jax.inference import explain
+from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.methods.base import Samples, SpreadPrior
-from colorize_jax.photo import photo_from_array
-from colorize_jax.raster import to_cells
+from colorize_jax.photos.photo import photo_from_array
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
 
 STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}

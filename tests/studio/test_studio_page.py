@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import png
 from PIL import Image
 from scipy import ndimage
+from served import png
 
 from colorize_jax import color
-from colorize_jax.edits import parse_edits
-from colorize_jax.photo import photo_from_array
+from colorize_jax.control.document import parse_edits
+from colorize_jax.photos.photo import photo_from_array
 
 SECONDS = 1000
 FIRST, SECOND, GROUND = (

@@ -8,13 +8,13 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import png
 from PIL import Image
+from served import png
 
 client = pytest.importorskip("websockets.sync.client", reason="the studio's server is the extra [studio]")
 exceptions = pytest.importorskip("websockets.exceptions")
 
-from colorize_jax.photo import photo_from_array  # noqa: E402
+from colorize_jax.photos.photo import photo_from_array  # noqa: E402
 from colorize_jax.studio import protocol, server  # noqa: E402
 
 POINT = {"kind": "point", "at": [100, 120], "radius": 20, "color": {"lab": [60, 50, 20]}}

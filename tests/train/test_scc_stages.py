@@ -13,10 +13,10 @@ import pytest
 import toy
 from PIL import Image
 
-from colorize_jax import methods, release
+from colorize_jax import methods
 from colorize_jax.bundle import load_bundle
 from colorize_jax.config import beside, resolve
-from colorize_jax.train import loop, parallel, telemetry
+from colorize_jax.train import export, loop, parallel, telemetry
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 STAGES = ("features", "unary", "structure", "mdn")
@@ -111,7 +111,7 @@ def test_all_stages_train_evaluate_and_draw(trained):
 
 def test_a_trained_run_becomes_a_model(trained, tmp_path):
     workdir, config, variables = trained
-    release.export(workdir, tmp_path / "model", {"waves": "CC0"})
+    export.export(workdir, tmp_path / "model", {"waves": "CC0"})
     method = methods.build(config)
     bundle = load_bundle(tmp_path / "model", method.abstract_variables())
     told = json.loads((tmp_path / "model" / "provenance.json").read_text())
@@ -130,4 +130,4 @@ def test_a_run_whose_last_stage_is_not_finished_is_no_model(trained, tmp_path):
     (tmp_path / "stages" / "unary.json").write_text((workdir / "stages" / "unary.json").read_text())
     (tmp_path / "stages" / "unary").symlink_to(workdir / "stages" / "unary")
     with pytest.raises(ValueError, match=r"missing: .*mdn"):
-        release.export(tmp_path, tmp_path / "model", {})
+        export.export(tmp_path, tmp_path / "model", {})

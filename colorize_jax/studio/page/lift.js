@@ -1,4 +1,4 @@
-// Joint bilateral upsampling with one back-projection, as colorize_jax/upsample.py has it: the reasons stand there.
+// Joint bilateral upsampling with one back-projection, as colorize_jax/photos/upsample.py has it: the reasons stand there.
 // Its weights depend on the lightness alone, so they are computed once a photo.
 
 const REACH = 2;

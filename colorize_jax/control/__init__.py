@@ -1,0 +1,1 @@
+"""User edits: their document, their raster, and how they spread."""

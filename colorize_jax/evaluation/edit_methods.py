@@ -1,0 +1,76 @@
+"""A model as one of the propagation methods that `edit_scores` compares: the same arguments as `classical.METHODS`."""
+
+from functools import partial
+
+import numpy as np
+
+from colorize_jax import color
+from colorize_jax.classical import Propagate
+from colorize_jax.control import propagate
+from colorize_jax.control.raster import CellEdits
+from colorize_jax.inference.colorizer import Colorizer, Prior
+from colorize_jax.photos import upsample
+from colorize_jax.photos.photo import Photo
+from colorize_jax.shapes import Float
+
+
+def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
+    """Reveals as edits of a model, spread over its field and lifted to the photo; what the last photo needs is kept.
+
+    Args:
+      colorizer: with a similarity.
+      mode: 'guided' or 'alone', of `Colorizer.edit`.
+
+    Raises:
+      ValueError: another mode.
+    """
+    if mode not in ("guided", "alone"):
+        raise ValueError(f"mode is {mode!r}; reveals have one answer in modes 'guided' and 'alone'")
+    kept = _Kept(colorizer)
+
+    def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        prior, cells_of = kept.prior(lightness), partial(revealed_cells, targets, weights)
+        cells = cells_of(len(prior.unary))
+        if mode == "guided":
+            field = colorizer.guided(prior, cells, cells_of)
+        else:
+            field = propagate.solve(
+                colorizer.system_of(prior, cells, mode), np.zeros_like(prior.unary)[None]
+            )[0]
+        lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), lightness))
+        return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
+
+    return spread
+
+
+class _Kept:
+    """The prior of the last photo: many reveals are asked of one."""
+
+    def __init__(self, colorizer: Colorizer):
+        self._colorizer = colorizer
+        self._of: bytes = b""
+        self._prior: Prior | None = None
+
+    def prior(self, lightness: np.ndarray) -> Prior:
+        key = lightness.tobytes()
+        if self._prior is None or key != self._of:
+            photo = Photo(lightness.astype(np.float32), None)
+            self._of, self._prior = key, self._colorizer.prior(photo)
+        return self._prior
+
+
+def revealed_cells(
+    targets: Float[np.ndarray, "H W 2"], weights: Float[np.ndarray, "H W"], side: int
+) -> CellEdits:
+    """Each cell's mean revealed colour, and the share of it that is revealed.
+
+    Args:
+      targets: network units.
+      weights: bool, or confidences ≥ 0, 1 for an ordinary reveal.
+      side: of the field.
+    """
+    known = weights.astype(np.float32)
+    share = upsample.cell_means(known, side)
+    sums = [upsample.cell_means(known * targets[..., channel], side) for channel in (0, 1)]
+    ab = np.stack(sums, axis=-1) / np.maximum(share, 1e-9)[..., None]
+    return CellEdits(share, color.network_to_ab(ab), ())

@@ -1,0 +1,184 @@
+"""`edit_scores` for people: a table by reveals, the curves beside published ones, and a sheet of answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from colorize_jax import color
+from colorize_jax.classical import Propagate
+from colorize_jax.evaluation import edits, report
+from colorize_jax.evaluation.edits import ColourPhoto, EditScores
+from colorize_jax.evaluation.reveals import Protocol
+from colorize_jax.shapes import Float, UInt8
+
+
+class Published(NamedTuple):
+    """A published curve, of other images: PSNR in dB by reveals, as printed."""
+
+    name: str
+    protocol: str
+    psnr: dict[int, float]
+    source: str
+
+
+_MESSAOUD = "Messaoud et al. 2018, Table 3, ImageNet test images"
+_TABLE_3 = {
+    "Levin": (26.5, 28.5, 30.0),
+    "Endo": (24.8, 25.9, 26.0),
+    "Barron": (25.3, 28.0, 29.0),
+    "Zhang": (28.0, 30.2, 31.5),
+    "the paper's method": (26.7, 29.3, 30.4),
+}
+
+PUBLISHED = (
+    *(
+        Published(name, "paper", dict(zip((10, 50, 100), values, strict=True)), _MESSAOUD)
+        for name, values in _TABLE_3.items()
+    ),
+    Published(
+        "Zhang",
+        "zhang",
+        {0: 24.43, 1: 25.37, 10: 28.42, 50: 30.42, 100: 31.13},
+        "Zhang et al. 2017, 1000 ImageNet test images",
+    ),
+)
+
+
+def table(found: EditScores, *, markdown: bool = False) -> str:
+    """Mean PSNR by reveals; then each method's leak, seconds and worst photo at the largest count."""
+    counts = [str(count) for count in found.counts]
+    lines = [("method", *counts, "leak", "seconds", "worst", "worst − gray")]
+    for name in found.scores:
+        means = {score: _mean(found, name, score) for score in edits.SCORES}
+        worst = edits.worst(found, name, -1)
+        last = (means["leak"][-1], means["seconds"].mean(), worst["psnr"], worst["psnr_over_gray"])
+        forms = ("{:.2f}", "{:.2f}", "{:.1f}", "{:+.1f}")
+        cells = [report.cell(value, form) for value, form in zip(last, forms, strict=True)]
+        lines.append((name, *(f"{value:.2f}" for value in means["psnr"]), *cells))
+    return report.aligned(lines, markdown)
+
+
+def _mean(found: EditScores, method: str, score: str) -> np.ndarray:
+    return edits.mean_and_error(edits.by_photo(found, method, score))[0]
+
+
+def paired_table(found: EditScores, method: str, *, markdown: bool = False) -> str:
+    """`method` − every other one by reveals, PSNR in dB, mean ± standard error over the photos."""
+    lines = [(f"{method} −", *(str(count) for count in found.counts))]
+    for other in found.scores:
+        if other != method:
+            means, errors = edits.paired(found, method, other)
+            cells = [f"{m:+.2f} ± {e:.2f}" for m, e in zip(means, errors, strict=True)]
+            lines.append((other, *cells))
+    return report.aligned(lines, markdown)
+
+
+def published_table(protocol: Protocol, *, markdown: bool = False) -> str:
+    """Published PSNR of the same protocol on other images; only differences between rows can be compared."""
+    curves = [curve for curve in PUBLISHED if curve.protocol == protocol.name]
+    counts = sorted({count for curve in curves for count in curve.psnr})
+    lines = [("published, other images", *(str(count) for count in counts), "source")]
+    for curve in curves:
+        cells = (report.cell(curve.psnr.get(count), "{:.2f}") for count in counts)
+        lines.append((curve.name, *cells, curve.source))
+    return report.aligned(lines, markdown)
+
+
+def protocol_text(found: EditScores) -> str:
+    """One line with all that the numbers depend on."""
+    rule = found.protocol
+    return (
+        f"{len(found.photos)} photos at {rule.side}×{rule.side}, protocol {rule.name} ({rule.patch}×{rule.patch} "
+        f"patches, {rule.placement}), {found.draws} draws a photo, seed {found.seed}; PSNR in dB of clipped RGB, "
+        f"mean over photos; gray {found.gray.mean():.2f}. leak and worst at {found.counts[-1]} reveals."
+    )
+
+
+def summary(found: EditScores, *, markdown: bool = False) -> str:
+    """All that `colorize-eval --task=edits` prints; differences are those of the first method."""
+    first = next(iter(found.scores))
+    parts = [
+        protocol_text(found),
+        table(found, markdown=markdown),
+        paired_table(found, first, markdown=markdown),
+    ]
+    if any(curve.protocol == found.protocol.name for curve in PUBLISHED):
+        parts.append(published_table(found.protocol, markdown=markdown))
+    return "\n\n".join(parts) + "\n"
+
+
+def plot(found: EditScores, path: Path) -> None:
+    """PSNR by reveals with standard errors; dashed the published curves of the same protocol, other images.
+
+    Raises:
+      ModuleNotFoundError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("plots need matplotlib; pip install 'colorize_jax[train]'") from error
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for name in found.scores:
+        mean, spread = edits.mean_and_error(edits.by_photo(found, name, "psnr"))
+        axes.errorbar(found.counts, mean, yerr=spread, label=name, marker=".", capsize=2)
+    for curve in PUBLISHED:
+        if curve.protocol == found.protocol.name:
+            label = f"{curve.name} (other images)"
+            axes.plot(list(curve.psnr), list(curve.psnr.values()), "--", linewidth=1, label=label)
+    # Linear up to one reveal, so that none has a place on the axis.
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xticks(found.counts, labels=[str(count) for count in found.counts])
+    axes.set(xlabel="reveals", ylabel="PSNR, dB", title=f"{len(found.photos)} photos, {found.protocol.name}")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def sheet(
+    photos: Sequence[ColourPhoto],
+    methods: Mapping[str, Propagate],
+    rule: Protocol,
+    *,
+    counts: Sequence[int] = (10, 50),
+    seed: int = 0,
+) -> Image.Image:
+    """One photo and count a row: what was revealed, every method's answer, and the photo itself."""
+    rows, labels = [], []
+    for photo in photos:
+        for count in counts:
+            targets, weights = edits.revealed(photo, rule, count, draw=0, seed=seed)
+            answers = [method(photo.lightness, targets, weights) for method in methods.values()]
+            pictures = [_picture(photo.lightness, field) for field in (*answers, photo.ab)]
+            rows.append([_marked(photo.lightness, targets, weights), *pictures])
+            # One PSNR a method, in the order of the columns, below the count.
+            values = "\n".join(f"{edits.psnr(photo, field):.1f}" for field in answers)
+            labels.append(f"{count} reveals\n{values}")
+    return report.grid(rows, columns=["revealed", *methods, "photo"], labels=labels, scale=1)
+
+
+def _picture(
+    lightness: Float[np.ndarray, "H W"], ab: Float[np.ndarray, "H W 2"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    return report.to_picture(color.lightness_to_network(lightness)[..., None], ab)
+
+
+def _marked(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The gray photo with the revealed patches in their colour at middle lightness, so that they can be seen."""
+    shown = np.where(weights, 60.0, lightness * 0.6 + 40)
+    return _picture(shown.astype(lightness.dtype), targets)
+
+
+def write(folder: Path, found: EditScores, pictures: Mapping[str, Image.Image]) -> list[Path]:
+    """Writes `edits.json`, `edits.md`, `edits.png` (the plot) and the pictures as PNG; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"edits.json": edits.to_json(found), "edits.md": summary(found, markdown=True)}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    plot(found, folder / "edits.png")
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.png")
+    return [folder / name for name in (*texts, "edits.png", *(f"{name}.png" for name in pictures))]

@@ -1,0 +1,414 @@
+"""An evaluation for people: tables as text or Markdown, pictures as PIL images, and the files of both.
+
+Pictures show colours gamut-mapped at the image's own lightness; a metric never reads them.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from colorize_jax import color
+from colorize_jax.evaluation import evaluate, tables
+from colorize_jax.evaluation.evaluate import Batch, Evaluation, PerImage, Predict, ratios
+from colorize_jax.evaluation.tables import Scored, Table
+from colorize_jax.shapes import Float, Int, UInt8
+
+# Images on each contact sheet, and of those with the best and the worst scores in the page of `page`.
+ROWS = 8
+EXTREMES = 20
+
+Similarity = Callable[[Batch], Any]
+"""`batch -> S (B, P, P)`."""
+
+
+UNIT_REMARK = (
+    "The papers do not state the unit of their error of best. Ours is network units, ab / 128. In ab / 255, "
+    "LFW's gray is at 0.0386, which would put 0.030 at 0.78 of gray, worse than five blind templates, and "
+    "0.047 above gray; the paper's own 11e-5 fits no reading of a per-pixel error of samples that have not "
+    "seen the colours. Read the ratios."
+)
+
+_COLUMNS = (
+    ("eob_mae", "eob_mae", "{:.4f}"),
+    ("gray", "/gray", "{:.3f}"),
+    ("templates", "/templates", "{:.3f}"),
+    ("eob_mse", "eob_mse", "{:.5f}"),
+    ("mae", "mae", "{:.4f}"),
+    ("variance", "variance", "{:.5f}"),
+    ("pair_ssim_ab", "pair_ssim_ab", "{:.3f}"),
+    ("pair_ssim_rgb", "pair_ssim_rgb", "{:.3f}"),
+    ("psnr_best", "psnr_best", "{:.2f}"),
+    ("bleed", "bleed", "{:.3f}"),
+)
+
+
+def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
+    """Our rows, every metric, eob_mae also over gray's and the templates'; – where a value does not exist."""
+    lines = [("row", "N", *(title for _, title, _ in _COLUMNS))]
+    for row in evaluation.rows:
+        values = {**row.scores, **ratios(evaluation, row)}
+        cells = (cell(values.get(name), form) for name, _, form in _COLUMNS)
+        lines.append((row.name, str(row.samples), *cells))
+    return aligned(lines, markdown)
+
+
+def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
+    """All that `colorize-eval` prints: protocol, table, G-CRF diagnostics, published values."""
+    parts = [protocol_text(evaluation), table(evaluation, markdown=markdown)]
+    if evaluation.diagnostics:
+        parts.append(diagnostics_text(evaluation))
+    if evaluation.protocol.dataset in tables.DATASETS:
+        one = [Scored(evaluation.protocol.model, evaluation, {})]
+        beside = (tables.deshpande_3(one), tables.messaoud_2(one))
+        parts += [table_text(found, markdown=markdown) for found in beside] + [UNIT_REMARK]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_text(found: Table, *, markdown: bool = False) -> str:
+    """A table with its title above and its note below."""
+    title = f"## {found.title}" if markdown else found.title
+    note = [found.note] if found.note else []
+    return "\n\n".join([title, aligned(found.lines, markdown), *note])
+
+
+def tables_text(found: Sequence[Table], *, markdown: bool = False) -> str:
+    """All tables of a comparison, and what is to be known of the papers' unit."""
+    return "\n\n".join([*(table_text(t, markdown=markdown) for t in found), UNIT_REMARK]) + "\n"
+
+
+def read_scored(name: str, folder: Path) -> Scored:
+    """A method's evaluation as `write` left it.
+
+    Raises:
+      ValueError: there is none.
+    """
+    paths = [folder / file for file in ("scores.json", "per_image.json")]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"{folder} holds no {' and no '.join(missing)}; run colorize-eval first")
+    scores, per_image = (path.read_text() for path in paths)
+    return Scored(name, evaluate.from_json(scores), evaluate.per_image_from_json(per_image))
+
+
+def write_comparison(folder: Path, scored: Sequence[Scored], found: Sequence[Table]) -> None:
+    """Writes `comparison.json`, the methods' evaluations and the tables' cells, and `tables.md`."""
+    whole = {
+        "methods": {each.name: json.loads(evaluate.to_json(each.evaluation)) for each in scored},
+        "tables": [table._asdict() for table in found],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "comparison.json").write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    (folder / "tables.md").write_text(tables_text(found, markdown=True))
+
+
+def protocol_text(evaluation: Evaluation) -> str:
+    """One paragraph with all that the numbers depend on."""
+    p = evaluation.protocol
+    packages = ", ".join(f"{name} {version}" for name, version in p.versions.items())
+    return (
+        f"{p.model} on {p.dataset}/{p.split} (split {p.split_hash}), {p.images} images at {p.resolution}², "
+        "network units; "
+        f"{p.samples} samples, rule {p.rule}, field {p.field}² lifted by {p.lift}, seed {p.seed}, batches of "
+        f"{p.batch_size}; blind baselines fitted on {p.fit_images} training images. {packages}."
+    )
+
+
+def diagnostics_text(evaluation: Evaluation) -> str:
+    """Means of the G-CRF's diagnostics and the worst image of each."""
+    found = evaluation.diagnostics
+    if found is None:
+        return "no G-CRF"
+    terms = [
+        f"{name} {found.mean[name]:.3g} (worst {found.worst[name]:.3g}, image {found.worst_image[name]})"
+        for name in found.mean
+    ]
+    return f"G-CRF over the first {found.images} images: " + "; ".join(terms)
+
+
+def cell(value: float | None, form: str) -> str:
+    """A number of a table, – where it does not exist."""
+    return "–" if value is None or not np.isfinite(value) else form.format(value)
+
+
+def aligned(lines: Sequence[Sequence[str]], markdown: bool) -> str:
+    """Rows of cells, the titles first, as plain text or as a Markdown table."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    # The last column is text in the published table and a number in ours: only a number is set to the right.
+    left = [not any(character.isdigit() for character in cell) for cell in lines[-1]]
+    padded = [
+        [
+            cell.ljust(w) if i == 0 or left[i] else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in lines
+    ]
+    if not markdown:
+        return "\n".join("  ".join(line).rstrip() for line in padded)
+    rule = [("-" * w) if i == 0 or left[i] else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [padded[0], rule, *padded[1:]])
+
+
+def to_picture(
+    lightness: Float[np.ndarray, "H W 1"], field: Float[np.ndarray, "H W 2"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A colour field on its lightness, network units, as gamut-mapped 8-bit sRGB."""
+    return color.lab_to_srgb_bytes(color.network_to_lab(lightness, field))
+
+
+def to_gray(lightness: Float[np.ndarray, "H W 1"]) -> UInt8[np.ndarray, "H W 3"]:
+    """A lightness, network units, as 8-bit sRGB."""
+    return to_picture(lightness, np.zeros((*lightness.shape[:2], 2), np.float32))
+
+
+def grid(
+    rows: Sequence[Sequence[UInt8[np.ndarray, "H W 3"]]],
+    *,
+    columns: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    scale: int = 2,
+    gap: int = 4,
+) -> Image.Image:
+    """Pictures of one size in rows, with titles over the columns and a label left of each row.
+
+    Args:
+      rows: the pictures, all rows of one length.
+      columns: titles, one a column, or none.
+      labels: one a row, or none.
+      scale: whole-number magnification, nearest neighbour: the pixels that were measured are the ones seen.
+      gap: white pixels between pictures.
+
+    Raises:
+      ValueError: ragged rows, or titles or labels that do not fit them.
+    """
+    if len({len(row) for row in rows}) != 1:
+        raise ValueError(
+            f"grid: rows have lengths {[len(row) for row in rows]}; give rows of one length, at least one"
+        )
+    for name, texts, wanted in (("columns", columns, len(rows[0])), ("labels", labels, len(rows))):
+        if texts and len(texts) != wanted:
+            raise ValueError(f"grid: {len(texts)} {name} for {wanted}; give one each, or none")
+    font = ImageFont.load_default(size=13)
+    height, width = (side * scale + gap for side in rows[0][0].shape[:2])
+    left = (
+        max((int(font.getlength(line)) for text in labels for line in text.split("\n")), default=0) + 2 * gap
+    )
+    top = 20 if columns else gap
+    sheet = Image.new("RGB", (left + width * len(rows[0]), top + height * len(rows)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, text in enumerate(columns):
+        draw.text((left + width * place, 2), text, fill="black", font=font)
+    for place, text in enumerate(labels):
+        draw.multiline_text((gap, top + height * place + 2), text, fill="black", font=font)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            size = (picture.shape[1] * scale, picture.shape[0] * scale)
+            enlarged = Image.fromarray(picture).resize(size, Image.Resampling.NEAREST)
+            sheet.paste(enlarged, (left + width * x, top + height * y))
+    return sheet
+
+
+def contact_sheet(
+    lightness: Float[np.ndarray, "B H W 1"],
+    truth: Float[np.ndarray, "B H W 2"],
+    samples: Float[np.ndarray, "B N H W 2"],
+    *,
+    labels: Sequence[str] = (),
+) -> Image.Image:
+    """One image a row: gray, truth, then its N versions in the method's order. Network units."""
+    rows = [
+        [to_gray(gray), to_picture(gray, own), *(to_picture(gray, field) for field in fields)]
+        for gray, own, fields in zip(lightness, truth, samples, strict=True)
+    ]
+    titles = ["gray", "truth", *(f"version {n + 1}" for n in range(samples.shape[1]))]
+    return grid(rows, columns=titles, labels=labels)
+
+
+def unary_and_field(
+    lightness: Float[np.ndarray, "B H W 1"],
+    truth: Float[np.ndarray, "B H W 2"],
+    unary: Float[np.ndarray, "B H W 2"],
+    field: Float[np.ndarray, "B H W 2"],
+) -> Image.Image:
+    """Fig. 7 of Messaoud 2018, one image a column: truth, unary, G-CRF output, and their colours alone.
+
+    The last two rows show the colours at a constant lightness, L* = 65, where speckle and bleeding hide less.
+    """
+    flat = np.full_like(lightness, color.lightness_to_network(65.0))
+    sources = ((lightness, truth), (lightness, unary), (lightness, field), (flat, unary), (flat, field))
+    rows = [[to_picture(gray, x) for gray, x in zip(grays, fields, strict=True)] for grays, fields in sources]
+    return grid(rows, labels=("truth", "unary", "G-CRF", "unary,\ncolour", "G-CRF,\ncolour"))
+
+
+ATTENTION_PIXELS = ((0.55, 0.4), (0.2, 0.5), (0.15, 0.08))
+"""(y, x) as shares of the side: on aligned faces a cheek, the hair, the background."""
+
+
+def attention(
+    lightness: Float[np.ndarray, "B H W 1"],
+    similarity: Float[np.ndarray, "B P P"],
+    *,
+    pixels: Sequence[tuple[float, float]] = ATTENTION_PIXELS,
+) -> Image.Image:
+    """Fig. 8 of Messaoud 2018: the gray image, then each marked pixel's row of S, darker blue for stronger.
+
+    Args:
+      lightness: network units.
+      similarity: S over the field's pixels, rows of the image first.
+      pixels: (y, x) of the marked pixels as shares of the side, in [0, 1).
+
+    The map is S_ij over the 99.5th percentile of its row without the pixel itself, so that one near-copy does
+    not hide the rest.
+    """
+    side = round(similarity.shape[-1] ** 0.5)
+    rows = []
+    for gray, rows_of_s in zip(lightness, similarity, strict=True):
+        maps = [
+            _attention_map(gray, rows_of_s, int(y * side) * side + int(x * side), side) for y, x in pixels
+        ]
+        rows.append([to_gray(gray), *maps])
+    return grid(rows, columns=["gray", *(f"pixel {n + 1}" for n in range(len(pixels)))])
+
+
+def _attention_map(gray: np.ndarray, similarity: np.ndarray, pixel: int, side: int) -> np.ndarray:
+    weights = similarity[pixel].astype(np.float64)
+    others = np.delete(weights, pixel)
+    strength = np.clip(weights / max(np.percentile(others, 99.5), 1e-12), 0, 1).reshape(side, side)
+    cell = gray.shape[0] // side
+    strength = np.kron(strength, np.ones((cell, cell)))[..., None]
+    # Paler than the photo, so that dark hair is not mistaken for strong attention.
+    pale = 255 - (255 - to_gray(gray).astype(np.float64)) * 0.45
+    picture = (pale * (1 - strength) + np.array([0, 40, 160]) * strength).astype(np.uint8)
+    y, x = (cell * place for place in divmod(pixel, side))
+    picture[max(y - 1, 0) : y + cell + 1, max(x - 1, 0) : x + cell + 1] = (230, 30, 30)
+    return picture
+
+
+class Gallery(NamedTuple):
+    """Images of a test set with a method's versions, to be looked at; network units.
+
+    Attributes:
+      indices: places in the test set; the first `ROWS` images, and the best and worst `EXTREMES` by `eob_mae`.
+      lightness, truth: the images.
+      field: the versions.
+      unary: the first version before the G-CRF; None for a method without one.
+    """
+
+    indices: Int[np.ndarray, "B"]
+    lightness: Float[np.ndarray, "B H W 1"]
+    truth: Float[np.ndarray, "B H W 2"]
+    field: Float[np.ndarray, "B N H W 2"]
+    unary: Float[np.ndarray, "B H W 2"] | None
+
+    def rows(self, indices: Sequence[int]) -> "Gallery":
+        """These images, in this order.
+
+        Raises:
+          ValueError: one is not in the gallery.
+        """
+        place = {int(index): row for row, index in enumerate(self.indices)}
+        missing = [index for index in indices if index not in place]
+        if missing:
+            raise ValueError(f"images {missing} are not in the gallery; it has {sorted(place)}")
+        rows = [place[index] for index in indices]
+        unary = None if self.unary is None else self.unary[rows]
+        return Gallery(self.indices[rows], self.lightness[rows], self.truth[rows], self.field[rows], unary)
+
+
+def extremes(errors: Float[np.ndarray, "B"], count: int) -> tuple[list[int], list[int]]:
+    """The places of the `count` smallest errors, best first, and of the largest, worst first."""
+    order = [int(place) for place in np.argsort(errors, kind="stable")]
+    return order[:count], order[::-1][:count]
+
+
+def gallery(
+    predict: Predict, batches: Callable[[], Iterable[Batch]], per_image: PerImage, *, seed: int
+) -> Gallery:
+    """The first images, and those with the best and the worst scores, with the versions that were scored.
+
+    Args:
+      predict: from `evaluate.predictor`.
+      batches: opens the test set anew.
+      per_image: from `evaluate.score_images`.
+      seed: as there.
+    """
+    errors = per_image["field"]["eob_mae"]
+    best, worst = extremes(errors, EXTREMES)
+    indices = np.array(sorted({*range(min(ROWS, errors.size)), *best, *worst}))
+    together = len(next(iter(batches()))["ab"])
+    images = evaluate.collect(batches(), list(indices))
+    parts = []
+    for start in range(0, len(indices), together):
+        # Filled up to the size of the scored batches, for which the networks are compiled.
+        rows = np.minimum(np.arange(start, start + together), len(indices) - 1)
+        batch = {name: value[rows] for name, value in images.items()}
+        parts.append(predict(batch, evaluate.image_keys(seed, indices[rows])))
+    fields = {name: np.concatenate([part[name] for part in parts])[: len(indices)] for name in parts[0]}
+    unary = fields["unary"][:, 0] if "unary" in fields else None
+    return Gallery(indices, images["lightness"], images["ab"], fields["field"], unary)
+
+
+def pictures(
+    found: Gallery, similarity: Similarity | None, images: Batch, per_image: PerImage
+) -> dict[str, Image.Image]:
+    """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, Figs. 7 and 8.
+
+    Args:
+      found: from `gallery`; without a unary Fig. 7 is left out.
+      similarity: `batch -> S (B, P, P)`; None leaves Fig. 8 out.
+      images: the batch of the first `ROWS` images.
+      per_image: from `evaluate.score_images`; best and worst are by `eob_mae` of `field`.
+    """
+    scores = per_image["field"]["eob_mae"]
+    best, worst = extremes(scores, ROWS)
+    sheets = {}
+    for name, indices in {"first": list(range(min(ROWS, scores.size))), "best": best, "worst": worst}.items():
+        chosen = found.rows(indices)
+        labels = [f"image {i}\n{scores[i]:.4f}" for i in indices]
+        sheets[f"contact_{name}"] = contact_sheet(chosen.lightness, chosen.truth, chosen.field, labels=labels)
+        if name == "first" and chosen.unary is not None:
+            sheets["fig7_unary_and_field"] = unary_and_field(
+                chosen.lightness, chosen.truth, chosen.unary, chosen.field[:, 0]
+            )
+    if similarity:
+        shown = np.asarray(similarity(images), np.float32)
+        sheets["fig8_attention"] = attention(images["lightness"], shown)
+    return sheets
+
+
+def read_gallery(folder: Path) -> Gallery | None:
+    """The gallery that `write` left in the folder of an evaluation; None where there is none."""
+    path = folder / "gallery.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        # The conversion of colours needs more than the 16 bits that they are kept in.
+        wide = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
+        return Gallery(**{"unary": None, **wide})
+
+
+def write(
+    folder: Path,
+    evaluation: Evaluation,
+    per_image: PerImage,
+    sheets: dict[str, Image.Image],
+    found: Gallery,
+) -> list[Path]:
+    """Writes `gallery.npz`, the PNGs, `table.md`, `per_image.json` and last `scores.json`; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {name: value for name, value in found._asdict().items() if value is not None}
+    compact = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
+    np.savez_compressed(folder / "gallery.npz", allow_pickle=False, **compact)
+    for name, sheet in sheets.items():
+        sheet.save(folder / f"{name}.png")
+    texts = {
+        "table.md": summary(evaluation, markdown=True),
+        "per_image.json": evaluate.per_image_to_json(per_image),
+        "scores.json": evaluate.to_json(evaluation),  # last: where it is, all is
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in ("gallery.npz", *(f"{name}.png" for name in sheets), *texts)]

@@ -1,0 +1,1 @@
+"""What a Gaussian gives besides its mean."""

@@ -1,0 +1,1 @@
+"""Fields that change while somebody edits them, on the host."""

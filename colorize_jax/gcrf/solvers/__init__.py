@@ -1,0 +1,1 @@
+"""Solvers of A x = b behind one interface; `choice` lists them."""

@@ -1,0 +1,1 @@
+"""Colour versions of photos and of folders of photos."""

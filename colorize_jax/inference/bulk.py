@@ -1,0 +1,325 @@
+"""Photos by the million: streamed, divided over processes, coloured in batches, and resumed where a run was killed.
+
+The photos of a process flow through three stages, none of which ever holds more than a few batches: threads read and
+shrink them, the networks colour them B at a time, and threads lift each to its size and write it. The networks always
+see B photos of one size, the last few filled up, so that nothing compiles twice, and so that no photo's result depends
+on its neighbours, on the number of processes, or on what an earlier run had done already.
+
+Which process a photo belongs to follows from its name alone. The processes share a folder and nothing else: one that
+dies takes no other with it.
+"""
+
+import json
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path, PurePath
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from colorize_jax.inference import batch
+from colorize_jax.inference.colorizer import Colorizer, Versions, network_input, render
+from colorize_jax.inference.ledger import Ledger, hash64
+from colorize_jax.photos.photo import Photo, PhotoError, read_photo, write_pictures
+
+FOLDER = ".bulk"
+"""Below `out`: the ledgers, and the reports of what failed."""
+
+_KEPT_PIXELS = (
+    1 << 20
+)  # larger photos are read again for writing: a few batches of them would fill the memory
+_TOLD_EVERY_S = 10.0
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Work(NamedTuple):
+    """One photo of many.
+
+    Attributes:
+      photo: its file.
+      name: where its versions go below `out`, as `<name>_1.png`; the ledger knows it by this.
+      mistake: of the manifest's line, where there is one.
+    """
+
+    photo: Path
+    name: str
+    mistake: str = ""
+
+
+class Part(NamedTuple):
+    """The photos of one process are those whose names hash to its number."""
+
+    process: int = 0
+    processes: int = 1
+
+    def has(self, name: str) -> bool:
+        return hash64(name) % self.processes == self.process
+
+
+class How(NamedTuple):
+    """How all photos are coloured and written; see the flags of the program.
+
+    `batch_size` is B above: results may depend on it in the last bit, so a run keeps the one that it began with.
+    """
+
+    out: Path
+    options: batch.Options
+    seed: int = 0
+    rule: str = "modes"
+    batch_size: int = 16
+    threads: int = os.cpu_count() or 1
+
+    def job(self, work: Work) -> batch.Job:
+        return batch.Job(work.photo, self.out / work.name)
+
+
+class Tally(NamedTuple):
+    """What one process did with its part.
+
+    Attributes:
+      done: photos coloured.
+      failed: photos that could not be; each is a line of `report`.
+      skipped: photos that an earlier run had coloured.
+      listed: photos of all processes.
+      report: path of a file of JSON lines, `photo` and `error`.
+    """
+
+    done: int
+    failed: int
+    skipped: int
+    listed: int
+    report: Path
+
+
+def in_folder(folder: Path, out: Path) -> Iterator[Work]:
+    """The photos below a folder, in the order of the file system, without the hidden ones and those in `out`.
+
+    They keep their sub-folders and their whole names, suffix and all: that no two results share a name then needs no
+    knowledge of the other photos.
+    """
+    folders, own = [folder], out.resolve()
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if path.resolve() != own:
+                        folders.append(path)
+                elif path.suffix.lower() in batch.SUFFIXES:
+                    yield Work(path, path.relative_to(folder).as_posix())
+
+
+def in_manifest(manifest: Path) -> Iterator[Work]:
+    """The photos that a text file names: a path a line, and after a tab, if wanted, where its versions go in `out`.
+
+    Without it they go to the photo's own path below `out`. Empty lines are passed over.
+    """
+    with manifest.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            path, tab, output = line.rstrip("\r\n").partition("\t")
+            if not path and not tab:
+                continue
+            name = PurePath(output if tab else path.lstrip("/"))
+            bad = not path or name == PurePath() or name.is_absolute() or ".." in name.parts
+            mistake = f"{manifest}, line {number}: the output is {str(name)!r}; it must be a path below --out"
+            yield Work(Path(path), name.as_posix(), mistake if bad else "")
+
+
+def run(works: Iterable[Work], colorizer: Colorizer, how: How, part: Part, settings: dict[str, Any]) -> Tally:
+    """Colours one process's part of `works`, but for what the ledgers in `how.out` say is done.
+
+    Args:
+      works: of all processes.
+      colorizer: the model.
+      how: see `How`.
+      part: which photos are this process's.
+      settings: of the model, as JSON; kept in the ledger with those of `how`, and compared.
+
+    Raises:
+      ValueError: the ledgers were begun with other settings, are damaged, or another process has this part.
+    """
+    kept = how._asdict() | how.options._asdict() | settings
+    for free in ("out", "options", "overwrite", "threads"):
+        del kept[free]
+    with Ledger(how.out / FOLDER, *part, json.loads(json.dumps(kept))) as ledger:
+        return _Run(colorizer, how, part, ledger).all(works)
+
+
+class _Shrunk(NamedTuple):
+    """A photo as the networks see it; and itself, unless it is large."""
+
+    inputs: dict[str, np.ndarray]
+    photo: Photo | None
+
+
+class _Coloured(NamedTuple):
+    work: Work
+    photo: Photo | None
+    versions: Versions  # without pictures
+
+
+class _Run:
+    """One process's run; what it counts and tells is touched by the main thread only."""
+
+    def __init__(self, colorizer: Colorizer, how: How, part: Part, ledger: Ledger):
+        self._colorizer, self._how, self._part, self._ledger = colorizer, how, part, ledger
+        self._done = self._failed = self._skipped = self._listed = 0
+        self._seen: set[int] = set()
+        self._started = self._told = time.monotonic()
+        self._report = ledger.path.with_name(ledger.path.name.replace("ledger", "errors"))
+
+    def all(self, works: Iterable[Work]) -> Tally:
+        window = 2 * self._how.batch_size
+        readers, writers = (ThreadPoolExecutor(self._how.threads) for _ in range(2))
+        with self._report.open("w") as self._errors:
+            try:
+                shrunk = _ahead(readers, self._shrink, self._todo(works), window)
+                for coloured, written in _ahead(writers, self._write, self._coloured(shrunk), window):
+                    self._settle(coloured.work, written)
+            finally:  # a run that is stopped waits for the files that it is writing, and begins no others
+                for pool in (readers, writers):
+                    pool.shutdown(cancel_futures=True)
+        self._tell("done")
+        return Tally(self._done, self._failed, self._skipped, self._listed, self._report)
+
+    def _todo(self, works: Iterable[Work]) -> Iterator[Work]:
+        """What is left of this process's part."""
+        for work in works:
+            self._listed += 1
+            if not self._part.has(work.name):
+                continue
+            key = hash64(work.name)
+            if work.mistake:
+                self._refuse(work, work.mistake)
+            elif key in self._seen:
+                self._refuse(work, f"{work.photo}: its output {work.name} is named twice")
+            elif self._ledger.is_done(work.name) and all(map(_is_there, self._paths(work))):
+                self._skipped += 1
+            else:
+                yield work
+            self._seen.add(key)
+
+    def _shrink(self, work: Work) -> _Shrunk:
+        photo = batch.open_photo(self._how.job(work), self._options(work))
+        data = self._colorizer.config.data
+        inputs = network_input(photo, data.image_size, data.lightness_large)
+        return _Shrunk(inputs, photo if photo.lightness.size <= _KEPT_PIXELS else None)
+
+    def _options(self, work: Work) -> batch.Options:
+        """What lies there of a photo that the ledger knows is our own, and not whole."""
+        options, ledger = self._how.options, self._ledger
+        ours = ledger.was_interrupted(work.name) or ledger.is_done(work.name)
+        return options._replace(overwrite=options.overwrite or ours)
+
+    def _coloured(self, shrunk: Iterator[tuple[Work, "Future[_Shrunk]"]]) -> Iterator[_Coloured]:
+        """The versions of what could be read, B photos at a time."""
+        waiting: list[tuple[Work, _Shrunk]] = []
+        for work, future in shrunk:
+            read = self._tried(work, future)
+            if read is not None:
+                waiting.append((work, read))
+            if len(waiting) == self._how.batch_size:
+                yield from self._colour(waiting)
+                waiting = []
+        if waiting:
+            yield from self._colour(waiting)
+
+    def _colour(self, waiting: list[tuple[Work, _Shrunk]]) -> Iterator[_Coloured]:
+        how = self._how
+        filled = waiting + [waiting[-1]] * (how.batch_size - len(waiting))
+        names = waiting[0][1].inputs
+        inputs = {name: np.concatenate([read.inputs[name] for _, read in filled]) for name in names}
+        drawn = self._colorizer.sample_many(inputs, samples=how.options.samples, seed=how.seed, rule=how.rule)
+        weights, unary, field = (np.asarray(x) for x in (drawn.weights, drawn.unary, drawn.field))
+        self._ledger.begin([work.name for work, _ in waiting])
+        for i, (work, read) in enumerate(waiting):
+            yield _Coloured(work, read.photo, Versions([], weights[i], unary[i], field[i]))
+
+    def _write(self, coloured: _Coloured) -> Literal[True]:
+        work, photo, versions = coloured
+        if not np.isfinite(versions.field).all():
+            raise PhotoError(f"{work.photo}: the model's colours are not finite")
+        if self._ledger.was_interrupted(work.name):
+            _remove_leftovers(self._paths(work))
+        if photo is None:
+            photo = read_photo(work.photo)
+        options = self._options(work)
+        versions = versions._replace(rgb=render(photo, versions.field))
+        pictures = batch.pictures(photo, versions, options)
+        write_pictures(dict(zip(self._paths(work), pictures, strict=True)), overwrite=options.overwrite)
+        return True
+
+    def _paths(self, work: Work) -> list[Path]:
+        return batch.outputs(self._how.job(work), self._how.options)
+
+    def _tried(self, work: Work, future: "Future[Result]") -> Result | None:
+        """What the future gives, or None where it is a mistake of this photo, which is told."""
+        try:
+            return future.result()
+        except batch.MISTAKES as error:
+            told = batch.told(work.photo, error)
+            self._ledger.failed(work.name, told)
+            self._refuse(work, told)
+            return None
+
+    def _settle(self, work: Work, written: "Future[Literal[True]]") -> None:
+        if self._tried(work, written):
+            self._ledger.done(work.name)
+            self._done += 1
+        if time.monotonic() - self._told > _TOLD_EVERY_S:
+            self._tell("under way")
+
+    def _refuse(self, work: Work, error: str) -> None:
+        self._failed += 1
+        self._errors.write(json.dumps({"photo": str(work.photo), "error": error}) + "\n")
+        self._errors.flush()
+        batch.report(error)
+
+    def _tell(self, state: str) -> None:
+        self._told = time.monotonic()
+        seconds = self._told - self._started
+        print(
+            f"process {self._part.process} of {self._part.processes}, {state}: {self._done:,} coloured, "
+            f"{self._failed:,} failed, {self._skipped:,} skipped; {seconds:.1f} s, {self._done / seconds:.2f} photos/s",
+            flush=True,
+        )
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], window: int
+) -> Iterator[tuple[Item, "Future[Result]"]]:
+    """Each item with its result to come, in order; at most `window` of them are under way."""
+    under_way: deque[tuple[Item, Future[Result]]] = deque()
+    for item in items:
+        under_way.append((item, pool.submit(function, item)))
+        if len(under_way) >= window:
+            yield under_way.popleft()
+    while under_way:
+        yield under_way.popleft()
+
+
+def _is_there(path: Path) -> bool:
+    """A power cut may leave files that were renamed and are empty."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _remove_leftovers(paths: list[Path]) -> None:
+    """Removes the temporary files that a killed process left for these (see `photo.write_pictures`)."""
+    stems = "|".join(re.escape(path.stem) for path in paths)
+    temporary = re.compile(rf"\.(?:{stems})\.\d+\.tmp\.\w+")
+    if paths[0].parent.is_dir():
+        with os.scandir(paths[0].parent) as entries:
+            leftovers = [Path(entry.path) for entry in entries if temporary.fullmatch(entry.name)]
+        for path in leftovers:
+            path.unlink(missing_ok=True)

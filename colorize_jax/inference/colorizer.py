@@ -1,0 +1,405 @@
+"""A photo to several full-size colour versions, with any released model.
+
+    from colorize_jax.inference.colorizer import Colorizer
+    versions = Colorizer.load().colorize("photo.jpg", samples=5)
+    versions.rgb[0]  # (H, W, 3) uint8
+
+and to versions with a user's colours:
+
+    edits = [{"kind": "point", "at": [120, 80], "color": "#b03a2e"}]
+    edited = Colorizer.load().edit("photo.jpg", edits, samples=5)
+
+Nothing that only training needs is imported here.
+"""
+
+import itertools
+import math
+import operator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from PIL import Image
+
+from colorize_jax import bundle, color, methods
+from colorize_jax.control import propagate
+from colorize_jax.control.document import Edits, as_edits
+from colorize_jax.control.raster import CellEdits, Marks, mark, to_cells
+from colorize_jax.methods.base import Samples, SpreadPrior, Variables
+from colorize_jax.models.vgg import load_vgg16
+from colorize_jax.photos import upsample
+from colorize_jax.photos.photo import Photo, as_photo
+from colorize_jax.shapes import Float, UInt8
+
+RULES = ("modes", "random")
+EDIT_MODES = ("over", "alone", "guided")
+
+_TOGETHER = 1 << 14  # pixels whose colours are converted at once
+
+
+class Prior(NamedTuple):
+    """What a model knows of a photo before any edit.
+
+    Attributes:
+      similarity: S that edits spread through: row i tells how much cell i of the field leans on each other cell.
+      unary: its single answer where edits say nothing, network units.
+      confidence: κ > 0 that holds it there.
+      fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
+      seen: what it is corrected from besides (B = 1), likewise.
+    """
+
+    similarity: Float[np.ndarray, "P P"]
+    unary: Float[np.ndarray, "F F 2"]
+    confidence: Float[np.ndarray, "F F"]
+    fine: propagate.Fine | None = None
+    seen: Any = None
+
+
+class Versions(NamedTuple):
+    """N colour versions of one photo.
+
+    Attributes:
+      rgb: N sRGB pictures (H, W, 3), or (H, W, 4) where the photo has opacity; their L* is the photo's.
+      weights: mixture weight of each version.
+      unary: colours as decoded, before the G-CRF, network units.
+      field: after it; what `rgb` shows, lifted to full size.
+    """
+
+    rgb: list[UInt8[np.ndarray, "H W *channels"]]
+    weights: Float[np.ndarray, " N"]
+    unary: Float[np.ndarray, "N F F 2"]
+    field: Float[np.ndarray, "N F F 2"]
+
+
+class Colorizer:
+    """A method with its variables, ready for photos of any size; compiled once for each (samples, rule)."""
+
+    def __init__(
+        self,
+        config: Any,
+        sample: Callable[..., Samples],
+        variables: Variables,
+        similarity: Callable[..., jax.Array] | None = None,
+        spread: Callable[..., SpreadPrior] | None = None,
+        correct: Callable[..., jax.Array] | None = None,
+    ):
+        """Args: a resolved config, the variables, and functions of the method that it names."""
+        self.config = config
+        self._variables = jax.device_put(variables)
+        # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
+        options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+        self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
+        self._sample_many = jax.jit(partial(_sample_many, sample), static_argnames=("samples", "rule"))
+        self._similarity = similarity and jax.jit(similarity, compiler_options=options)
+        self._spread = spread and jax.jit(spread, compiler_options=options)
+        self._correct = correct and jax.jit(correct)
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":
+        """A model that comes with the package, by name, or one from a folder.
+
+        Raises:
+          ValueError: no such model, or one that is damaged or does not fit its config.
+        """
+        config = bundle.load_config(name_or_path)
+        method = methods.build(config)
+        loaded = bundle.load_bundle(name_or_path, method.abstract_variables())
+        variables = loaded.variables
+        if config.features.network == "vgg16":
+            variables["params"]["features"] = load_vgg16()  # public weights: not in the bundle
+        return cls(config, method.sample, variables, method.similarity, method.spread, method.correct)
+
+    def colorize(
+        self,
+        image: str | os.PathLike | Image.Image | np.ndarray | Photo,
+        samples: int = 5,
+        seed: int = 0,
+        rule: str = "modes",
+    ) -> Versions:
+        """Colours a photo of any size; colours that it has already only count for its lightness.
+
+        Args:
+          image: a path, a PIL image, an array (see `photo.photo_from_array`) or a Photo.
+          samples: N, at least 1.
+          seed: of rule 'random'; the same seed gives the same versions.
+          rule: 'modes', the mixture's means, chosen as the model's config says; or 'random', draws.
+
+        Raises:
+          PhotoError: an image that cannot be read; a ValueError.
+          ValueError: an unknown rule, or more samples than the model has modes.
+        """
+        photo = as_photo(image)
+        versions = self._versions(photo, samples, seed=seed, rule=rule)
+        return versions._replace(rgb=render(photo, versions.field))
+
+    def edit(
+        self,
+        image: str | os.PathLike | Image.Image | np.ndarray | Photo,
+        edits: Edits | Mapping | Sequence[Mapping] | str | os.PathLike,
+        samples: int | None = None,
+        mode: str = "over",
+        *,
+        seed: int = 0,
+        rule: str = "modes",
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
+    ) -> Versions:
+        """Colours a photo as `colorize` does, with a user's edits spread through the learned similarity.
+
+        Args:
+          image: as `colorize` takes it.
+          edits: a JSON file, its content, or a list of edits; see `colorize_jax.control.document`.
+          samples: N, 5 by default. Modes 'alone' and 'guided' have one answer.
+          mode: 'over' edits each of the versions of `colorize`; 'alone' colours from the edits and nothing else, and
+            what they do not reach stays gray; 'guided' colours it as the model most expects.
+          seed: as `colorize` takes it.
+          rule: likewise.
+          confidence: what holds a version's unary against the edits where these do not reach, of the whole field or
+            of each of its cells; `config.gcrf.beta_test` by default. Mode 'alone' has no unary, 'guided' its own.
+
+        Returns:
+          The versions; their `unary` is that of the model (0 in mode 'alone'), their `field` has the edits.
+
+        Raises:
+          PhotoError: an image that cannot be read.
+          EditError: edits that cannot be used, by index and kind.
+          ValueError: an unknown mode or rule, too many samples, a bad confidence, a model without a similarity.
+        """
+        if mode not in EDIT_MODES:
+            raise ValueError(f"mode is {mode!r}; allowed are {', '.join(EDIT_MODES)}.")
+        if mode != "over" and samples not in (None, 1):
+            raise ValueError(
+                f"samples is {samples}, but mode {mode!r} has one answer; leave it out, or set 1."
+            )
+        parsed, photo = as_edits(edits), as_photo(image)
+        marks = mark(parsed, *photo.lightness.shape)
+        prior = self.prior(photo)
+        system = self.system_of(prior, _cells(marks, prior), mode, confidence)
+        if mode == "over":
+            versions = self._versions(photo, 5 if samples is None else samples, seed=seed, rule=rule)
+            unary = self.edited_unary(prior.similarity, versions.unary, versions.field, confidence)
+        else:
+            unary = prior.unary[None] * np.float32(mode == "guided")
+            versions = Versions([], np.ones(1, np.float32), unary, unary)
+        if mode == "guided":
+            field = self.guided(prior, system.edits, lambda side: to_cells(marks, side))[None]
+        else:
+            field = propagate.solve(system, unary)
+        tiles = propagate.exact_tiles(_columns(field), photo.lightness, marks)
+        return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
+
+    def system(
+        self,
+        photo: Photo,
+        marks: Marks,
+        mode: str = "alone",
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
+    ) -> propagate.System:
+        """What `edit` solves: S and the weights of the edits in `marks` (of `raster.mark`) and of the unary."""
+        prior = self.prior(photo)
+        return self.system_of(prior, _cells(marks, prior), mode, confidence)
+
+    def system_of(
+        self,
+        prior: Prior,
+        cells: CellEdits,
+        mode: str,
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
+    ) -> propagate.System:
+        """`system`, of what is known of the photo, and edits that are on the cells already."""
+        crf = self.config.gcrf
+        if mode == "alone":
+            return propagate.alone(prior.similarity, cells, weight=crf.beta_test, floor=crf.floor)
+        if mode == "guided":
+            return propagate.guided(
+                prior.similarity, cells, weight=crf.beta_test, confidence=prior.confidence
+            )
+        beta = crf.beta_test if confidence is None else confidence
+        pulls = {"weight": crf.beta_test, "floor": crf.floor}
+        return propagate.over(prior.similarity, cells, **pulls, confidence=beta)
+
+    def guided(
+        self, prior: Prior, cells: CellEdits, cells_of: Callable[[int], CellEdits]
+    ) -> Float[np.ndarray, "G G 2"]:
+        """The field of mode 'guided', network units: on the prior's cells, refined and corrected where the model can.
+
+        Args:
+          prior: of the photo.
+          cells: the edits on its cells.
+          cells_of: the edits on a field of another side.
+        """
+        unary = propagate.calibrated(prior.unary, cells)
+        system = self.system_of(prior, cells, "guided")
+        coarse = propagate.solve(system, unary[None])[0]
+        if prior.fine is None:
+            return coarse
+        side = len(prior.fine.confidence)
+        weight = self.config.gcrf.beta_test
+        field = propagate.refine(
+            prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
+        )
+        if self._correct is None or prior.seen is None:
+            return field
+        reach = propagate.reach(system).reshape(coarse.shape[:2])
+        side = self.config.spread.correct_side
+        near = [cells_of(each) for each in (side, 2 * side)]
+        edits = [array for each in near for array in (color.ab_to_network(each.ab), each.weights)]
+        arrays = (np.asarray(array, np.float32)[None] for array in (field, reach, *edits))
+        return np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+
+    def edited_unary(
+        self,
+        similarity: Float[np.ndarray, "P P"],
+        unary: Float[np.ndarray, "N F F 2"],
+        field: Float[np.ndarray, "N F F 2"],
+        confidence: float | Float[np.ndarray, "F F"] | None = None,
+    ) -> Float[np.ndarray, "N F F 2"]:
+        """The colours that mode 'over' holds: the unary, or where edits have an S of their own, `propagate.held`."""
+        if self._spread is None:
+            return unary
+        crf = self.config.gcrf
+        beta = crf.beta_test if confidence is None else confidence
+        return propagate.held(similarity, field, confidence=beta, floor=crf.floor)
+
+    def similarity(self, photo: Photo) -> Float[np.ndarray, "P P"]:
+        """S that edits of a photo spread through; see `Prior`."""
+        return self.prior(photo).similarity
+
+    def prior(self, photo: Photo) -> Prior:
+        """What edits of a photo meet; of a model that learned none for edits S, gray and `config.gcrf.floor`.
+
+        Raises:
+          ValueError: the model's method has no similarity.
+        """
+        if self._spread is not None:
+            found = self._spread(self._variables, self._input(photo))
+            own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(seen=None))
+            fine = own.fine and propagate.Fine(*own.fine)
+            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen)
+        if self._similarity is None:
+            raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
+        similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])
+        side = math.isqrt(len(similarity))
+        gray = np.zeros((side, side, 2), np.float32)
+        return Prior(similarity, gray, np.full((side, side), self.config.gcrf.floor, np.float32))
+
+    def _versions(self, photo: Photo, samples: int, *, seed: int, rule: str) -> Versions:
+        """Versions without their pictures."""
+        drawn = self.sample(photo, samples=samples, seed=seed, rule=rule)
+        return Versions([], *(np.asarray(x[0]) for x in (drawn.weights, drawn.unary, drawn.field)))
+
+    def _input(self, photo: Photo) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
+        return network_input(photo, self.config.data.image_size, self.config.data.lightness_large)
+
+    def sample(self, photo: Photo, *, samples: int, seed: int, rule: str) -> Samples:
+        """The versions of one photo (B = 1) at the resolution of the field, network units."""
+        _check_sampling(samples, rule)
+        drawn = self._sample(
+            self._variables, self._input(photo), jax.random.key(seed), samples=samples, rule=rule
+        )
+        if not np.isfinite(drawn.field).all():
+            raise ValueError("the model's colours are not finite: its weights or its similarity are broken.")
+        return drawn
+
+    def sample_many(
+        self, inputs: Mapping[str, Float[np.ndarray, "B _ _ 1"]], *, samples: int, seed: int, rule: str
+    ) -> Samples:
+        """As `sample`, for B photos at once, whose `network_input`s are stacked; compiled once for each B.
+
+        On a CPU a photo's versions depend neither on the others, nor on its place among them, to the last bit.
+        Values that are not finite are returned: they need not be every photo's.
+        """
+        _check_sampling(samples, rule)
+        return self._sample_many(
+            self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
+        )
+
+
+def _cells(marks: Marks, prior: Prior) -> CellEdits:
+    return to_cells(marks, len(prior.unary))
+
+
+def _check_sampling(samples: int, rule: str) -> None:
+    if operator.index(samples) < 1:
+        raise ValueError(f"samples is {samples}; allowed are whole numbers from 1.")
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}.")
+
+
+def _sample_many(
+    sample: Callable[..., Samples],
+    variables: Variables,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    *,
+    samples: int,
+    rule: str,
+) -> Samples:
+    """One photo after another, except for the modes on an accelerator.
+
+    In a batch on a CPU the last photo of 16 came out with other bits than in any other place, probably because the last
+    rows of a product are summed in another order. One by one takes about as long there.
+    """
+    if rule == "modes" and jax.default_backend() != "cpu":
+        return sample(variables, batch, rng, samples=samples, rule=rule)
+
+    # Each photo draws with the key itself, as it would alone: what it gets is not its place's.
+    def one(row: dict[str, jax.Array]) -> Samples:
+        alone = {name: value[None] for name, value in row.items()}
+        drawn = sample(variables, alone, jax.random.clone(rng), samples=samples, rule=rule)
+        return Samples(*(value[0] for value in drawn))
+
+    return jax.lax.map(one, batch)
+
+
+def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
+    """The whole photo, squashed to squares, as a batch of one: `lightness`, and `lightness_large` where `large` > 0.
+
+    Transparent parts look white to the networks, as they do in training.
+    """
+    shown = photo.lightness
+    if photo.alpha is not None:
+        shown = 100 + (shown - 100) * (photo.alpha / np.float32(255))
+    sides = {"lightness": size} | ({"lightness_large": large} if large else {})
+    return {
+        name: color.lightness_to_network(upsample.resize(shown, side, side).clip(0, 100))[None, ..., None]
+        for name, side in sides.items()
+    }
+
+
+def render(photo: Photo, field: Float[np.ndarray, "N F F 2"]) -> list[UInt8[np.ndarray, "H W *channels"]]:
+    """Colour fields, network units, on the photo's lightness: lifted, gamut-mapped, with the photo's opacity."""
+    return render_tiles(photo, upsample.lift_tiles(_columns(field), photo.lightness), len(field))
+
+
+def render_tiles(
+    photo: Photo, tiles: Iterator[upsample.Tile], count: int
+) -> list[UInt8[np.ndarray, "H W *channels"]]:
+    """As `render`, for `count` fields that are lifted already: planes of CIE a* and b*, in turn."""
+    pictures = [_canvas(photo) for _ in range(count)]
+    for rows, planes in _joined(tiles):
+        for picture, ab in zip(pictures, planes.reshape(count, 2, *planes.shape[1:]), strict=True):
+            lab = np.stack([photo.lightness[rows], *ab], axis=-1)
+            picture[rows, :, :3] = color.lab_to_srgb_bytes(lab)
+    return pictures
+
+
+def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:
+    """Neighbouring tiles as one, up to `_TOGETHER` pixels: of a small photo a tile is less work than its calls."""
+    for _, group in itertools.groupby(tiles, key=lambda tile: tile[0].start * tile[1].shape[2] // _TOGETHER):
+        rows, planes = zip(*group, strict=True)
+        yield slice(rows[0].start, rows[-1].stop), np.concatenate(planes, axis=1)
+
+
+def _columns(field: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "F F K"]:
+    """Fields side by side, CIE ab."""
+    return color.network_to_ab(np.concatenate(list(field), axis=-1))
+
+
+def _canvas(photo: Photo) -> UInt8[np.ndarray, "H W *channels"]:
+    if photo.alpha is None:
+        return np.empty((*photo.lightness.shape, 3), np.uint8)
+    empty = np.zeros_like(photo.alpha)
+    return np.stack([empty, empty, empty, photo.alpha], axis=-1)

@@ -1,0 +1,42 @@
+"""A photo and colour edits to versions, in one call: `edit(photo, edits, samples=5)`."""
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from colorize_jax.control.document import Edits
+from colorize_jax.inference.colorizer import Colorizer, Versions
+from colorize_jax.photos.photo import Photo
+
+
+def edit(
+    photo: str | os.PathLike | Image.Image | np.ndarray | Photo,
+    edits: Edits | Mapping | Sequence[Mapping] | str | os.PathLike,
+    samples: int | None = None,
+    mode: str = "over",
+    *,
+    model: str | os.PathLike = "default",
+    **options: Any,
+) -> Versions:
+    """`Colorizer.edit` of a model by name, which stays loaded; see there for arguments and errors.
+
+        edit("photo.jpg", [{"kind": "point", "at": [120, 80], "color": "#b03a2e"}]).rgb[0]
+
+    Args:
+      photo: a path, a PIL image, an array or a Photo.
+      edits: a JSON file, its content, or a list of edits.
+      samples: N.
+      mode: 'over' or 'alone'.
+      model: a model of the package, or its folder.
+      options: `seed`, `rule`, `confidence`.
+    """
+    return _loaded(os.fspath(model)).edit(photo, edits, samples, mode, **options)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(model: str) -> Colorizer:
+    return Colorizer.load(model)

@@ -1,0 +1,1 @@
+"""Edits that spread through a similarity learned for them."""

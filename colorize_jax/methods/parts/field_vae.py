@@ -1,0 +1,221 @@
+"""What the methods of Deshpande et al. 2017 share: an auto-encoder of whole colour fields and its decoder losses.
+
+They differ in what the decoder starts from, a function `(code, gray maps) -> (4x4 start, skips)`, and in how a code is
+found for a gray image.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from colorize_jax import losses
+from colorize_jax.data import color_statistics
+from colorize_jax.methods.base import STATISTICS, Batch, Stage, Variables
+from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply, mixture_inputs
+from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.stages import build_stage
+from colorize_jax.models.field_vae import FieldDecoder, GrayEncoder
+from colorize_jax.models.layers import scaled
+from colorize_jax.models.vae import Encoder
+from colorize_jax.shapes import Array, Float
+
+FIELD_SIDE = 64
+
+GrayMaps = tuple[Array, tuple[Array, ...]] | None
+"""The gray encoder's output, None for a method without one."""
+
+Start = Callable[[Array, GrayMaps], tuple[Array, tuple[Array, ...]]]
+"""`(code (B, Z), gray maps) -> (start of the decoder (B, 4, 4, K), skips)`."""
+
+
+class FieldVae(NamedTuple):
+    """The auto-encoder: networks `encoder`, `decoder` and perhaps `gray`, and what the decoder starts from."""
+
+    networks: Networks
+    start: Start
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The networks that the stage `vae` trains."""
+        return tuple(name for name in ("encoder", "gray", "decoder") if name in self.networks)
+
+
+def vae_networks(config: Any, *, gray: bool) -> Networks:
+    """Encoder and decoder, and with `gray` the gray encoder, at the config's sizes.
+
+    Raises:
+      ValueError: `config.model.field` is not the side that this decoder makes.
+    """
+    model = config.model
+    if model.field != FIELD_SIDE:
+        raise ValueError(
+            f"config.model.field is {model.field}; config.method {config.method!r} makes fields of {FIELD_SIDE}"
+        )
+    sizes = {"width": config.width, "dtype": jnp.dtype(config.compute_dtype)}
+    networks: Networks = {
+        "encoder": Encoder(latent=model.latent, dropout=model.dropout, **sizes),
+        "decoder": FieldDecoder(**sizes),
+    }
+    return networks | ({"gray": GrayEncoder(latent=model.latent, **sizes)} if gray else {})
+
+
+def replicate(code: Float[Array, "B Z"]) -> Float[Array, "B 4 4 Z"]:
+    """The code on every place of a 4x4 map."""
+    return jnp.broadcast_to(code[:, None, None, :], (len(code), 4, 4, code.shape[-1]))
+
+
+def example_inputs(vae: FieldVae, config: Any, batch: Batch) -> Inputs:
+    """Zeros of the shape that each network takes, for one image."""
+    side = batch["lightness"].shape[1]
+    maps = None
+    if "gray" in vae.networks:
+        skips = tuple(
+            jnp.zeros((1, side >> k, side >> k, scaled(c, config.width)))
+            for k, c in ((3, 512), (2, 256), (1, 128))
+        )
+        maps = (jnp.zeros((1, 4, 4, config.model.latent)), skips)
+    mixture = mixture_inputs(vae.networks, batch) if "mdn" in vae.networks else {}
+    return {
+        "encoder": (jnp.zeros((1, side, side, 2)),),
+        "gray": (jnp.zeros((1, side, side, 1)),),
+        "decoder": vae.start(jnp.zeros((1, config.model.latent)), maps),
+        **mixture,
+    }
+
+
+def encode(vae: FieldVae, variables: Variables, batch: Batch) -> tuple[Array, Array]:
+    """Mean and log-variance of q(z | x) for the true colours, both (B, Z)."""
+    return apply(vae.networks, variables, "encoder", batch["ab"])[0]
+
+
+def gray_maps(
+    vae: FieldVae, variables: Variables, batch: Batch, *, train: bool = False
+) -> tuple[GrayMaps, dict[str, Any]]:
+    """The gray encoder's maps of the lightness, None without one; and new batch statistics."""
+    if "gray" not in vae.networks:
+        return None, {}
+    return apply(vae.networks, variables, "gray", batch["lightness"], train=train)
+
+
+def decode(
+    vae: FieldVae, variables: Variables, code: Float[Array, "B Z"], maps: GrayMaps, *, train: bool = False
+) -> tuple[Float[Array, "B F F 2"], dict[str, Any]]:
+    """Colours of a code, network units; and new batch statistics."""
+    return apply(vae.networks, variables, "decoder", *vae.start(code, maps), train=train)
+
+
+def decode_versions(
+    vae: FieldVae, variables: Variables, codes: Float[Array, "B N Z"], batch: Batch
+) -> Float[Array, "B N F F 2"]:
+    """Colours of N codes of each image."""
+    count = codes.shape[1]
+    maps, _ = gray_maps(vae, variables, batch)
+    repeated = jax.tree.map(lambda m: jnp.repeat(m, count, axis=0), maps)
+    fields, _ = decode(vae, variables, codes.reshape(-1, codes.shape[-1]), repeated)
+    return fields.reshape(*codes.shape[:2], *fields.shape[1:])
+
+
+def reconstruct(
+    vae: FieldVae, variables: Variables, batch: Batch
+) -> tuple[Float[Array, "B F F 2"], Float[Array, "B F F 2"]]:
+    """Decoded from the mean code of the true colours, twice: there is no G-CRF behind the decoder."""
+    mean, _ = encode(vae, variables, batch)
+    field, _ = decode(vae, variables, mean, gray_maps(vae, variables, batch)[0])
+    return field, field
+
+
+def training_statistics(config: Any, batches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`Method.statistics`: what the decoder losses of the config read of the training set."""
+    chosen = config.field_loss
+    return color_statistics.collect(
+        (batch["ab"] for batch in batches),
+        components=chosen.components,
+        bins=color_statistics.BINS[chosen.bins],
+        uniform=chosen.bin_uniform,
+        cap=chosen.bin_cap,
+    )
+
+
+def _terms(weights: dict[str, float], bins: str, variables: Variables, field: Array, true: Array) -> Any:
+    return losses.field_terms(
+        field,
+        true,
+        variables["batch_stats"][STATISTICS],
+        terms=tuple(weights),
+        bins=color_statistics.BINS[bins],
+    )
+
+
+def vae_loss(
+    vae: FieldVae,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    weights: dict[str, float],
+    kl_weight: float,
+    bins: str,
+) -> Learned:
+    """Eq. (4) of Deshpande et al. 2017 and `kl_weight` times the KL divergence, per value of the field.
+
+    The paper's norms are sums over the field. All is divided by the number of its values, which moves no minimum and
+    leaves the gradients as large as those of other methods, for one `optim.clip_norm`.
+
+    Args:
+      vae, variables, batch, rng, step: as for any loss.
+      weights: of the terms of `losses.field_terms`; those left out are not computed.
+      kl_weight: per nat, beside the sums.
+      bins: of `colour_statistics.BINS`.
+    """
+    drop, noise = jax.random.split(rng)
+    (mean, log_variance), stats = apply(vae.networks, variables, "encoder", batch["ab"], train=True, rng=drop)
+    maps, stats_gray = gray_maps(vae, variables, batch, train=True)
+    code = losses.sample_normal(noise, mean, log_variance)
+    field, stats_decoder = decode(vae, variables, code, maps, train=True)
+    terms = _terms(weights, bins, variables, field, batch["ab"])
+    kl = losses.kl_to_standard_normal(mean, log_variance)
+    total = sum(weights[name] * value for name, value in terms.items()) + kl_weight * kl
+    metrics = {f"loss_{name}": value.mean() for name, value in terms.items()} | {"kl_nats": kl.mean()}
+    return total.mean() / batch["ab"][0].size, ({**stats, **stats_gray, **stats_decoder}, metrics)
+
+
+def _evaluate(
+    vae: FieldVae, weights: dict[str, float], bins: str, variables: Variables, batch: Batch, rng: Array
+) -> dict[str, Array]:
+    field, _ = reconstruct(vae, variables, batch)
+    terms = _terms(weights, bins, variables, field, batch["ab"])
+    return {
+        "absolute_error": losses.absolute_error(field, batch["ab"]),
+        "kl_nats": losses.kl_to_standard_normal(*encode(vae, variables, batch)),
+        **{f"loss_{name}": value for name, value in terms.items()},
+    }
+
+
+def _pictures(vae: FieldVae, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    """Gray, truth, the truth's code decoded, and four codes of the prior decoded."""
+    field, _ = reconstruct(vae, variables, batch)
+    latent = vae.networks["encoder"].latent
+    drawn = decode_versions(vae, variables, jax.random.normal(rng, (len(field), 4, latent)), batch)
+    prior = {f"prior {n + 1}": picture(batch["lightness"], drawn[:, n]) for n in range(4)}
+    return gray_and_truth(batch) | {"decoded": picture(batch["lightness"], field)} | prior
+
+
+def vae_stage(config: Any, vae: FieldVae) -> Stage:
+    """The stage `vae`, which trains the encoder, the decoder and the gray encoder where there is one."""
+    chosen = config.field_loss
+    weights = {name: chosen[name] for name in losses.FIELD_TERMS if chosen[name]}
+    return build_stage(
+        config,
+        "vae",
+        vae.networks,
+        partial(example_inputs, vae, config),
+        trained=vae.trained,
+        loss=partial(vae_loss, vae, weights=weights, kl_weight=chosen.kl, bins=chosen.bins),
+        evaluate=partial(_evaluate, vae, weights, chosen.bins),
+        pictures=partial(_pictures, vae),
+    )

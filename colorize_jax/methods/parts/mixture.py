@@ -1,0 +1,194 @@
+"""p(z | g): a mixture density network over codes, for every method that decodes a code; its loss, and draws from it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax import losses
+from colorize_jax.methods.base import Batch, Samples, Stage, Variables
+from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply
+from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.stages import build_stage
+from colorize_jax.models import features as feature_models
+from colorize_jax.models.layers import resize_field
+from colorize_jax.shapes import Array, Float, Int
+
+Encode = Callable[[Variables, Batch], tuple[Array, Array]]
+"""`(variables, batch) -> (mean, log-variance) of q(z | x)`, both (B, Z)."""
+
+Sample = Callable[..., Samples]
+"""`Method.sample`."""
+
+
+def predict(
+    networks: Networks, variables: Variables, batch: Batch, *, train: bool = False, rng: Array | None = None
+) -> tuple[tuple[Float[Array, "B M"], Float[Array, "B M Z"]], dict[str, Any]]:
+    """(Log weights, means) of p(z | g) of Eq. (8); and new batch statistics."""
+    source = feature_models.source(networks["features"], batch)
+    (maps, _), _ = apply(networks, variables, "features", source)
+    return apply(networks, variables, "mdn", maps, train=train, rng=rng)
+
+
+def draw_codes(
+    networks: Networks,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    *,
+    sigma: float,
+    samples: int,
+    rule: str,
+) -> tuple[Float[Array, "B N Z"], Float[Array, "B N"]]:
+    """Eq. (8): codes from the mixture p(z | g), and the weights of the components that they come from.
+
+    Args:
+      networks, variables, batch: as for `predict`.
+      rng: used by rule 'random' only.
+      sigma: σ, the deviation of every component.
+      samples: N. Under 'modes' at most the number of mixture components.
+      rule: 'modes', the mixture means by falling weight; or 'random', draws from the mixture.
+
+    Raises:
+      ValueError: an unknown rule, or more modes than there are.
+    """
+    (log_weights, means), _ = predict(networks, variables, batch)
+    count, components = log_weights.shape
+    spread: Array | float = 0.0
+    if rule == "modes":
+        if samples > components:
+            raise ValueError(
+                f"samples is {samples}, but rule 'modes' has {components} modes; use rule 'random'"
+            )
+        chosen = jax.lax.top_k(log_weights, samples)[1]
+    elif rule == "random":
+        choose, deviate = jax.random.split(rng)
+        chosen = jax.random.categorical(choose, log_weights[:, None, :], shape=(count, samples))
+        spread = sigma * jax.random.normal(deviate, (*chosen.shape, means.shape[-1]))
+    else:
+        raise ValueError(f"rule is {rule!r}; allowed are 'modes' and 'random'")
+    codes = jnp.take_along_axis(means, chosen[..., None], axis=1) + spread
+    return codes, jnp.exp(jnp.take_along_axis(log_weights, chosen, axis=1))
+
+
+def cover(
+    versions: Float[Array, "B M F F 2"], weights: Float[Array, "B M"], samples: int
+) -> tuple[Int[Array, "B N"], Float[Array, "B N"]]:
+    """N of M versions for which the error of best is small, if the truth were version m with probability π^(m).
+
+    The first is the version of the smallest expected absolute error; each further one lowers the expected error of the
+    best of those chosen most: greedy k-medoids, within 1 - 1/e of the largest gain (Nemhauser et al. 1978).
+
+    Returns:
+      Their indices, and the weight that each stands for: that of the versions which it is the closest to.
+    """
+
+    def one(versions: Array, weights: Array) -> tuple[Array, Array]:
+        distances = jnp.abs(versions[:, None] - versions[None]).mean(axis=(2, 3, 4))
+        chosen: list[Array] = []
+        best = jnp.full(len(weights), jnp.inf)
+        taken = jnp.zeros(len(weights), bool)
+        for _ in range(samples):
+            expected = jnp.minimum(best[None], distances) @ weights
+            pick = jnp.where(taken, jnp.inf, expected).argmin()
+            best, taken = jnp.minimum(best, distances[pick]), taken.at[pick].set(True)
+            chosen.append(pick)
+        indices = jnp.stack(chosen)
+        closest = jax.nn.one_hot(distances[indices].argmin(axis=0), samples)
+        return indices, weights @ closest
+
+    return jax.vmap(one)(versions, weights)
+
+
+def mdn_loss(
+    networks: Networks,
+    encode: Encode,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    sigma: float,
+    relaxation: float,
+    sampled_code: bool,
+) -> Learned:
+    """Eq. (9) for the code of the true colours under the frozen encoder.
+
+    The paper draws z ~ q(z | x, g), here `sampled_code`. The dimensions that the KL term switched off are then pure
+    noise of unit variance, as large as the others: the components part along them and not along the colours. The
+    mean of q is nearly 0 there.
+    """
+    noise, drop = jax.random.split(rng)
+    mean, log_variance = encode(variables, batch)
+    code = losses.sample_normal(noise, mean, log_variance) if sampled_code else mean
+    (log_weights, means), stats = predict(networks, variables, batch, train=True, rng=drop)
+    value, assignment = losses.mixture_hard_assignment(
+        code, log_weights, means, sigma=sigma, relaxation=relaxation
+    )
+    shares = assignment.mean(axis=0)
+    metrics = {
+        "assignment_entropy_nats": jax.scipy.special.entr(shares).sum(),
+        "squared_distance": jnp.square(code[:, None] - means).sum(axis=-1).min(axis=-1).mean(),
+    }
+    return value.mean(), (stats, metrics)
+
+
+def evaluate_samples(
+    sample: Sample, samples: int, variables: Variables, batch: Batch, rng: Array
+) -> dict[str, Array]:
+    """Errors and variance of `samples` modes of `sample`, network units, each (B,)."""
+    drawn = sample(variables, batch, rng, samples=samples, rule="modes")
+    true = resize_field(batch["ab"], drawn.field.shape[-2])[:, None]
+    field, unary = (jnp.abs(x - true).mean(axis=(-3, -2, -1)) for x in (drawn.field, drawn.unary))
+    return {
+        "best_absolute_error": field.min(axis=1),
+        "best_absolute_error_unary": unary.min(axis=1),
+        "first_absolute_error": field[:, 0],
+        "variance": drawn.field.var(axis=1).mean(axis=(1, 2, 3)),
+        "top5_weight": drawn.weights.sum(axis=1),
+    }
+
+
+def picture_samples(
+    sample: Sample, samples: int, variables: Variables, batch: Batch, rng: Array
+) -> dict[str, Array]:
+    """Gray, truth and `samples` versions."""
+    drawn = sample(variables, batch, rng, samples=samples, rule="modes")
+    versions = {
+        f"version {n + 1}": picture(batch["lightness"], drawn.field[:, n])
+        for n in range(drawn.field.shape[1])
+    }
+    return gray_and_truth(batch) | versions
+
+
+def judged(config: Any, sample: Sample) -> dict[str, Callable[..., dict[str, Array]]]:
+    """`evaluate` and `pictures` of a stage that trains the mixture: its top five modes, as the papers show them."""
+    samples = min(5, config.mdn.components)
+    return {
+        "evaluate": partial(evaluate_samples, sample, samples),
+        "pictures": partial(picture_samples, sample, samples),
+    }
+
+
+def stage(
+    config: Any, networks: Networks, inputs: Callable[[Batch], Inputs], *, encode: Encode, sample: Sample
+) -> Stage:
+    """The stage `mdn`, for a method that encodes colours with `encode` and draws versions with `sample`."""
+    return build_stage(
+        config,
+        "mdn",
+        networks,
+        inputs,
+        trained=("mdn",),
+        loss=partial(
+            mdn_loss,
+            networks,
+            encode,
+            sigma=config.mdn.sigma,
+            relaxation=config.mdn.relaxation,
+            sampled_code=config.mdn.code == "sample",
+        ),
+        **judged(config, sample),
+    )

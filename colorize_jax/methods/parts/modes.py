@@ -1,0 +1,103 @@
+"""Stage `modes`: mixture, decoder and its gray features learn from the colours that the means decode to, best of M.
+
+Eq. (9) asks for the component that is closest in the code. Codes are not colours: a direction of the code counts as
+much as any other, whatever the decoder makes of it. Here every mean is decoded, and the one whose colours come closest
+to the true ones learns, with the decoder and the mixture's weights:
+
+    ‖x - D(μ^(m), g)‖ / s - ln π^(m),      m the component of the smallest ‖x - D(μ^(m), g)‖
+
+with the mean absolute error for ‖·‖, which the error of best is measured in. It is the loss of multiple choice learning
+(Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`): a share ε of the distance is that of any
+component, here of one that is drawn. A photo counts by its mean chroma to the power `config.modes.chroma_power`: above
+0, pale photos do not call for a pale version of every other one.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax import losses
+from colorize_jax.methods.base import Batch, Stage, Variables
+from colorize_jax.methods.parts import mixture
+from colorize_jax.methods.parts.networks import Inputs, Learned, Networks
+from colorize_jax.methods.parts.stages import build_stage
+from colorize_jax.models.layers import resize_field
+from colorize_jax.shapes import Array, Float
+
+Decode = Callable[..., tuple[Float[Array, "B M F F 2"], dict[str, Any]]]
+"""`(variables, batch, codes (B, M, Z), *, train) -> (colours, new batch statistics)`."""
+
+
+def modes_loss(
+    networks: Networks,
+    decode: Decode,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    scale: float,
+    relaxation: float,
+    chroma_power: float = 0.0,
+) -> Learned:
+    """The loss above; `scale` is s, network units, `relaxation` is ε."""
+    drop, draw = jax.random.split(rng)
+    (log_weights, means), stats = mixture.predict(networks, variables, batch, train=True, rng=drop)
+
+    def decoded_errors(variables: Variables, codes: Array) -> tuple[Float[Array, "B N"], dict[str, Any]]:
+        colours, stats = decode(variables, batch, codes, train=True)
+        true = resize_field(batch["ab"], colours.shape[-2])
+        return jax.vmap(losses.absolute_error, (1, None), 1)(colours, true), stats
+
+    # Which mean is closest needs no gradient, and a gradient takes twice the time: two of all are decoded for it.
+    errors, _ = decoded_errors(*jax.lax.stop_gradient((variables, means)))
+    closest = errors.argmin(axis=1)
+    learning = jnp.stack([closest, jax.random.randint(draw, closest.shape, 0, means.shape[1])], axis=1)
+    codes = jnp.take_along_axis(means, learning[:, :, None], axis=1)
+    learned, stats_decoder = decoded_errors(variables, codes)
+    weight = jnp.take_along_axis(log_weights, closest[:, None], axis=1)[:, 0]
+    value = learned @ jnp.array([1 - relaxation, relaxation]) / scale - weight
+    metrics = {
+        "assignment_entropy_nats": jax.scipy.special.entr(
+            jnp.bincount(closest, length=means.shape[1]) / len(closest)
+        ).sum(),
+        "weights_nats": -weight.mean(),
+        "best_of_all_error": errors.min(axis=1).mean(),
+    }
+    counts = jnp.linalg.norm(batch["ab"], axis=-1).mean(axis=(1, 2)) ** chroma_power
+    # A batch of gray photos alone teaches something, too: their counts are not all 0.
+    return jnp.average(value, weights=counts + 1e-6), ({**stats, **stats_decoder}, metrics)
+
+
+def stages(
+    config: Any,
+    networks: Networks,
+    inputs: Callable[[Batch], Inputs],
+    *,
+    decoder: tuple[str, ...],
+    decode: Decode,
+    sample: mixture.Sample,
+) -> list[Stage]:
+    """The stage `modes`, where `config.modes.learned` asks for it; `decoder` names the networks that `decode` runs."""
+    if not config.modes.learned:
+        return []
+    stage = build_stage(
+        config,
+        "modes",
+        networks,
+        inputs,
+        trained=("mdn", *decoder),
+        loss=partial(
+            modes_loss,
+            networks,
+            decode,
+            scale=config.modes.scale,
+            relaxation=config.mdn.relaxation,
+            chroma_power=config.modes.chroma_power,
+        ),
+        **mixture.judged(config, sample),
+    )
+    return [stage]

@@ -1,0 +1,65 @@
+"""The blind baselines: what they answer, and that k-means finds the clusters that are there."""
+
+import numpy as np
+import pytest
+
+from colorize_jax.evaluation import baselines
+
+
+def _clusters(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Fields of 4 × 4 pixels around three centres, 30, 20 and 10 of them."""
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(-0.5, 0.5, (3, 4, 4, 2)).astype(np.float32)
+    picked = np.repeat(np.arange(3), [30, 20, 10])
+    noise = rng.normal(size=(60, 4, 4, 2)).astype(np.float32) * 0.01
+    return centres[picked] + noise, centres
+
+
+def test_kmeans_finds_separated_clusters_by_falling_size():
+    fields, centres = _clusters()
+    found = baselines.fit(fields, templates=3).templates
+    np.testing.assert_allclose(found, centres, atol=0.01)
+
+
+def test_kmeans_is_a_function_of_its_seed_and_its_centres_are_their_members_means():
+    rows = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
+    first, again = (baselines.kmeans(rows, 4, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    nearest = ((rows[:, None] - first) ** 2).sum(-1).argmin(1)
+    np.testing.assert_allclose(first, np.stack([rows[nearest == k].mean(0) for k in range(4)]), atol=1e-5)
+
+
+def test_kmeans_survives_duplicates_and_refuses_too_few_points():
+    assert np.isfinite(baselines.kmeans(np.ones((5, 2), np.float32), 3, seed=0)).all()
+    with pytest.raises(ValueError, match="2 points for 3 clusters"):
+        baselines.kmeans(np.zeros((2, 4), np.float32), 3, seed=0)
+
+
+def test_predictions_are_blind_but_for_the_oracle():
+    fields, _ = _clusters()
+    fitted = baselines.fit(fields, templates=3)
+    one, other = (baselines.predict(fitted, fields[i : i + 2]) for i in (0, 40))
+    assert {name: value.shape for name, value in one.items()} == {
+        "gray": (2, 1, 4, 4, 2),
+        "mean_colour": (2, 1, 4, 4, 2),
+        "mean_image": (2, 1, 4, 4, 2),
+        "own_mean": (2, 1, 4, 4, 2),
+        "templates": (2, 3, 4, 4, 2),
+    }
+    for name in one:
+        assert np.array_equal(one[name], other[name]) == (name != "own_mean"), name
+
+
+def test_means_are_over_the_right_axes():
+    fields, _ = _clusters()
+    predicted = baselines.predict(baselines.fit(fields), fields[:1])
+    np.testing.assert_allclose(predicted["mean_image"][0, 0], fields.mean(0), atol=1e-6)
+    np.testing.assert_allclose(predicted["mean_colour"][0, 0, 1, 2], fields.mean((0, 1, 2)), atol=1e-6)
+    np.testing.assert_allclose(predicted["own_mean"][0, 0, 1, 2], fields[0].mean((0, 1)), atol=1e-6)
+    assert not predicted["gray"].any()
+
+
+def test_another_image_size_is_refused():
+    fields, _ = _clusters()
+    with pytest.raises(ValueError, match="same size"):
+        baselines.predict(baselines.fit(fields), np.zeros((1, 8, 8, 2), np.float32))

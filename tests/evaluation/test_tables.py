@@ -1,0 +1,108 @@
+"""The papers' tables: which of our numbers stands beside which of theirs, and when an ordering counts as found."""
+
+import numpy as np
+import pytest
+
+from colorize_jax.evaluation import evaluate, tables
+
+TERMS = {"l2": 0.0, "hist": 1.0, "mah": 0.1, "grad": 1e-3, "kl": 1e-2}
+L2 = {"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0, "kl": 1e-2}
+
+
+def scored(name: str, method: str, *, losses=None, seconds=100.0, dataset="lfw_deepfunneled", **fields):
+    """A method whose images have the `fields`' scores in the row 'field', and half of them from the true code."""
+    protocol = evaluate.Protocol(
+        model=name, dataset=dataset, split="test", split_hash="abc", images=4, samples=5, rule="modes",
+        resolution=64, field=64, lift="bicubic", seed=0, batch_size=2, fit_images=9, versions={"device": "cpu"},
+        method=method, losses=losses, training={"steps": 40, "images": 1280, "seconds": seconds}, seconds=7.0,
+    )  # fmt: skip
+    values = {
+        "eob_mae": 0.05, "mae": 0.06, "mae_grid": 0.07, "mae_weighted": 0.08, "mae_weighted_grid": 0.09,
+        "variance": 1e-3, "pair_ssim_ab": 0.5, "bleed": 0.2,
+    } | fields  # fmt: skip
+    per_image = {
+        row: {metric: np.broadcast_to(np.asarray(value, float) * scale, 4).copy() for metric, value in values.items()}
+        for row, scale in (("gray", 2.0), ("templates", 1.5), ("reconstruction", 0.5), ("field", 1.0))
+    }  # fmt: skip
+    rows = evaluate.reduce_rows(per_image, {"gray": 1, "templates": 5, "reconstruction": 1, "field": 5})
+    return tables.Scored(name, evaluate.Evaluation(protocol, rows, None), per_image)
+
+
+def cells(table: tables.Table, start: str) -> tuple[str, ...]:
+    found = [line for line in table.lines if line[0].startswith(start) or line[1].startswith(start)]
+    assert len(found) == 1, table.lines
+    return found[0]
+
+
+def test_every_method_stands_beside_its_own_published_numbers():
+    methods = [scored("ours", "scc", eob_mae=0.041), scored("theirs", "vae_mdn", losses=TERMS)]
+    assert cells(tables.messaoud_2(methods), "ours")[1:] == (
+        "0.0410 [0.00011]", "1.00e-03 [0.00886]", "0.50 [0.61]", "100 s [~4 h]",
+    )  # fmt: skip
+    assert cells(tables.messaoud_2(methods), "theirs")[1] == "0.0500 [0.035]"
+    assert cells(tables.messaoud_2(methods), "PIC")[1:] == (
+        "– [0.043]",
+        "– [0.0532]",
+        "– [0.36]",
+        "– [~48 h]",
+    )
+    assert cells(tables.deshpande_3(methods), "theirs")[1:] == ("0.0500 [0.03]", "1.00e-03 [0.0011]")
+    assert cells(tables.deshpande_3(methods), "ours")[1] == "0.0410 [–]"
+    assert cells(tables.deshpande_3(methods), "(templates)")[1] == "0.0615 [–]"
+
+
+def test_a_variant_of_a_method_has_no_published_numbers():
+    methods = [scored("plain", "vae_mdn", losses=TERMS), scored("squared", "vae_mdn", losses=L2)]
+    assert cells(tables.deshpande_3(methods), "squared")[1] == "0.0500 [–]"
+    assert cells(tables.deshpande_3(methods), "plain")[1] == "0.0500 [0.03]"
+
+
+def test_the_numbers_are_those_of_the_data_set():
+    church = [scored("theirs", "vae_mdn", losses=TERMS, dataset="lsun_church")]
+    assert cells(tables.messaoud_2(church), "theirs")[1] == "0.0500 [0.028]"
+    elsewhere = tables.messaoud_2([scored("theirs", "vae_mdn", losses=TERMS, dataset="flowers")])
+    assert all("[–]" in cell for line in elsewhere.lines[1:] for cell in line[1:])
+
+
+def test_loss_tables_take_the_decoded_code_of_the_truth():
+    methods = [scored("a", "vae_mdn", losses=TERMS), scored("b", "vae_mdn", losses=L2), scored("scc", "scc")]
+    plain, weighted = (tables.loss_table(methods, weighted=flag) for flag in (False, True))
+    assert [line[0] for line in plain.lines[1:]] == [tables.ALL_TERMS, "L2"]
+    assert cells(plain, "L2")[2:] == ("0.0300 [0.034]", "0.0350 [0.035]")
+    assert cells(weighted, "L2")[2:] == ("0.040 [7.2]", "0.045 [11.3]")
+    assert cells(weighted, tables.ALL_TERMS)[2] == "0.040 [2.65]"
+
+
+def test_claims_are_judged_by_paired_differences():
+    noise = np.array([0.0, 0.3, -0.2, 0.1])  # of the images: far larger than what the methods differ by
+    gap = np.array([0.010, 0.011, 0.009, 0.010])
+
+    def verdicts(a, b):
+        return {line[0].split()[0]: line[3] for line in tables.claims_table([a, b]).lines[1:]}
+
+    theirs = scored("v", "vae_mdn", losses=TERMS, eob_mae=1 + noise, bleed=1 + noise, pair_ssim_ab=1 + noise)
+    ours = scored("s", "scc", eob_mae=1 + noise - gap, bleed=1 + noise + gap, pair_ssim_ab=1 + noise + gap)
+    assert verdicts(ours, theirs) == {"eob_mae": "yes", "bleed": "no", "pair_ssim_ab": "yes"}
+    equal = scored("s", "scc", eob_mae=1 + noise[::-1], bleed=1 + noise, pair_ssim_ab=1 + noise - gap)
+    assert verdicts(equal, theirs) == {"eob_mae": "undecided", "bleed": "undecided", "pair_ssim_ab": "no"}
+
+
+def test_standard_error_is_of_the_mean():
+    values = np.array([1.0, 3.0, np.nan, 5.0])
+    np.testing.assert_allclose(tables.standard_error(values), 2.0 / 3**0.5)
+    assert np.isnan(tables.standard_error(values[:1]))
+
+
+def test_methods_that_were_scored_otherwise_are_not_compared():
+    first, second = scored("a", "scc"), scored("b", "cvae", losses=L2)
+    other = second.evaluation._replace(protocol=second.evaluation.protocol._replace(samples=8, seed=1))
+    with pytest.raises(ValueError, match=r"a and b were not scored alike .*samples 5 and 8; seed 0 and 1"):
+        tables.all_tables([first, second._replace(evaluation=other)])
+
+
+def test_what_the_numbers_depend_on_is_told():
+    table = tables.runs([scored("a", "scc")])
+    told = dict(zip(table.lines[0], table.lines[1], strict=True))
+    assert told["N"] == "5" and told["rule"] == "modes" and told["resolution"] == "64²"
+    assert told["split hash"] == "abc" and told["steps"] == "40" and told["image views"] == "1280"
+    assert told["training s"] == "100" and told["evaluation s"] == "7"

@@ -1,0 +1,77 @@
+"""The objective of the colour field auto-encoder: what it adds up, and that minimising it learns the colours."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from colorize_jax import losses, methods
+from colorize_jax.config import beside, resolve
+from colorize_jax.data.color_statistics import BINS
+from colorize_jax.methods.base import STATISTICS
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+CONFIGS = Path(__file__).parents[3] / "configs" / "base.py"
+
+
+@pytest.fixture(scope="module")
+def batch():
+    side = np.linspace(-1, 1, 64, dtype=np.float32)
+    waves = np.sin(np.arange(1, 13, dtype=np.float32)[:, None, None] * side[:, None] + side)
+    planes = waves.reshape(4, 3, 64, 64)
+    arrays = {"lightness": planes[:, 0, ..., None], "ab": 0.3 * np.moveaxis(planes[:, 1:], 1, -1)}
+    return jax.tree.map(jnp.asarray, arrays)
+
+
+@pytest.fixture(scope="module")
+def statistics():
+    draw = np.random.default_rng(0)
+    directions = np.linalg.qr(draw.normal(size=(64 * 64 * 2, 2)))[0].T.reshape(2, 64, 64, 2)
+    arrays = {"components": directions, "deviations": [3.0, 2.0], "bin_weights": draw.uniform(1, 5, (64, 64))}
+    return {name: jnp.asarray(value, jnp.float32) for name, value in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def history(batch, statistics):
+    """The metrics of 40 steps of the stage `vae` on one batch; the config; the untrained variables."""
+    config = beside(str(CONFIGS), "vae_mdn_skip_lfw")
+    config.width = 1 / 64
+    config.model.latent = 6
+    config.field_loss.update({"bins": "grid", "l2": 0.5})
+    config.stages.vae.update({"epochs": 40.0, "batch_size": 4, "lr": 1e-2})
+    config = resolve(config, images=4)
+    stage = next(stage for stage in methods.build(config).stages if stage.name == "vae")
+    before = {"params": {}, "batch_stats": {STATISTICS: statistics}}
+    state = stage.init(jax.random.key(0), batch, before)
+    assert state.batch_stats[STATISTICS] is statistics
+    update = jax.jit(stage.update)
+    metrics = []
+    for step in range(40):
+        state, found = update(state, batch, jax.random.key(step))
+        metrics.append(jax.device_get(found))
+    return metrics, config
+
+
+def test_the_objective_is_the_weighted_sum_per_value_of_the_field(history, batch, statistics):
+    (first, *_), config = history
+    terms = losses.field_terms(
+        jnp.zeros_like(batch["ab"]),  # the decoder starts from gray
+        batch["ab"],
+        statistics,
+        terms=losses.FIELD_TERMS,
+        bins=BINS["grid"],
+    )
+    weights = {"l2": 0.5, "hist": 1.0, "mah": 0.1, "grad": 1e-3}
+    for name, value in terms.items():
+        np.testing.assert_allclose(first[f"loss_{name}"], value.mean(), rtol=1e-4)
+    total = sum(weights[name] * float(value.mean()) for name, value in terms.items())
+    expected = (total + config.field_loss.kl * first["kl_nats"]) / (64 * 64 * 2)
+    np.testing.assert_allclose(first["loss"], expected, rtol=1e-4)
+
+
+def test_it_learns_one_batch(history):
+    metrics, _ = history
+    for name in ("loss", "loss_l2", "loss_hist", "loss_mah", "loss_grad"):
+        assert np.mean([m[name] for m in metrics[-5:]]) < 0.6 * metrics[0][name], name

@@ -1,0 +1,46 @@
+"""Which modes cover the mixture's colours."""
+
+from itertools import combinations
+
+import jax
+import numpy as np
+import pytest
+
+from colorize_jax.methods.parts import mixture
+
+
+def plain(colours):
+    """(M, 2) colours as one image's M fields of that colour, (1, M, 4, 4, 2)."""
+    return np.broadcast_to(
+        np.asarray(colours, np.float32)[None, :, None, None, :], (1, len(colours), 4, 4, 2)
+    )
+
+
+def expected(versions, weights, chosen):
+    """The error of best of `chosen`, if the truth were version m with probability `weights[m]`."""
+    distances = np.abs(versions[:, None] - versions[None]).mean(axis=(2, 3, 4))
+    return distances[list(chosen)].min(axis=0) @ weights
+
+
+def test_the_first_is_between_the_others_and_the_next_where_most_is_missing():
+    versions = plain([[0.5, 0], [0.02, 0], [0, 0], [-0.02, 0], [0, -0.3]])
+    weights = np.array([[0.1, 0.3, 0.1, 0.3, 0.2]], np.float32)
+    chosen, stood_for = mixture.cover(versions, weights, 3)
+    np.testing.assert_array_equal(chosen, [[2, 4, 0]])  # not the heaviest, 1 and 3, which are nearly alike
+    np.testing.assert_allclose(stood_for, [[0.7, 0.2, 0.1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [1, 3, 5, 8])
+def test_greedy_choice_is_close_to_the_best_of_all(samples):
+    versions = np.asarray(0.2 * jax.random.normal(jax.random.key(0), (6, 8, 4, 4, 2)))
+    weights = np.asarray(jax.nn.softmax(jax.random.normal(jax.random.key(1), (6, 8))))
+    chosen, stood_for = mixture.cover(versions, weights, samples)
+    np.testing.assert_allclose(stood_for.sum(axis=1), 1, rtol=1e-5)
+    for image in range(6):
+        assert len(set(np.asarray(chosen[image]).tolist())) == samples
+        told = lambda picks: expected(versions[image], weights[image], picks)  # noqa: B023, E731
+        least = min(map(told, combinations(range(8), samples)))
+        none = max(map(told, combinations(range(8), 1)))
+        assert none - told(chosen[image]) >= 0.95 * (none - least)
+        if samples == 1:
+            np.testing.assert_allclose(told(chosen[image]), least, rtol=1e-5)
