@@ -45,8 +45,8 @@ def strokes(count: int, rng: np.random.Generator):
     def stroke() -> dict:
         start, along = rng.uniform(0.1, 0.9, 2), rng.normal(0, 0.08, 2)
         path = (start + np.linspace(0, 1, 6)[:, None] * along).clip(0.02, 0.98)
-        colour = [60.0, *rng.uniform(-50, 50, 2)]
-        return {"kind": "stroke", "path": path.tolist(), "radius": 0.014, "color": {"lab": colour}}
+        shade = [60.0, *rng.uniform(-50, 50, 2)]
+        return {"kind": "stroke", "path": path.tolist(), "radius": 0.014, "color": {"lab": shade}}
 
     return parse_edits({"version": 1, "units": "fraction", "edits": [stroke() for _ in range(count)]})
 
@@ -68,8 +68,8 @@ def main(path: Path) -> None:
         system = propagate.over(live.similarity, cells, **pulls)
         versions = len(live.unary)
         columns = np.moveaxis(live.unary, 0, 2).reshape(pixels, 2 * versions)
-        colours = np.tile(color.ab_to_network(cells.ab).reshape(-1, 2), versions)
-        right = np.float32(system.known * colours + system.unary * columns)
+        colors = np.tile(color.ab_to_network(cells.ab).reshape(-1, 2), versions)
+        right = np.float32(system.known * colors + system.unary * columns)
         weights = system.weights[:, 0]
 
         def cholesky(weights=weights, right=right) -> np.ndarray:

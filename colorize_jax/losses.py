@@ -106,7 +106,7 @@ def specificity(
     return jnp.square(along / deviations[None]).sum(axis=1) + residue / deviations[-1] ** 2
 
 
-def colourfulness(
+def colorfulness(
     predicted: Float[Array, "B H W C"], true: Float[Array, "B H W C"], weights: Float[Array, "B H W"]
 ) -> Float[Array, "B"]:
     """L_hist of Deshpande et al. 2017, Eq. (2): the squared error, weighted by how rare the true colour is.
@@ -151,7 +151,7 @@ def field_terms(
     """
 
     def weighted() -> Array:
-        return colourfulness(predicted, true, statistics["bin_weights"][bin_of(true, bins)])
+        return colorfulness(predicted, true, statistics["bin_weights"][bin_of(true, bins)])
 
     def mahalanobis() -> Array:
         return specificity(predicted, true, statistics["components"], statistics["deviations"])

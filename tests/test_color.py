@@ -25,7 +25,7 @@ def test_primaries_have_their_published_lab(rgb, lab):
     np.testing.assert_allclose(color.srgb_to_lab(np.array(rgb)), lab, atol=0.02)
 
 
-def test_grays_have_no_colour():
+def test_grays_have_no_color():
     gray = np.repeat(np.linspace(0, 1, 256)[:, None], 3, axis=1)
     lab = color.srgb_to_lab(gray)
     np.testing.assert_allclose(lab[:, 1:], 0, atol=1e-12)
@@ -97,7 +97,7 @@ def test_gamut_map_is_the_same_in_jax_and_leaves_its_input():
     np.testing.assert_allclose(color.gamut_map(jnp.asarray(lab)), mapped, atol=0.1)
 
 
-def test_bytes_are_the_rounded_gamut_mapped_colours():
+def test_bytes_are_the_rounded_gamut_mapped_colors():
     rng = np.random.default_rng(3)
     lab = np.concatenate([rng.uniform(0, 100, (64, 64, 1)), rng.uniform(-99, 99, (64, 64, 2))], -1).astype(
         "f4"

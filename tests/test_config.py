@@ -97,7 +97,7 @@ def test_vgg_needs_the_large_gray_image():
         resolve(config)
 
 
-def test_a_correction_needs_the_fine_field_and_large_images_in_colour():
+def test_a_correction_needs_the_fine_field_and_large_images_in_color():
     config = load()
     config.spread.update({"learned": True, "fine": True, "correct": 4})
     with pytest.raises(ValueError, match="ab_large False"):

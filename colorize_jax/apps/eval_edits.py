@@ -81,7 +81,7 @@ def _counts(texts: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edits.ColourPhoto]:
+def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edits.ColorPhoto]:
     archive = _PHOTOS.value
     if (archive is None) == (prepared is None):
         raise ValueError(
@@ -91,14 +91,14 @@ def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edits.Co
         photos = edits.load_photos(archive, rule.side)
     elif prepared is not None:  # screened for gray ones when it was prepared
         records = map(prepared.__getitem__, range(0, len(prepared), _step(len(prepared))))
-        photos = [edits.colour_photo(record.name, record.image, rule.side) for record in records]
-    coloured = []
+        photos = [edits.color_photo(record.name, record.image, rule.side) for record in records]
+    colored = []
     for photo in photos:
         if edits.is_gray(photo):
             print(f"left out: {photo.name} is gray")
         else:
-            coloured.append(photo)
-    return coloured[:: _step(len(coloured))]
+            colored.append(photo)
+    return colored[:: _step(len(colored))]
 
 
 def _step(count: int) -> int:

@@ -18,7 +18,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the training run.")
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the model; colorize_jax/weights/NAME puts it into the package."
 )
-_LICENCES = flags.DEFINE_multi_string("licence", [], "NAME=TEXT, the licence of a data set; may be repeated.")
+_LICENSES = flags.DEFINE_multi_string("licence", [], "NAME=TEXT, the licence of a data set; may be repeated.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a model that is already in --out.")
 
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
     if (out / "weights.npz").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds a model already; give another --out, or --overwrite")
-    export.export(workdir, out, _parsed(_LICENCES.value))
+    export.export(workdir, out, _parsed(_LICENSES.value))
     print(f"wrote {out} ({os.path.getsize(out / 'weights.npz') / 1e6:.1f} MB of weights)")
 
 

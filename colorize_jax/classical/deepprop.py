@@ -58,20 +58,20 @@ def deepprop(
     (shown,) = np.nonzero(confidence)
     if shown.size == 0:
         return np.zeros(targets.shape, np.float32)
-    colours, stroke = np.unique(targets.reshape(-1, 2)[shown], axis=0, return_inverse=True)
-    if len(colours) > MAX_STROKES:
+    colors, stroke = np.unique(targets.reshape(-1, 2)[shown], axis=0, return_inverse=True)
+    if len(colors) > MAX_STROKES:
         raise ValueError(
-            f"targets has {len(colours)} distinct colours and the network at most {MAX_STROKES} classes; "
+            f"targets has {len(colors)} distinct colours and the network at most {MAX_STROKES} classes; "
             "give every stroke one colour, such as its mean"
         )
     share = confidence[shown] / confidence[shown].sum()
     drawn = np.random.default_rng(seed).choice(shown.size, (steps, _BATCH), p=share)
     luminance = jnp.asarray(np.pad(lightness / 50 - 1, _PATCH // 2, mode="reflect"), jnp.float32)
-    present = jnp.arange(MAX_STROKES) < len(colours)
+    present = jnp.arange(MAX_STROKES) < len(colors)
     first = _initial(jax.random.key(seed))
     fitted = _fit(first, luminance, jnp.asarray(shown[drawn]), jnp.asarray(stroke.ravel()[drawn]), present)
     padded = np.zeros((MAX_STROKES, 2), np.float32)
-    padded[: len(colours)] = colours
+    padded[: len(colors)] = colors
     return _paint(fitted, luminance, present, jnp.asarray(padded), lightness.size).reshape(targets.shape)
 
 
@@ -152,9 +152,9 @@ def _optax() -> ModuleType:
 
 
 def _paint(
-    parameters: Parameters, luminance: Array, present: Array, colours: Array, count: int
+    parameters: Parameters, luminance: Array, present: Array, colors: Array, count: int
 ) -> Float[np.ndarray, "P 2"]:
-    paint = partial(_mixed, parameters, luminance, present, colours)
+    paint = partial(_mixed, parameters, luminance, present, colors)
     chunks = [
         # The last chunk runs past the photo's end: all have one size, and nothing is compiled twice.
         np.asarray(paint(jnp.minimum(jnp.arange(start, start + _CHUNK), count - 1)))
@@ -168,8 +168,8 @@ def _mixed(
     parameters: Parameters,
     luminance: Float[Array, "rows columns"],
     present: Bool[Array, "K"],
-    colours: Float[Array, "K 2"],
+    colors: Float[Array, "K 2"],
     pixels: Int[Array, "B"],
 ) -> Float[Array, "B 2"]:
     """The strokes' colours, mixed by their probabilities."""
-    return jnp.exp(_log_probabilities(parameters, luminance, pixels, present)) @ colours
+    return jnp.exp(_log_probabilities(parameters, luminance, pixels, present)) @ colors

@@ -24,7 +24,7 @@ _DIRECT_PIXELS = 1 << 19
 _VARIANCE_SHARE = 0.6  # of the window's variance, in the exponent
 _LEAST_WEIGHT = 0.01  # of a pixel's most similar neighbour, before normalisation
 _LEAST_SPREAD = 2e-6
-_NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
+_NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _LEAF = 8  # side of the blocks that nested dissection leaves whole
 _TOLERANCE = 1e-6
 _ITERATIONS = 1000
@@ -53,21 +53,21 @@ def levin(
             f"lightness: {lightness.shape[1]}×{lightness.shape[0]} pixels, {lightness.size:,} in all, and Levin's "
             f"system holds at most {MAX_PIXELS:,}; scale the photo down and lift the colours with upsample.lift"
         )
-    colours = np.where(confidence[:, None] > 0, targets.reshape(-1, 2), 0).astype(np.float64)
+    colors = np.where(confidence[:, None] > 0, targets.reshape(-1, 2), 0).astype(np.float64)
     held = confidence > 0 if weights.dtype == bool else np.zeros(lightness.size, bool)
     if confidence.any() and not held.all():
         pull = np.where(held, 0, confidence)
-        mean = neighbour_weights(lightness.astype(np.float64) / 100)
+        mean = neighbor_weights(lightness.astype(np.float64) / 100)
         free = _dissection(np.arange(lightness.size).reshape(lightness.shape))
         free = free[~held[free]]
         rows = mean[free]
         system = sparse.diags_array(1 + pull[free]) - rows[:, free]
-        given = rows[:, np.flatnonzero(held)] @ colours[held] + (pull[:, None] * colours)[free]
-        colours[free] = _solve(sparse.csc_array(system), given)
-    return colours.reshape(targets.shape).astype(np.float32)
+        given = rows[:, np.flatnonzero(held)] @ colors[held] + (pull[:, None] * colors)[free]
+        colors[free] = _solve(sparse.csc_array(system), given)
+    return colors.reshape(targets.shape).astype(np.float32)
 
 
-def neighbour_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
+def neighbor_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
     """Eq. 2: w_rs ∝ exp(−(Y(r) − Y(s))² / 2σ_r²) over the 3×3 window, rows summing to 1.
 
     Args:
@@ -77,7 +77,7 @@ def neighbour_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
       (HW, HW) sparse, no diagonal.
     """
     around = _shifted(luminance, np.nan)
-    affinity = neighbour_shares(luminance, around)
+    affinity = neighbor_shares(luminance, around)
     places = np.arange(luminance.size).reshape(luminance.shape)
     inside = ~np.isnan(around)
     columns = _shifted(places, 0)[inside]
@@ -85,7 +85,7 @@ def neighbour_weights(luminance: Float[np.ndarray, "H W"]) -> sparse.csr_array:
     return sparse.csr_array((affinity[inside], (rows, columns)), shape=(luminance.size,) * 2)
 
 
-def neighbour_shares(luminance: Any, around: Any, library: Any = np) -> Any:
+def neighbor_shares(luminance: Any, around: Any, library: Any = np) -> Any:
     """Eq. 2's weights (8, H, W) of each pixel's neighbours, 0 beyond the border.
 
     2σ_r² is 0.6 of the variance in r's window, at least so much that the most similar neighbour keeps a weight of
@@ -107,7 +107,7 @@ def _shifted(plane: np.ndarray, outside: float) -> np.ndarray:
     """(8, H, W): each pixel's eight neighbours, `outside` beyond the border."""
     height, width = plane.shape
     padded = np.pad(plane, 1, constant_values=outside)
-    return np.stack([padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _NEIGHBOURS])
+    return np.stack([padded[1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _NEIGHBORS])
 
 
 def _dissection(places: Int[np.ndarray, "H W"]) -> Int[np.ndarray, "P"]:

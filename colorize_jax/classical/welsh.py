@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 from colorize_jax.shapes import Float, Int
 
 SAMPLES = 200
-NEIGHBOURHOOD = 5
+NEIGHBORHOOD = 5
 
 
 def transfer(
@@ -70,6 +70,6 @@ def jittered(
 def _statistics(lightness: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 2"]:
     """Luminance and its standard deviation over the neighbourhood; the halves of both weights cancel in the match."""
     plane = lightness.astype(np.float64)
-    mean = uniform_filter(plane, NEIGHBOURHOOD, mode="reflect")
-    square = uniform_filter(plane * plane, NEIGHBOURHOOD, mode="reflect")
+    mean = uniform_filter(plane, NEIGHBORHOOD, mode="reflect")
+    square = uniform_filter(plane * plane, NEIGHBORHOOD, mode="reflect")
     return np.stack([plane, np.sqrt(np.maximum(square - mean * mean, 0))], axis=-1)

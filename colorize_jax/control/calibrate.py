@@ -9,7 +9,7 @@ CHROMA_PRIOR = 0.002
 
 
 def calibrated(
-    unary: Float[Array, "P 2"], colours: Float[Array, "P 2"], known: Float[Array, " P"]
+    unary: Float[Array, "P 2"], colors: Float[Array, "P 2"], known: Float[Array, " P"]
 ) -> Float[Array, "P 2"]:
     """s u with the share s of the unary's chroma that fits the edits' best: one ridge regression.
 
@@ -20,9 +20,9 @@ def calibrated(
 
     Args:
       unary: u, network units.
-      colours: c, of the edits.
+      colors: c, of the edits.
       known: r, the share of each cell that edits cover, or 0.
     """
-    own, wanted = (jnp.sqrt(jnp.sum(x * x, axis=1)) for x in (unary, colours))
+    own, wanted = (jnp.sqrt(jnp.sum(x * x, axis=1)) for x in (unary, colors))
     products, squares = jnp.sum(known * own * wanted), jnp.sum(known * own * own)
     return unary * jnp.minimum((products + CHROMA_PRIOR) / (squares + CHROMA_PRIOR), 1)

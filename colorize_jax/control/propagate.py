@@ -176,19 +176,19 @@ def solve(
     """
     count, side = unary.shape[:2]
     columns = np.moveaxis(unary, 0, 2).reshape(side * side, 2 * count)
-    colours = np.tile(color.ab_to_network(system.edits.ab).reshape(-1, 2), count)
-    right = system.known * colours + system.unary * columns
+    colors = np.tile(color.ab_to_network(system.edits.ab).reshape(-1, 2), count)
+    right = system.known * colors + system.unary * columns
     field = (solver or _solved)(system.similarity, right, system.weights)
     # The colours are 0, gray, where there is no edit.
-    low, high = (f([f(columns, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
+    low, high = (f([f(columns, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
     field = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))
     return np.moveaxis(field.reshape(side, side, count, 2), 2, 0).astype(np.float32)
 
 
 def calibrated(unary: Float[np.ndarray, "F F 2"], edits: CellEdits) -> Float[np.ndarray, "F F 2"]:
     """The unary, no more colourful than the edits; see `control.calibrate`."""
-    colours = color.ab_to_network(edits.ab)
-    rows = [jnp.asarray(x, jnp.float32) for x in (unary.reshape(-1, 2), colours.reshape(-1, 2))]
+    colors = color.ab_to_network(edits.ab)
+    rows = [jnp.asarray(x, jnp.float32) for x in (unary.reshape(-1, 2), colors.reshape(-1, 2))]
     known = jnp.asarray(edits.weights.reshape(-1), jnp.float32)
     return np.asarray(_calibrated(rows[0], rows[1], known)).reshape(unary.shape)
 
@@ -211,13 +211,13 @@ def refine(
       within: colours, network units: the unary's before it was lifted, whose interpolation can leave their range.
     """
     held = unary.reshape(-1, 2)
-    colours = color.ab_to_network(edits.ab).reshape(-1, 2)
+    colors = color.ab_to_network(edits.ab).reshape(-1, 2)
     known, kept = weight * edits.weights.reshape(-1, 1), fine.confidence.reshape(-1, 1)
-    targets = (known * colours + kept * held) / (known + kept)
+    targets = (known * colors + kept * held) / (known + kept)
     rows, targets, weights = (jnp.asarray(x, jnp.float32) for x in (fine.rows, targets, (known + kept)[:, 0]))
     field = np.asarray(gcrf.solve_windowed(rows, targets, weights).value)
     seen = within.reshape(-1, 2)
-    low, high = (f([f(seen, axis=0), f(colours, axis=0)], axis=0) for f in (np.min, np.max))
+    low, high = (f([f(seen, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
     return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(unary.shape)
 
 
@@ -284,8 +284,8 @@ def exact_tiles(
 
 
 def _repaired(columns: np.ndarray, lightness: np.ndarray, marks: Marks) -> Iterator[upsample.Tile]:
-    colours = np.array([edit.ab or (0, 0) for edit in marks.edits], np.float32)
-    wanted = np.tile(colours, columns.shape[-1] // 2).T
+    colors = np.array([edit.ab or (0, 0) for edit in marks.edits], np.float32)
+    wanted = np.tile(colors, columns.shape[-1] // 2).T
     halo = _Halo(marks.exact >= 0, max(max(lightness.shape) / min(columns.shape[0], _HALO_CELLS), 1.0))
     for rows, planes in upsample.lift_tiles(columns, lightness):
         y, x = np.nonzero(marks.exact[rows] >= 0)
@@ -343,10 +343,10 @@ class _Halo:
         """The residual to add at these pixels."""
         place = np.stack([y - self._top, x - self._left]).astype(np.float32)
         grid = (place + 0.5) / self._block - 0.5
-        centre, square, *missed = (
+        center, square, *missed = (
             ndimage.map_coordinates(mean, grid, order=1, mode="nearest") for mean in self._means
         )
-        spread = np.maximum(square - centre**2, 0) + _SIGMA_RANGE**2
-        alike = np.exp(-((lightness - centre) ** 2) / (2 * spread))
+        spread = np.maximum(square - center**2, 0) + _SIGMA_RANGE**2
+        alike = np.exp(-((lightness - center) ** 2) / (2 * spread))
         share = 1 - self._distance[y - self._top, x - self._left] / self._reach
         return np.stack(missed) * (alike * share**2 * (3 - 2 * share))

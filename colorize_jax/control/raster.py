@@ -218,15 +218,15 @@ def to_cells(marks: Marks, side: int) -> CellEdits:
     pixel of a large photo speaks for its cell as loudly as one of a small photo.
     """
     height, width = marks.soft.shape
-    weights, colours = np.zeros((side, side)), np.zeros((side, side, 2))
+    weights, colors = np.zeros((side, side)), np.zeros((side, side, 2))
     for plane in (marks.soft, marks.exact):
         for index, box in _boxes(plane):
             edit = marks.edits[index]
             found = Patch(box[0].start, box[1].start, plane[box] == index)
             own = (EXACT_WEIGHT if edit.exact else edit.weight) * _coverage(found, height, width, side)
             weights += own
-            colours += own[..., None] * np.array(edit.ab)
-    ab = colours / np.where(weights > 0, weights, 1.0)[..., None]
+            colors += own[..., None] * np.array(edit.ab)
+    ab = colors / np.where(weights > 0, weights, 1.0)[..., None]
     links = tuple(
         (edit.weight, _coverage(first, height, width, side), _coverage(second, height, width, side))
         for edit, first, second in marks.links

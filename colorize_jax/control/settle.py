@@ -20,7 +20,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.classical.levin import neighbour_shares
+from colorize_jax.classical.levin import neighbor_shares
 from colorize_jax.gcrf import shifted
 from colorize_jax.gcrf.windowed import windowed
 from colorize_jax.shapes import Array, Float
@@ -41,14 +41,14 @@ def shares(lightness: Float[Array, "m m"]) -> Float[Array, "8 m m"]:
     """
     luminance = lightness / 100
     around = jnp.stack(shifted(luminance, 1, jnp.nan))
-    return neighbour_shares(luminance, around, jnp)
+    return neighbor_shares(luminance, around, jnp)
 
 
 def settle(
     shares: Float[Array, "8 m m"],
     field: Float[Array, "m m 2"],
     confidence: Float[Array, "m m"],
-    colours: Float[Array, "m m 2"],
+    colors: Float[Array, "m m 2"],
     revealed: Float[Array, "m m"],
 ) -> Float[Array, "m m 2"]:
     """x of the module's equation. Gradients are those of the exact solution, by iterations of the transposed system.
@@ -57,10 +57,10 @@ def settle(
       shares: W of the photo, see `shares`.
       field: y.
       confidence: κ in [LEAST, MOST].
-      colours: c.
+      colors: c.
       revealed: the shares of the pixels that edits cover; more than 1 count as 1.
     """
-    planes, given = jnp.moveaxis(field, -1, 0), jnp.moveaxis(colours, -1, 0)
+    planes, given = jnp.moveaxis(field, -1, 0), jnp.moveaxis(colors, -1, 0)
     kept, held = confidence[None], _HELD * jnp.minimum(revealed, 1)[None]
     diagonal = 1 + kept + held
     right = kept * planes + held * given

@@ -50,7 +50,7 @@ def _regions(content: bytes, side: int) -> list[np.ndarray]:
 
 
 def _scaled(labels: np.ndarray, side: int) -> Int[np.ndarray, "S S"]:
-    box = transforms.centre_box(labels.shape[1], labels.shape[0])
+    box = transforms.center_box(labels.shape[1], labels.shape[0])
     # One label a pixel, that of its middle: labels have no average.
     small = Image.fromarray(labels.astype(np.int32)).resize((side, side), Image.Resampling.NEAREST, box=box)
     return np.unique(np.asarray(small), return_inverse=True)[1].reshape(side, side)

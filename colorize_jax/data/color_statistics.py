@@ -56,7 +56,7 @@ def bin_of(ab: Any, bins: Bins) -> tuple[Any, Any]:
     return place[..., 0], place[..., 1]
 
 
-def count_colours(ab: Float[np.ndarray, "*batch 2"], bins: Bins) -> Float[np.ndarray, "K K"]:
+def count_colors(ab: Float[np.ndarray, "*batch 2"], bins: Bins) -> Float[np.ndarray, "K K"]:
     """Number of colours in each bin; those outside `bins.inside` count for the nearest bin inside."""
     side = len(bins.inside)
     rows, columns = bin_of(ab, bins)
@@ -82,7 +82,7 @@ def bin_weights(
     colours is exactly 1 and no weight is above `cap`.
 
     Args:
-      counts: of `count_colours`.
+      counts: of `count_colors`.
       bins: those that were counted.
       uniform: share of the uniform distribution, in (0, 1].
       cap: largest weight, above 1.
@@ -185,7 +185,7 @@ def collect(
     pca, counts = IncrementalPca(PCA_RANK * components), np.zeros(bins.inside.shape)
     shape: tuple[int, ...] = ()
     for block in fields:
-        counts += count_colours(block, bins)
+        counts += count_colors(block, bins)
         shape = block.shape[1:]
         if components:
             pca.add(block.reshape(len(block), -1))

@@ -16,8 +16,8 @@ def draw(seed: int, size: int = 96) -> UInt8[np.ndarray, "size size 3"]:
     ramp = ((x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) + 0.75)[..., None] / 1.5
     picture = rng.uniform(0, 255, 3) * ramp + rng.uniform(0, 255, 3) * (1 - ramp)
     for _ in range(rng.integers(3, 7)):
-        centre, radii = rng.uniform(0, 1, 2), rng.uniform(0.08, 0.35, 2)
-        distance = (((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2)[..., None]
+        center, radii = rng.uniform(0, 1, 2), rng.uniform(0.08, 0.35, 2)
+        distance = (((x - center[0]) / radii[0]) ** 2 + ((y - center[1]) / radii[1]) ** 2)[..., None]
         shaded = rng.uniform(0, 255, 3) * (1.1 - 0.5 * distance)
         picture = np.where(distance < 1, shaded, picture)
     return np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)

@@ -48,7 +48,7 @@ class View(NamedTuple):
     flip: bool = False
     ab_large: bool = False
 
-    def centred(self) -> "View":
+    def centerd(self) -> "View":
         """The view without anything random: what evaluation uses."""
         return self._replace(crop=1.0, crop_largest=1.0, stretch=1.0, flip=False)
 
@@ -89,7 +89,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")  # of RGB to RGB, convert makes a copy
 
 
-def centre_box(width: int, height: int) -> Box:
+def center_box(width: int, height: int) -> Box:
     """The largest square in the middle of a photo."""
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
@@ -99,7 +99,7 @@ def centre_box(width: int, height: int) -> Box:
 def random_box(width: int, height: int, view: View, rng: np.random.Generator) -> Box:
     """A random box of the view, in the photo where it is small enough, else around it."""
     if view.crop == view.crop_largest == view.stretch == 1:
-        return centre_box(width, height)
+        return center_box(width, height)
     side = min(width, height) * rng.uniform(view.crop, view.crop_largest)
     # No draw for what is not asked for: the crops of a seed stay those of older configs.
     ratio = view.stretch ** rng.uniform(-1, 1) if view.stretch > 1 else 1.0
@@ -117,10 +117,10 @@ def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixel
       rng: decides crop and mirroring, and nothing else does; None for the view's centre, unmirrored.
     """
     if rng is None:
-        view = view.centred()
+        view = view.centerd()
     image = decode(content, math.ceil(max(view.image_size, view.lightness_large) / view.crop))
     mirrored = view.flip and rng is not None and rng.random() < 0.5
-    box = centre_box(*image.size) if rng is None else random_box(*image.size, view, rng)
+    box = center_box(*image.size) if rng is None else random_box(*image.size, view, rng)
     image, box = _around(image, box)
     sizes = {"rgb": view.image_size, "rgb_large": view.lightness_large}
     return {key: _scaled(image, box, size, mirrored) for key, size in sizes.items() if size}

@@ -25,7 +25,7 @@ FIT_IMAGES = 3000
 class Baselines(NamedTuple):
     """What the blind baselines remember of the training images; network units."""
 
-    mean_colour: Float[np.ndarray, "2"]
+    mean_color: Float[np.ndarray, "2"]
     mean_image: Float[np.ndarray, "H W 2"]
     templates: Float[np.ndarray, "N H W 2"]
 
@@ -42,12 +42,12 @@ def fit(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0, templates: int =
       ValueError: fewer training images than templates.
     """
     rows = fields.reshape(fields.shape[0], -1).astype(np.float32)
-    centres = kmeans(rows, templates, seed=seed)
+    centers = kmeans(rows, templates, seed=seed)
     mean_image = fields.mean(axis=0, dtype=np.float64).astype(np.float32)
     return Baselines(
-        mean_colour=mean_image.mean(axis=(0, 1)),
+        mean_color=mean_image.mean(axis=(0, 1)),
         mean_image=mean_image,
-        templates=centres.reshape(templates, *fields.shape[1:]),
+        templates=centers.reshape(templates, *fields.shape[1:]),
     )
 
 
@@ -70,7 +70,7 @@ def predict(baselines: Baselines, truth: Float[np.ndarray, "B H W 2"]) -> dict[s
     own = truth.mean(axis=(1, 2), keepdims=True)
     return {
         "gray": np.zeros((batch, 1, *size), np.float32),
-        "mean_colour": np.broadcast_to(baselines.mean_colour, (batch, 1, *size)),
+        "mean_colour": np.broadcast_to(baselines.mean_color, (batch, 1, *size)),
         "mean_image": np.broadcast_to(baselines.mean_image, (batch, 1, *size)),
         "own_mean": np.broadcast_to(own, truth.shape)[:, None],
         "templates": np.broadcast_to(baselines.templates, (batch, *baselines.templates.shape)),
@@ -102,39 +102,39 @@ def kmeans(
     # Once: a pass over 3,000 fields costs more than their products with 5 centres.
     norms = np.square(rows).sum(axis=1)
     runs = [_lloyd(rows, norms, _plus_plus(rows, norms, clusters, rng), iterations) for _ in range(restarts)]
-    centres, nearest, _ = min(runs, key=lambda run: run[2])
-    return centres[np.argsort(-np.bincount(nearest, minlength=clusters), kind="stable")]
+    centers, nearest, _ = min(runs, key=lambda run: run[2])
+    return centers[np.argsort(-np.bincount(nearest, minlength=clusters), kind="stable")]
 
 
-def _squared_distances(rows: np.ndarray, norms: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def _squared_distances(rows: np.ndarray, norms: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """(B, clusters); the rounding of the expanded square may leave −1e-6, which a draw must not see."""
-    expanded = norms[:, None] - 2 * (rows @ centres.T) + np.square(centres).sum(axis=1)
+    expanded = norms[:, None] - 2 * (rows @ centers.T) + np.square(centers).sum(axis=1)
     return np.maximum(expanded, 0)
 
 
 def _plus_plus(rows: np.ndarray, norms: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
     """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
-    centres = rows[rng.integers(len(rows))][None]
-    while len(centres) < clusters:
-        distance = _squared_distances(rows, norms, centres).min(axis=1).astype(np.float64)
+    centers = rows[rng.integers(len(rows))][None]
+    while len(centers) < clusters:
+        distance = _squared_distances(rows, norms, centers).min(axis=1).astype(np.float64)
         total = distance.sum()
         weights = distance / total if total > 0 else np.full(len(rows), 1 / len(rows))
-        centres = np.concatenate([centres, rows[rng.choice(len(rows), p=weights)][None]])
-    return centres
+        centers = np.concatenate([centers, rows[rng.choice(len(rows), p=weights)][None]])
+    return centers
 
 
 def _lloyd(
-    rows: np.ndarray, norms: np.ndarray, centres: np.ndarray, iterations: int
+    rows: np.ndarray, norms: np.ndarray, centers: np.ndarray, iterations: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Assigns and averages until no point moves: (centres, each point's nearest, summed squared distance)."""
     nearest = np.full(len(rows), -1)
     for _ in range(iterations):
-        moved = _squared_distances(rows, norms, centres).argmin(axis=1)
+        moved = _squared_distances(rows, norms, centers).argmin(axis=1)
         if np.array_equal(moved, nearest):
             break
         nearest = moved
-        members = (nearest == np.arange(len(centres))[:, None]).astype(rows.dtype)
+        members = (nearest == np.arange(len(centers))[:, None]).astype(rows.dtype)
         counts = members.sum(axis=1, keepdims=True)
         # A centre that lost all its points keeps its place.
-        centres = np.where(counts > 0, members @ rows / np.maximum(counts, 1), centres)
-    return centres, nearest, float(_squared_distances(rows, norms, centres).min(axis=1).sum())
+        centers = np.where(counts > 0, members @ rows / np.maximum(counts, 1), centers)
+    return centers, nearest, float(_squared_distances(rows, norms, centers).min(axis=1).sum())

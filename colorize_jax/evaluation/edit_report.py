@@ -10,7 +10,7 @@ from PIL import Image
 from colorize_jax import color
 from colorize_jax.classical import Propagate
 from colorize_jax.evaluation import edits, report
-from colorize_jax.evaluation.edits import ColourPhoto, EditScores
+from colorize_jax.evaluation.edits import ColorPhoto, EditScores
 from colorize_jax.evaluation.reveals import Protocol
 from colorize_jax.shapes import Float, UInt8
 
@@ -139,7 +139,7 @@ def plot(found: EditScores, path: Path) -> None:
 
 
 def sheet(
-    photos: Sequence[ColourPhoto],
+    photos: Sequence[ColorPhoto],
     methods: Mapping[str, Propagate],
     rule: Protocol,
     *,

@@ -45,7 +45,7 @@ _NO_STEP = 1e-6
 SCORES = ("psnr", "leak", "seconds")
 
 
-class ColourPhoto(NamedTuple):
+class ColorPhoto(NamedTuple):
     """A test photo: CIE L* (H, W), ab / 128 (H, W, 2), and the name that its reveals are drawn by."""
 
     name: str
@@ -74,7 +74,7 @@ class EditScores(NamedTuple):
 
 def load_photos(
     archive: str | PathLike[str], side: int, *, every: int = 1, limit: int | None = None
-) -> list[ColourPhoto]:
+) -> list[ColorPhoto]:
     """Photos of a folder, zip or tar, centre-cropped to a square and scaled, in the order of their names.
 
     Args:
@@ -85,18 +85,18 @@ def load_photos(
     """
     with open_archive(archive) as opened:
         names = sorted(opened.names)[::every][:limit]
-        return [colour_photo(name, opened.read(name), side) for name in names]
+        return [color_photo(name, opened.read(name), side) for name in names]
 
 
-def colour_photo(name: str, content: bytes, side: int) -> ColourPhoto:
+def color_photo(name: str, content: bytes, side: int) -> ColorPhoto:
     """An encoded photo, centre-cropped to a square and scaled."""
     rgb = pixels(content, View(side), None)["rgb"]
     lab = color.srgb_to_lab(rgb.astype(np.float32) / 255)
-    return ColourPhoto(name, lab[..., 0].clip(0, 100), color.ab_to_network(lab[..., 1:]))
+    return ColorPhoto(name, lab[..., 0].clip(0, 100), color.ab_to_network(lab[..., 1:]))
 
 
 def revealed(
-    photo: ColourPhoto, rule: Protocol, count: int, *, draw: int, seed: int
+    photo: ColorPhoto, rule: Protocol, count: int, *, draw: int, seed: int
 ) -> tuple[Float[np.ndarray, "H W 2"], Bool[np.ndarray, "H W"]]:
     """(targets, weights) of one draw: a function of the photo's name, the seed and the draw; nested in the count."""
     key = (seed, draw, zlib.crc32(photo.name.encode()))
@@ -105,7 +105,7 @@ def revealed(
 
 
 def evaluate_edits(
-    photos: Sequence[ColourPhoto],
+    photos: Sequence[ColorPhoto],
     methods: Mapping[str, Propagate],
     *,
     counts: Sequence[int] = reveals.COUNTS,
@@ -145,7 +145,7 @@ def evaluate_edits(
 
 
 def _check(
-    photos: Sequence[ColourPhoto], methods: Mapping[str, Propagate], rule: Protocol, draws: int
+    photos: Sequence[ColorPhoto], methods: Mapping[str, Propagate], rule: Protocol, draws: int
 ) -> None:
     for name, given in (("photos", len(photos)), ("methods", len(methods)), ("draws", draws)):
         if given < 1:
@@ -158,7 +158,7 @@ def _check(
             )
 
 
-def _score(photo: ColourPhoto, name: str, method: Propagate, given: tuple) -> dict[str, float]:
+def _score(photo: ColorPhoto, name: str, method: Propagate, given: tuple) -> dict[str, float]:
     start = time.perf_counter()
     answer = np.asarray(method(photo.lightness, *given))
     seconds = time.perf_counter() - start
@@ -170,7 +170,7 @@ def _score(photo: ColourPhoto, name: str, method: Propagate, given: tuple) -> di
     return {"psnr": psnr(photo, answer), "leak": edge_leak(photo, answer), "seconds": seconds}
 
 
-def psnr(photo: ColourPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
+def psnr(photo: ColorPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
     """PSNR in dB of colours in network units on the photo's own lightness, RGB clipped; infinite for its own."""
     rgb, truth = (_clipped_rgb(photo.lightness, field) for field in (ab, photo.ab))
     with np.errstate(divide="ignore"):
@@ -182,12 +182,12 @@ def _clipped_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return np.clip(color.lab_to_srgb(lab), 0, 1)
 
 
-def is_gray(photo: ColourPhoto) -> bool:
+def is_gray(photo: ColorPhoto) -> bool:
     """Whether a photo has no colour to reveal: gray's PSNR is above `GRAY`, and one such photo would rule a mean."""
     return psnr(photo, np.zeros_like(photo.ab)) > GRAY
 
 
-def edge_leak(photo: ColourPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
+def edge_leak(photo: ColorPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
     """Share of the true colour steps across strong luminance edges that is lost: 1 − Σ⟨Δ, Δ*⟩ / Σ‖Δ*‖².
 
     The sums are over all pairs of pixels, `EDGE_REACH` apart in a row or a column, whose L* differs by `EDGE_STEP`; Δ

@@ -169,7 +169,7 @@ def reference(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0) -> Referen
       seed: of the blind templates.
     """
     bins = color_statistics.BINS["gamut"]
-    counts = color_statistics.count_colours(fields, bins)
+    counts = color_statistics.count_colors(fields, bins)
     weights = color_statistics.bin_weights(counts, bins, uniform=BIN_UNIFORM, cap=BIN_CAP)
     return Reference(blind.fit(fields, seed=seed), weights)
 
@@ -359,7 +359,7 @@ def _score_batch(
         if len(lightness)
         else np.zeros(lightness.shape[:3], int)
     )
-    weights = metrics.colour_weights(truth, known.weights, color_statistics.BINS["gamut"])
+    weights = metrics.color_weights(truth, known.weights, color_statistics.BINS["gamut"])
     found = {}
     for name, samples in fields.items():
         found[name] = metrics.score(lightness, truth, samples[real], labels, weights)

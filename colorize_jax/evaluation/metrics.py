@@ -110,7 +110,7 @@ def deshpande_errors(
 
     Args:
       samples, truth: network units.
-      weights: how rare each pixel's true colour is, of `colour_weights`.
+      weights: how rare each pixel's true colour is, of `color_weights`.
     """
     per_pixel = np.abs(samples.astype(np.float64) - truth[:, None]).mean(axis=(1, 4))
     rows, columns = (grid_places(side) for side in truth.shape[1:3])
@@ -123,7 +123,7 @@ def deshpande_errors(
     }
 
 
-def colour_weights(
+def color_weights(
     truth: Float[np.ndarray, "B H W 2"], table: Float[np.ndarray, "K K"], bins: Bins
 ) -> Float[np.ndarray, "B H W"]:
     """The weight of each pixel's true colour.
@@ -360,7 +360,7 @@ def score(
     Args:
       lightness, truth, samples: network units.
       labels: `superpixels` of each image.
-      weights: `colour_weights` of each image.
+      weights: `color_weights` of each image.
     """
     absolute, squared = errors(samples, truth)
     samples_rgb = to_rgb(lightness, samples)

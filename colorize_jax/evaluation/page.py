@@ -273,11 +273,11 @@ def error_and_variance(scored: Sequence[Scored]) -> Image.Image:
     figure = _figure(8, 5)
     axes = figure.add_subplot()
     for number, each in enumerate(scored):
-        own, colour = each.per_image["field"], f"C{number}"
+        own, shade = each.per_image["field"], f"C{number}"
         kept = own["variance"] > 0  # a logarithmic axis has no zero
-        axes.scatter(own["variance"][kept], own["eob_mae"][kept], s=9, alpha=0.3, color=colour, linewidths=0)
+        axes.scatter(own["variance"][kept], own["eob_mae"][kept], s=9, alpha=0.3, color=shade, linewidths=0)
         axes.scatter(
-            own["variance"].mean(), own["eob_mae"].mean(), s=90, color=colour, edgecolors="black", label=each.name,
+            own["variance"].mean(), own["eob_mae"].mean(), s=90, color=shade, edgecolors="black", label=each.name,
             zorder=3,
         )  # fmt: skip
     blind = scored[0].per_image["templates"]
@@ -309,11 +309,11 @@ def training_curves(scored: Sequence[Scored]) -> Image.Image | None:
     if not curves:
         return None
     figure = _figure(3.6 * len(curves), 3.4)
-    colours = {each.name: f"C{number}" for number, each in enumerate(scored)}
+    colors = {each.name: f"C{number}" for number, each in enumerate(scored)}
     for number, (stage, own) in enumerate(curves.items()):
         axes = figure.add_subplot(1, len(curves), number + 1)
         for name, (steps, losses) in own.items():
-            axes.plot(steps, losses, label=name, color=colours[name])
+            axes.plot(steps, losses, label=name, color=colors[name])
         positive = all(loss > 0 for _, losses in own.values() for loss in losses)
         axes.set(title=f"stage {stage}", xlabel="step", ylabel="loss", yscale="log" if positive else "linear")
         axes.legend(fontsize=7)

@@ -93,24 +93,24 @@ def patches(
 
 
 def reveal(
-    colours: Float[np.ndarray, "H W 2"], corners: Int[np.ndarray, "count 2"], patch: int
+    colors: Float[np.ndarray, "H W 2"], corners: Int[np.ndarray, "count 2"], patch: int
 ) -> tuple[Float[np.ndarray, "H W 2"], Bool[np.ndarray, "H W"]]:
     """Each patch's mean colour at all of its pixels; where patches overlap, the earlier one stays.
 
     So what k patches reveal is left as it is by the next ones.
 
     Args:
-      colours: the photo's own, any unit.
+      colors: the photo's own, any unit.
       corners: from `patches`.
       patch: side in pixels.
 
     Returns:
       (targets, weights): colours in their unit, zero where nothing is revealed; and True where something is.
     """
-    targets = np.zeros_like(colours)
-    weights = np.zeros(colours.shape[:2], bool)
+    targets = np.zeros_like(colors)
+    weights = np.zeros(colors.shape[:2], bool)
     for y, x in corners[::-1]:
         window = np.s_[y : y + patch, x : x + patch]
-        targets[window] = colours[window].mean(axis=(0, 1))
+        targets[window] = colors[window].mean(axis=(0, 1))
         weights[window] = True
     return targets, weights

@@ -93,7 +93,7 @@ def _solve(
     embeddings: Array, targets: Array, weights: Array, temperature: Array, *, how: rule.How
 ) -> Solution:
     def one(embeddings: Array, targets: Array, weights: Array, temperature: Array) -> Solution:
-        return rule.minimiser(Attention(embeddings, temperature), targets, weights, how)
+        return rule.minimizer(Attention(embeddings, temperature), targets, weights, how)
 
     return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(embeddings, targets, weights, temperature)
 
@@ -134,7 +134,7 @@ def solve_similarity(
 @partial(jax.jit, static_argnames="how")
 def _solve_similarity(similarity: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
     def one(similarity: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimiser(Stored(similarity), targets, weights, how)
+        return rule.minimizer(Stored(similarity), targets, weights, how)
 
     return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
 
@@ -180,7 +180,7 @@ def solve_windowed(
 @partial(jax.jit, static_argnames="how")
 def _solve_windowed(rows: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
     def one(rows: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimiser(windowed(rows), targets, weights, how)
+        return rule.minimizer(windowed(rows), targets, weights, how)
 
     return _batched(one, rows.ndim - 3, (0, 0, 0))(rows, targets, weights)
 

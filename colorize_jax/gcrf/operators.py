@@ -72,15 +72,15 @@ class StoredAttention(NamedTuple):
 
     attention: Attention
     logits: Float[Array, "P P"]  # Z
-    normaliser: Float[Array, " P"]  # l
+    normalizer: Float[Array, " P"]  # l
 
     def operator(self) -> Stored:
-        return Stored(jnp.exp(self.logits - self.normaliser[:, None]))
+        return Stored(jnp.exp(self.logits - self.normalizer[:, None]))
 
     def pull(self, left: Array, right: Array, product: Array) -> Attention:
         """Ē = (Z̄ + Z̄ᵀ) E / τ and τ̄, from S̄ = U Vᵀ and S V (see `rule`, "The softmax")."""
-        left, right = _centred(left, right, product)
-        transposed = jnp.exp(self.logits - self.normaliser[None, :])
+        left, right = _centerd(left, right, product)
+        transposed = jnp.exp(self.logits - self.normalizer[None, :])
         with jax.default_matmul_precision("highest"):
             logits_bar = self.operator().similarity * (left @ right.T) + transposed * (right @ left.T)
             return _attention_bar(self.attention, logits_bar @ self.attention.embeddings)
@@ -91,7 +91,7 @@ def store(attention: Attention, *, exclude_diagonal: bool) -> StoredAttention:
     return StoredAttention(attention, logits, jax.nn.logsumexp(logits, axis=1))
 
 
-def _centred(left: Array, right: Array, product: Array) -> tuple[Array, Array]:
+def _centerd(left: Array, right: Array, product: Array) -> tuple[Array, Array]:
     """S̄ − r 1ᵀ = [U, −r] [V, 1]ᵀ with r = rowsum(U ∘ S V): the softmax's pull-back is Z̄ = S ∘ (S̄ − r 1ᵀ)."""
     row_mean = jnp.sum(left * product, axis=1, keepdims=True)
     ones = jnp.ones_like(row_mean)
@@ -133,7 +133,7 @@ class Blockwise(NamedTuple):
 
     attention: Attention
     own: Float[Array, ""]  # added to Z's diagonal: 0, or -inf where a pixel may not explain itself
-    normaliser: Float[Array, " P"]  # l
+    normalizer: Float[Array, " P"]  # l
     deal: Deal
 
     def times(self, v: Float[Array, "P C"]) -> Float[Array, "P C"]:
@@ -146,26 +146,26 @@ class Blockwise(NamedTuple):
 
     def diagonal(self) -> Float[Array, " P"]:
         squares = jnp.sum(self.attention.embeddings**2, axis=1)
-        return jnp.exp(squares / self.attention.temperature + self.own - self.normaliser)
+        return jnp.exp(squares / self.attention.temperature + self.own - self.normalizer)
 
     def column_squares(self) -> Float[Array, " P"]:
         """Σᵢ Sᵢⱼ² of each column j: Sᵀ 1 with every logit doubled."""
-        ones = jnp.ones_like(self.normaliser)[:, None]
+        ones = jnp.ones_like(self.normalizer)[:, None]
         return self._product(ones, by_row=False, power=2)[:, 0]
 
     def columns(self, chosen: Int[np.ndarray, " K"]) -> Float[Array, "P K"]:
         embeddings, temperature = self.attention
         with jax.default_matmul_precision("highest"):
             logits = embeddings @ embeddings[chosen].T / temperature
-        return jnp.exp(logits.at[chosen, np.arange(len(chosen))].add(self.own) - self.normaliser[:, None])
+        return jnp.exp(logits.at[chosen, np.arange(len(chosen))].add(self.own) - self.normalizer[:, None])
 
     def operator(self) -> "Blockwise":
         return self
 
     def _product(self, vectors: Array, *, by_row: bool, power: int = 1) -> Array:
         """Σⱼ exp(power (Zᵢⱼ − nᵢⱼ)) vⱼ with nᵢⱼ = lᵢ for S (by_row) and lⱼ for Sᵀ."""
-        size = len(self.normaliser)
-        v, l = _in_blocks(vectors), _in_blocks(self.normaliser, fill=jnp.inf)
+        size = len(self.normalizer)
+        v, l = _in_blocks(vectors), _in_blocks(self.normalizer, fill=jnp.inf)
 
         def visit(sums: Array, i: Array, j: Array, z: Array, once: Array) -> Array:
             of_rows, of_columns = jnp.exp(power * (z - l[i][:, None])), jnp.exp(power * (z - l[j][None, :]))
@@ -177,9 +177,9 @@ class Blockwise(NamedTuple):
 
     def pull(self, left: Array, right: Array, product: Array) -> Attention:
         """As `StoredAttention.pull`: Z̄ + Z̄ᵀ is symmetric, so a tile of it serves the pixels of both its sides."""
-        size = len(self.normaliser)
-        left, right = map(_in_blocks, _centred(left, right, product))
-        e, l = _in_blocks(self.attention.embeddings), _in_blocks(self.normaliser, fill=jnp.inf)
+        size = len(self.normalizer)
+        left, right = map(_in_blocks, _centerd(left, right, product))
+        e, l = _in_blocks(self.attention.embeddings), _in_blocks(self.normalizer, fill=jnp.inf)
 
         def visit(sums: Array, i: Array, j: Array, z: Array, once: Array) -> Array:
             bar = jnp.exp(z - l[i][:, None]) * (left[i] @ right[j].T)
@@ -232,8 +232,8 @@ def blockwise(attention: Attention, *, exclude_diagonal: bool, axis: str | None 
 
     turns = deal.turns(len(blocks))
     blank = deal.varying(0 * blocks[:, :, 0])
-    normaliser = deal.summed(blank.at[turns].set(jax.lax.map(of_rows, turns), mode="drop"))
-    return Blockwise(attention, own, normaliser.reshape(-1)[:size], deal)
+    normalizer = deal.summed(blank.at[turns].set(jax.lax.map(of_rows, turns), mode="drop"))
+    return Blockwise(attention, own, normalizer.reshape(-1)[:size], deal)
 
 
 def _in_blocks(rows: Array, fill: float = 0) -> Array:

@@ -79,21 +79,21 @@ class _Kept(NamedTuple):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def minimiser(
+def minimizer(
     parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> Solution:
     """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S, or E (P, D) and τ ()."""
     solver = named(how.solver)
-    return _minimise(solver.without_gradient or solver, parameters, targets, weights, how)[0]
+    return _minimize(solver.without_gradient or solver, parameters, targets, weights, how)[0]
 
 
 def _forward(
     parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
-    return _minimise(named(how.solver), parameters, targets, weights, how)
+    return _minimize(named(how.solver), parameters, targets, weights, how)
 
 
-def _minimise(
+def _minimize(
     solver: Solver, parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
 ) -> tuple[Solution, _Kept]:
     source = _source(solver, parameters, how)
@@ -162,4 +162,4 @@ def _backward(how: How, kept: _Kept, bar: Solution) -> tuple[Stored | Windowed |
     return kept.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
 
 
-minimiser.defvjp(_forward, _backward)
+minimizer.defvjp(_forward, _backward)

@@ -105,11 +105,11 @@ def _times(rows: Array, vectors: Array) -> Array:
         return total + sum(near), None
 
     # Line by line of the window: as one sum of K products it takes two to three times as long, and longer to compile.
-    lines = _with_centre(rows).reshape(2 * reach + 1, 2 * reach + 1, height, width)
+    lines = _with_center(rows).reshape(2 * reach + 1, 2 * reach + 1, height, width)
     return jax.lax.scan(add, jnp.zeros_like(field), (lines, jnp.arange(len(lines))))[0].reshape(vectors.shape)
 
 
-def _with_centre(rows: Array) -> Array:
+def _with_center(rows: Array) -> Array:
     """Shares of all cells of the window, 0 of its own."""
     half = len(rows) // 2
     return jnp.concatenate([rows[:half], jnp.zeros_like(rows[:1]), rows[half:]])

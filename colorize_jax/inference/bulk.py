@@ -160,7 +160,7 @@ class _Shrunk(NamedTuple):
     photo: Photo | None
 
 
-class _Coloured(NamedTuple):
+class _Colored(NamedTuple):
     work: Work
     photo: Photo | None
     versions: Versions  # without pictures
@@ -182,8 +182,8 @@ class _Run:
         with self._report.open("w") as self._errors:
             try:
                 shrunk = _ahead(readers, self._shrink, self._todo(works), window)
-                for coloured, written in _ahead(writers, self._write, self._coloured(shrunk), window):
-                    self._settle(coloured.work, written)
+                for colored, written in _ahead(writers, self._write, self._colored(shrunk), window):
+                    self._settle(colored.work, written)
             finally:  # a run that is stopped waits for the files that it is writing, and begins no others
                 for pool in (readers, writers):
                     pool.shutdown(cancel_futures=True)
@@ -219,7 +219,7 @@ class _Run:
         ours = ledger.was_interrupted(work.name) or ledger.is_done(work.name)
         return options._replace(overwrite=options.overwrite or ours)
 
-    def _coloured(self, shrunk: Iterator[tuple[Work, "Future[_Shrunk]"]]) -> Iterator[_Coloured]:
+    def _colored(self, shrunk: Iterator[tuple[Work, "Future[_Shrunk]"]]) -> Iterator[_Colored]:
         """The versions of what could be read, B photos at a time."""
         waiting: list[tuple[Work, _Shrunk]] = []
         for work, future in shrunk:
@@ -227,12 +227,12 @@ class _Run:
             if read is not None:
                 waiting.append((work, read))
             if len(waiting) == self._how.batch_size:
-                yield from self._colour(waiting)
+                yield from self._color(waiting)
                 waiting = []
         if waiting:
-            yield from self._colour(waiting)
+            yield from self._color(waiting)
 
-    def _colour(self, waiting: list[tuple[Work, _Shrunk]]) -> Iterator[_Coloured]:
+    def _color(self, waiting: list[tuple[Work, _Shrunk]]) -> Iterator[_Colored]:
         how = self._how
         filled = waiting + [waiting[-1]] * (how.batch_size - len(waiting))
         names = waiting[0][1].inputs
@@ -241,10 +241,10 @@ class _Run:
         weights, unary, field = (np.asarray(x) for x in (drawn.weights, drawn.unary, drawn.field))
         self._ledger.begin([work.name for work, _ in waiting])
         for i, (work, read) in enumerate(waiting):
-            yield _Coloured(work, read.photo, Versions([], weights[i], unary[i], field[i]))
+            yield _Colored(work, read.photo, Versions([], weights[i], unary[i], field[i]))
 
-    def _write(self, coloured: _Coloured) -> Literal[True]:
-        work, photo, versions = coloured
+    def _write(self, colored: _Colored) -> Literal[True]:
+        work, photo, versions = colored
         if not np.isfinite(versions.field).all():
             raise PhotoError(f"{work.photo}: the model's colours are not finite")
         if self._ledger.was_interrupted(work.name):

@@ -100,8 +100,8 @@ def sample(
         drawn, begin = jax.random.split(key)
         codes = jax.random.normal(drawn, (draws, latent))
         fields = jax.lax.map(partial(_decode_one, vae, variables, own), codes, batch_size=CHUNK)
-        centres, shares = kmeans(fields.reshape(draws, -1), begin, clusters=samples, iterations=iterations)
-        return centres.reshape(samples, *fields.shape[1:]), shares
+        centers, shares = kmeans(fields.reshape(draws, -1), begin, clusters=samples, iterations=iterations)
+        return centers.reshape(samples, *fields.shape[1:]), shares
 
     fields, shares = jax.lax.map(one, (maps, jax.random.split(rng, count)))
     return Samples(fields, fields, shares)
@@ -128,34 +128,34 @@ def kmeans(
     Returns:
       The centres by falling share of the points, and the shares, which sum to 1.
     """
-    centres = _plus_plus(points, rng, clusters)
+    centers = _plus_plus(points, rng, clusters)
 
-    def nearest(centres: Array) -> Array:
-        return jax.nn.one_hot(_squared_distances(points, centres).argmin(axis=1), clusters)
+    def nearest(centers: Array) -> Array:
+        return jax.nn.one_hot(_squared_distances(points, centers).argmin(axis=1), clusters)
 
-    def step(_: int, centres: Array) -> Array:
-        members = nearest(centres)
+    def step(_: int, centers: Array) -> Array:
+        members = nearest(centers)
         counts = members.sum(axis=0)[:, None]
         means = jnp.matmul(members.T, points, precision="highest") / jnp.maximum(counts, 1)
-        return jnp.where(counts > 0, means, centres)
+        return jnp.where(counts > 0, means, centers)
 
-    centres = jax.lax.fori_loop(0, iterations, step, centres)
-    shares, order = jax.lax.top_k(nearest(centres).mean(axis=0), clusters)
-    return centres[order], shares
+    centers = jax.lax.fori_loop(0, iterations, step, centers)
+    shares, order = jax.lax.top_k(nearest(centers).mean(axis=0), clusters)
+    return centers[order], shares
 
 
-def _squared_distances(points: Array, centres: Array) -> Array:
-    product = jnp.matmul(points, centres.T, precision="highest")
-    return (points**2).sum(axis=1)[:, None] - 2 * product + (centres**2).sum(axis=1)[None, :]
+def _squared_distances(points: Array, centers: Array) -> Array:
+    product = jnp.matmul(points, centers.T, precision="highest")
+    return (points**2).sum(axis=1)[:, None] - 2 * product + (centers**2).sum(axis=1)[None, :]
 
 
 def _plus_plus(points: Array, rng: Array, clusters: int) -> Array:
     """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
     keys = jax.random.split(rng, clusters)
-    centres = points[jax.random.randint(keys[0], (), 0, len(points))][None]
+    centers = points[jax.random.randint(keys[0], (), 0, len(points))][None]
     for key in keys[1:]:
-        distance = jnp.maximum(_squared_distances(points, centres).min(axis=1), 0)
+        distance = jnp.maximum(_squared_distances(points, centers).min(axis=1), 0)
         # The smallest float: where all points coincide any of them will do.
         logits = jnp.log(distance + jnp.finfo(distance.dtype).tiny)
-        centres = jnp.concatenate([centres, points[jax.random.categorical(key, logits)][None]])
-    return centres
+        centers = jnp.concatenate([centers, points[jax.random.categorical(key, logits)][None]])
+    return centers

@@ -30,23 +30,23 @@ class CorrectNetwork(nn.Module):
         self,
         lightness: Float[Array, "B H W 1"],
         maps: tuple[Array, ...],
-        colours: Float[Array, "B n n C"],
+        colors: Float[Array, "B n n C"],
         shares: Float[Array, "B n n K"],
         *,
         train: bool = False,
     ) -> tuple[Float[Array, "B m m 2"], Float[Array, "B m m"]]:
-        """The change of 2n × 2n pixels, in the unit of `colours`, and log-odds of how much to believe its result.
+        """The change of 2n × 2n pixels, in the unit of `colors`, and log-odds of how much to believe its result.
 
         Args:
           lightness: network units, best of 2n × 2n pixels.
           maps: frozen feature maps (B, h, w, K) of any sizes, which get no gradient.
-          colours: fields of a root mean square of about 1, side by side: the one to correct, and what else is known.
+          colors: fields of a root mean square of about 1, side by side: the one to correct, and what else is known.
           shares: numbers of order 1: where something was revealed, how far that reaches, ...
           train: changes nothing; batches are small, so GroupNorm and no BatchNorm.
         """
         width, side = self.width, self.side
         texture = self._conv(16, 5, 2)(resize_field(lightness, 2 * side))
-        known = jnp.concatenate([texture, colours, shares], axis=-1)
+        known = jnp.concatenate([texture, colors, shares], axis=-1)
         seen = [resize_field(unit(each), side // 4) for each in jax.lax.stop_gradient(maps)]
 
         top = self._block(width)(self._conv(width)(known))

@@ -44,8 +44,8 @@ class FeatureNetwork(nn.Module):
         middle = nn.Conv(narrow, (1, 1), name="narrow", dtype=self.dtype)(middle)
         fine = block(narrow)(fine + resize_field(middle, 28), train)
         zeros = nn.initializers.zeros_init()  # training starts from gray, not from random colours
-        colours = nn.Conv(2, (3, 3), name="colours", kernel_init=zeros, dtype=self.dtype)(fine)
-        return fine, colours.astype(jnp.float32)
+        colors = nn.Conv(2, (3, 3), name="colours", kernel_init=zeros, dtype=self.dtype)(fine)
+        return fine, colors.astype(jnp.float32)
 
 
 def build(network: str, width: float, dtype: Any) -> nn.Module:

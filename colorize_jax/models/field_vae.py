@@ -32,8 +32,8 @@ class FieldDecoder(nn.Module):
             x = ConvBlock(scaled(channels, self.width), 5, 1, self.dtype)(x, train)
         # Zeros: training starts from gray, not from random colours.
         zeros = nn.initializers.zeros_init()
-        colour = nn.Conv(2, (5, 5), name="colour", kernel_init=zeros, dtype=self.dtype)(upsample(x, 2))
-        return jnp.tanh(colour.astype(jnp.float32))
+        color = nn.Conv(2, (5, 5), name="colour", kernel_init=zeros, dtype=self.dtype)(upsample(x, 2))
+        return jnp.tanh(color.astype(jnp.float32))
 
 
 class GrayEncoder(nn.Module):

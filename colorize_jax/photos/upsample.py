@@ -76,10 +76,10 @@ def resize(image: Float[np.ndarray, "H W"], height: int, width: int) -> Float[np
 def cubic_matrix(size: int, source: int) -> Float[np.ndarray, "size source"]:
     """Rows of interpolation weights, each summing to 1: `source` samples to `size` samples, corners aligned."""
     stretch = max(source / size, 1.0)
-    centre = (np.arange(size) + 0.5) * source / size - 0.5
+    center = (np.arange(size) + 0.5) * source / size - 0.5
     reach = int(np.ceil(2 * stretch))
-    taps = np.floor(centre).astype(int)[:, None] + np.arange(-reach, reach + 1)
-    weights = _keys(np.abs(taps - centre[:, None]) / stretch)
+    taps = np.floor(center).astype(int)[:, None] + np.arange(-reach, reach + 1)
+    weights = _keys(np.abs(taps - center[:, None]) / stretch)
     # Taps beyond the border are left out, as in Pillow: the networks must see what they were trained on.
     weights = np.where((taps >= 0) & (taps < source), weights, 0.0)
     matrix = np.zeros((size, source))

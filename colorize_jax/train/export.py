@@ -14,7 +14,7 @@ from colorize_jax.train.handover import is_released
 from colorize_jax.train.telemetry import read_metrics
 
 IMAGENET_TERMS = "ImageNet's terms of access: research and education, not commercial"
-LICENCES = {
+LICENSES = {
     "lfw_deepfunneled": "none stated by the publisher; photographs from the news, rights with their owners",
     "lsun_church": "none stated by the publisher; photographs from the web, rights with their owners",
     "imagenet_val": IMAGENET_TERMS,
@@ -24,7 +24,7 @@ LICENCES = {
 _LINE_KEYS = ("kind", "stage", "step", "epoch", "time_unix_s", "stage_s", "evaluation_s")
 
 
-def export(workdir: Path, out: Path, licences: dict[str, str]) -> None:
+def export(workdir: Path, out: Path, licenses: dict[str, str]) -> None:
     """Writes the newest finished stage of `workdir` as a model.
 
     Args:
@@ -41,7 +41,7 @@ def export(workdir: Path, out: Path, licences: dict[str, str]) -> None:
     needed = methods.build(config).abstract_variables()
     variables = selected(restore_variables(workdir), needed)
     bundle.check(bundle.flatten(variables), needed, name=f"the newest finished stage in {workdir}")
-    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, licences))
+    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, licenses))
 
 
 def _portable(config: FrozenConfigDict) -> FrozenConfigDict:
@@ -60,10 +60,10 @@ def selected(variables: dict[str, Any], needed: dict[str, Any]) -> dict[str, Any
     }
 
 
-def provenance(workdir: Path, licences: dict[str, str]) -> dict[str, Any]:
+def provenance(workdir: Path, licenses: dict[str, str]) -> dict[str, Any]:
     """How the model in `workdir` came to be, as JSON; and the run that it began with, and so on."""
     config = json.loads((workdir / "config.json").read_text())
-    known = LICENCES | licences
+    known = LICENSES | licenses
     data = json.loads((workdir / "data.json").read_text())
     before = config.get("init_from")
     return {
@@ -73,15 +73,15 @@ def provenance(workdir: Path, licences: dict[str, str]) -> dict[str, Any]:
         "stages": stages_told(workdir / "metrics.jsonl"),
         "starts": json.loads((workdir / "versions.json").read_text()),
         "exported_at_commit": files.commit(),
-        "began_with": _provenance_of(before, licences) if before else None,
+        "began_with": _provenance_of(before, licenses) if before else None,
     }
 
 
-def _provenance_of(run: str, licences: dict[str, str]) -> dict[str, Any]:
+def _provenance_of(run: str, licenses: dict[str, str]) -> dict[str, Any]:
     """Of a released model its own record."""
     if is_released(run):
         return {"model": Path(run).name, **bundle.load_bundle(run).provenance}
-    return provenance(Path(run), licences)
+    return provenance(Path(run), licenses)
 
 
 def stages_told(path: Path) -> list[dict[str, Any]]:

@@ -18,13 +18,13 @@ def _two_regions() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     right = x > 7 + y / 6
     lightness = np.where(right, 75.0, 30.0) + np.random.default_rng(0).normal(size=SIZE) * 0.3
     targets, weights = np.zeros((*SIZE, 2)), np.zeros(SIZE, bool)
-    for place, colour in (((9, 2), RED), ((1, 14), BLUE)):
-        targets[place], weights[place] = colour, True
+    for place, color in (((9, 2), RED), ((1, 14), BLUE)):
+        targets[place], weights[place] = color, True
     return lightness, targets, weights, right
 
 
 @pytest.mark.parametrize("name", ["levin", "bilateral_solver", "deepprop"])
-def test_each_region_takes_the_colour_of_its_reveal(name):
+def test_each_region_takes_the_color_of_its_reveal(name):
     lightness, targets, weights, right = _two_regions()
     options = {"sigma_xy": 2.0, "sigma_l": 8.0} if name == "bilateral_solver" else {}
     answer = classical.METHODS[name](lightness, targets, weights, **options)
@@ -34,7 +34,7 @@ def test_each_region_takes_the_colour_of_its_reveal(name):
 
 
 @pytest.mark.parametrize("name", list(classical.METHODS))
-def test_nothing_revealed_is_gray_and_one_colour_goes_everywhere(name):
+def test_nothing_revealed_is_gray_and_one_color_goes_everywhere(name):
     lightness, targets, weights, _ = _two_regions()
     hidden = np.full_like(targets, np.nan)  # colours without a weight are never read
     assert not classical.METHODS[name](lightness, hidden, np.zeros(SIZE, bool)).any()
@@ -69,7 +69,7 @@ def test_constant_weighs_the_reveals():
 
 def test_levin_weights_are_eq_2():
     luminance = np.random.default_rng(1).uniform(size=(4, 5))
-    found = levin.neighbour_weights(luminance).toarray()
+    found = levin.neighbor_weights(luminance).toarray()
     np.testing.assert_allclose(found.sum(axis=1), 1)
     window = luminance[0:2, 1:4]  # around (0, 2), at the border
     squared = np.square(window - luminance[0, 2])
@@ -80,9 +80,9 @@ def test_levin_weights_are_eq_2():
     assert np.count_nonzero(found[2]) == 5
 
 
-def test_levin_is_the_dense_solution_with_held_and_with_soft_colours():
+def test_levin_is_the_dense_solution_with_held_and_with_soft_colors():
     lightness, targets, weights, _ = _two_regions()
-    mean = levin.neighbour_weights(lightness / 100).toarray()
+    mean = levin.neighbor_weights(lightness / 100).toarray()
     flat, shown = targets.reshape(-1, 2), weights.ravel()
     rows = np.where(shown[:, None], np.eye(shown.size), np.eye(shown.size) - mean)
     held = np.linalg.solve(rows, np.where(shown[:, None], flat, 0))
@@ -115,7 +115,7 @@ def test_too_large_a_photo_is_refused_with_its_size_and_the_fix(name, module, mo
 # The bilateral solver
 
 
-def test_bilateral_grid_is_bistochastic_and_joins_neighbours_only():
+def test_bilateral_grid_is_bistochastic_and_joins_neighbors_only():
     lightness, *_ = _two_regions()
     grid = bilateral_solver.bilateral_grid(lightness, 3.0, 20.0)
     affinity = grid.scale[:, None] * grid.blur.toarray() * grid.scale
@@ -131,7 +131,7 @@ def test_bilateral_grid_is_bistochastic_and_joins_neighbours_only():
     np.testing.assert_array_equal(grid.blur.toarray(), expected)
 
 
-def test_bilateral_solver_minimises_the_energy_of_eq_1():
+def test_bilateral_solver_minimizes_the_energy_of_eq_1():
     lightness, targets, _, _ = _two_regions()
     rng = np.random.default_rng(2)
     confidence = rng.uniform(size=SIZE) * (rng.uniform(size=SIZE) < 0.3)
@@ -171,7 +171,7 @@ def test_bilateral_solver_refuses_parameters_that_are_not_positive():
 # DeepProp
 
 
-def test_deepprop_refuses_more_colours_than_classes_and_names_a_missing_optax(monkeypatch):
+def test_deepprop_refuses_more_colors_than_classes_and_names_a_missing_optax(monkeypatch):
     lightness, _, _, _ = _two_regions()
     many = np.random.default_rng(0).normal(size=(20, 20, 2))
     with pytest.raises(ValueError, match=r"400 distinct colours .* 256"):
@@ -185,23 +185,23 @@ def test_deepprop_refuses_more_colours_than_classes_and_names_a_missing_optax(mo
 # Welsh
 
 
-def test_welsh_finds_the_colours_of_equal_luminance_and_texture():
+def test_welsh_finds_the_colors_of_equal_luminance_and_texture():
     rng = np.random.default_rng(3)
     y, x = np.indices((40, 60))
     left, top = x < 30, y < 20
     texture = np.where((x + y) % 2, 8.0, -8.0)
     # Two luminances, each once flat and once textured: four colours, which neither statistic alone tells apart.
     reference = np.where(left, 35.0, 70.0) + np.where(top, texture, 0) + rng.normal(size=(40, 60)) * 0.2
-    colours = np.stack([np.where(left, 0.3, -0.3), np.where(top, 0.2, -0.2)], axis=-1)
+    colors = np.stack([np.where(left, 0.3, -0.3), np.where(top, 0.2, -0.2)], axis=-1)
     turned = reference[::-1, ::-1]
-    found = welsh.transfer(turned, reference, colours, samples=300)
-    right = (found == colours[::-1, ::-1].astype(np.float32)).all(axis=-1)
+    found = welsh.transfer(turned, reference, colors, samples=300)
+    right = (found == colors[::-1, ::-1].astype(np.float32)).all(axis=-1)
     assert right.mean() > 0.85
     # The remapping undoes a change of contrast and brightness.
     darker = turned * 0.6 + 5
-    assert (welsh.transfer(darker, reference, colours, samples=300) == found).all(axis=-1).mean() > 0.95
+    assert (welsh.transfer(darker, reference, colors, samples=300) == found).all(axis=-1).mean() > 0.95
     with pytest.raises(ValueError, match="samples is 0"):
-        welsh.transfer(turned, reference, colours, samples=0)
+        welsh.transfer(turned, reference, colors, samples=0)
 
 
 def test_welsh_samples_lie_one_in_each_cell():

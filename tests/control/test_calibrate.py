@@ -11,14 +11,14 @@ def test_it_is_the_ridge_regression_of_chroma():
     rng = np.random.default_rng(0)
     unary, known = 0.2 * rng.normal(size=(9, 2)), rng.uniform(size=9)
     quarter_turn = unary[:, ::-1] * [1, -1]  # another hue of the same chroma
-    colours = 0.5 * quarter_turn + 0.02 * rng.normal(size=(9, 2))
+    colors = 0.5 * quarter_turn + 0.02 * rng.normal(size=(9, 2))
     known[rng.permutation(9)[:4]] = 0
     prior = np.sqrt(calibrate.CHROMA_PRIOR)
     rows = np.append(np.sqrt(known) * np.linalg.norm(unary, axis=1), prior)
-    right = np.append(np.sqrt(known) * np.linalg.norm(colours, axis=1), prior)
+    right = np.append(np.sqrt(known) * np.linalg.norm(colors, axis=1), prior)
     (share,), *_ = np.linalg.lstsq(rows[:, None], right, rcond=None)
     assert 0.3 < share < 0.8
-    fitted = calibrated(*(jnp.asarray(x, jnp.float32) for x in (unary, colours, known)))
+    fitted = calibrated(*(jnp.asarray(x, jnp.float32) for x in (unary, colors, known)))
     np.testing.assert_allclose(fitted, share * unary, atol=1e-5)
 
 

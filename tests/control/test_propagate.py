@@ -53,7 +53,7 @@ def _solved(weights, right):
     return np.linalg.solve(difference.T @ difference + np.diag(weights.reshape(-1)), right)
 
 
-def test_an_edit_colours_what_is_alike_and_nothing_else():
+def test_an_edit_colors_what_is_alike_and_nothing_else():
     ab = 128 * _alone(LEFT, RIGHT)
     np.testing.assert_allclose(ab[:, :4], np.broadcast_to([40, 30], (8, 4, 2)), atol=1.5)
     np.testing.assert_allclose(ab[:, 4:], np.broadcast_to([-30, 20], (8, 4, 2)), atol=1.5)
@@ -72,8 +72,8 @@ def test_over_a_version_it_is_equation_6_with_a_unary_that_gives_way(unary):
     known = 5 * cells.weights.reshape(-1, 1)
     spoken = _solved(known + FLOOR, known)
     kappa = 2.0 ** (1 - spoken) * FLOOR**spoken
-    colours = known * cells.ab.reshape(-1, 2) / 128
-    expected = [_solved(known + kappa + FLOOR, colours + kappa * one.reshape(-1, 2)) for one in unary]
+    colors = known * cells.ab.reshape(-1, 2) / 128
+    expected = [_solved(known + kappa + FLOOR, colors + kappa * one.reshape(-1, 2)) for one in unary]
     found = _over(unary, LEFT, confidence=2.0).reshape(2, -1, 2)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -114,7 +114,7 @@ def test_heavier_edits_pull_harder_and_exact_ones_hardest():
     assert pulled[0] < pulled[1] < pulled[2] and pulled[2] > 0.95 * 40 / 128
 
 
-def test_linked_regions_share_a_colour(unary):
+def test_linked_regions_share_a_color(unary):
     # The left column's upper half, and a smaller part of the right half.
     link = {
         "kind": "link",
@@ -127,7 +127,7 @@ def test_linked_regions_share_a_colour(unary):
     assert tied.std(axis=(1, 2)).max() < 0.1 * before.std(axis=(1, 2)).min()
 
 
-def test_no_colour_is_made_up():
+def test_no_color_is_made_up():
     """S of a smooth photo makes the energy's minimiser overshoot; a gray photo with red on it must not turn green."""
     position = np.linspace(0, 1, SIDE**2)[:, None].astype(np.float32)
     near = np.exp(-((position - position.T) ** 2) / 0.002) * (1 - np.eye(SIDE**2))
@@ -182,7 +182,7 @@ def test_the_halo_of_an_exact_edit_stops_at_an_edge_of_the_lightness():
     assert a[55:65, 66:70].mean() > 10 * a[55:65, 81:85].mean()
 
 
-def test_exact_colours_survive_to_the_picture_within_one_unit():
+def test_exact_colors_survive_to_the_picture_within_one_unit():
     """Gamut mapping and 8 bits included, at every lightness and at all hues."""
     lightness = np.tile(np.linspace(3, 97, 160, dtype=np.float32), (120, 1))
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -218,8 +218,8 @@ def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_una
     lifted = np.asarray(jax.image.resize(unary[0], (side, side, 2), "cubic"), np.float64).reshape(-1, 2)
     right = known * color.ab_to_network(cells.ab).reshape(-1, 2) + 0.05 * lifted
     expected = np.linalg.solve(off.T @ off + np.diag(known[:, 0] + 0.05), right)
-    colours = [*unary[0].reshape(-1, 2), [0, 0], *color.ab_to_network(cells.ab).reshape(-1, 2)]
-    expected = np.clip(expected, np.min(colours, axis=0), np.max(colours, axis=0))
+    colors = [*unary[0].reshape(-1, 2), [0, 0], *color.ab_to_network(cells.ab).reshape(-1, 2)]
+    expected = np.clip(expected, np.min(colors, axis=0), np.max(colors, axis=0))
     np.testing.assert_allclose(field.reshape(-1, 2), expected, atol=1e-3)
     assert np.abs(field.reshape(-1, 2) - lifted).max() > 0.02
 

@@ -15,7 +15,7 @@ def _marked(*edits, height=30, width=40, **document):
     return mark(as_edits({"version": 1, "edits": list(edits), **document}), height, width)
 
 
-def _centres(height, width):
+def _centers(height, width):
     return np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
 
 
@@ -25,8 +25,8 @@ def test_a_point_without_radius_is_its_pixel_also_on_the_border():
         assert list(zip(*np.nonzero(marks.soft >= 0), strict=True)) == [pixel]
 
 
-def test_a_brush_covers_the_centres_within_its_radius():
-    x, y = _centres(30, 40)
+def test_a_brush_covers_the_centers_within_its_radius():
+    x, y = _centers(30, 40)
     path = np.array([[5.2, 4.1], [30.3, 20.7], [30.3, 29.0]])
     marks = _marked({"kind": "stroke", "path": path, "radius": 3.3, "color": RED})
     distance = np.full((30, 40), np.inf)
@@ -42,7 +42,7 @@ def test_long_strokes_have_no_gaps():
     marks = _marked(
         {"kind": "stroke", "path": [[3, 5], [597, 391]], "radius": 2, "color": RED}, height=400, width=600
     )
-    x, y = _centres(400, 600)
+    x, y = _centers(400, 600)
     along = np.array([594, 386]) / np.hypot(594, 386)
     distance = np.abs((x - 3) * along[1] - (y - 5) * along[0])
     inside = ((x - 3) * along[0] + (y - 5) * along[1] > 0) & (x < 597)
@@ -50,13 +50,13 @@ def test_long_strokes_have_no_gaps():
     np.testing.assert_array_equal((marks.soft >= 0)[sure], (distance <= 2)[sure])
 
 
-def test_a_polygon_covers_its_centres_by_the_even_odd_rule():
+def test_a_polygon_covers_its_centers_by_the_even_odd_rule():
     marks = _marked({"kind": "region", "polygon": [[2, 3], [10, 3], [10, 8], [2, 8]], "color": RED})
     expected = np.zeros((30, 40), bool)
     expected[3:8, 2:10] = True
     np.testing.assert_array_equal(marks.soft >= 0, expected)
     triangle = _marked({"kind": "region", "polygon": [[0, 0], [40, 0], [0, 30]], "color": RED})
-    x, y = _centres(30, 40)
+    x, y = _centers(30, 40)
     sure = np.abs(x / 40 + y / 30 - 1) > 1e-9
     np.testing.assert_array_equal((triangle.soft >= 0)[sure], (x / 40 + y / 30 < 1)[sure])
     twice = [[2, 3], [10, 3], [10, 8], [2, 8]] * 2
@@ -132,7 +132,7 @@ def test_one_pixel_speaks_for_its_cell_on_a_photo_of_any_size():
         np.testing.assert_allclose(cells.ab[2, 3], [60, 40])
 
 
-def test_cells_count_by_coverage_weights_add_up_and_colours_mix():
+def test_cells_count_by_coverage_weights_add_up_and_colors_mix():
     # Cells are 4 x 3 pixels; the region covers two of them and half of a third.
     region = {"kind": "region", "polygon": [[0, 0], [10, 0], [10, 3], [0, 3]], "color": RED, "weight": 3}
     cells = to_cells(_marked(region, {"kind": "point", "at": [1, 1], "color": BLUE}), 10)

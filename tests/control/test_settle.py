@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from colorize_jax.classical.levin import levin, neighbour_weights
+from colorize_jax.classical.levin import levin, neighbor_weights
 from colorize_jax.control import settle
 
 SIDE, EDGE = 24, 11
@@ -22,17 +22,17 @@ def photos():
     return [x.astype(np.float32) for x in (STEP, shades, noise)]
 
 
-def settled(lightness, field, confidence, colours=None, revealed=None):
-    if colours is None:
-        colours, revealed = np.zeros_like(field), np.zeros_like(lightness)
-    arrays = (field, confidence, colours, revealed)
+def settled(lightness, field, confidence, colors=None, revealed=None):
+    if colors is None:
+        colors, revealed = np.zeros_like(field), np.zeros_like(lightness)
+    arrays = (field, confidence, colors, revealed)
     given = (jnp.asarray(x, jnp.float32) for x in arrays)
     return np.asarray(settle.settle(settle.shares(jnp.asarray(lightness)), *given))
 
 
 @pytest.mark.parametrize("lightness", photos(), ids=["edge", "shades", "noise"])
 def test_the_shares_are_levins(lightness):
-    exact = neighbour_weights(lightness.astype(np.float64) / 100)
+    exact = neighbor_weights(lightness.astype(np.float64) / 100)
     field = np.random.default_rng(1).normal(size=(SIDE, SIDE))
     product = settle._times(settle.shares(jnp.asarray(lightness)), jnp.asarray(field, jnp.float32)[None])[0]
     np.testing.assert_allclose(product, (exact @ field.ravel()).reshape(SIDE, SIDE), atol=1e-4)
@@ -43,14 +43,14 @@ def test_it_solves_the_equation(lightness, monkeypatch):
     draw = np.random.default_rng(2)
     field = ndimage.gaussian_filter(draw.normal(size=(SIDE, SIDE, 2)), (2, 2, 0)).astype(np.float32)
     confidence = draw.uniform(settle.LEAST, 0.1, (SIDE, SIDE)).astype(np.float32)
-    colours = np.full((SIDE, SIDE, 2), 0.3, np.float32)
+    colors = np.full((SIDE, SIDE, 2), 0.3, np.float32)
     revealed = np.zeros((SIDE, SIDE), np.float32)
     revealed[4:7, 4:7], revealed[12, 12] = 0.5, 3.0
     held = 100 * np.minimum(revealed, 1)[..., None]
     weights = confidence[..., None] + held
-    wanted = (confidence[..., None] * field + held * colours) / weights
+    wanted = (confidence[..., None] * field + held * colors) / weights
     exact = levin(lightness, wanted, weights[..., 0])
-    given = (lightness, field, confidence, colours, revealed)
+    given = (lightness, field, confidence, colors, revealed)
     change = np.sqrt(np.square(exact - wanted).mean())
     assert np.sqrt(np.square(settled(*given) - exact).mean()) < 0.1 * change
     monkeypatch.setattr(settle, "_ITERATIONS", 300)
@@ -63,19 +63,19 @@ def test_gradients_are_those_of_the_exact_solution(monkeypatch):
     shares = settle.shares(jnp.asarray(photos()[1][:6, :6]))
     field, seed = draw.normal(size=(2, 6, 6, 2)).astype(np.float32)
     confidence = jnp.full((6, 6), 0.05)
-    colours, revealed = jnp.ones((6, 6, 2)), jnp.zeros((6, 6)).at[2, 2].set(0.01)
+    colors, revealed = jnp.ones((6, 6, 2)), jnp.zeros((6, 6)).at[2, 2].set(0.01)
     columns = jnp.stack([settle._times(shares, x.reshape(1, 6, 6)).ravel() for x in jnp.eye(36)], axis=1)
 
-    def dense(field, confidence, colours):
+    def dense(field, confidence, colors):
         held = 100 * revealed
         matrix = jnp.diag((1 + confidence + held).ravel()) - columns
-        right = confidence[..., None] * field + held[..., None] * colours
+        right = confidence[..., None] * field + held[..., None] * colors
         return jnp.vdot(jnp.linalg.solve(matrix, right.reshape(36, 2)).reshape(6, 6, 2), seed)
 
-    def iterated(field, confidence, colours):
-        return jnp.vdot(settle.settle(shares, field, confidence, colours, revealed), seed)
+    def iterated(field, confidence, colors):
+        return jnp.vdot(settle.settle(shares, field, confidence, colors, revealed), seed)
 
-    found, expected = (jax.grad(f, (0, 1, 2))(field, confidence, colours) for f in (iterated, dense))
+    found, expected = (jax.grad(f, (0, 1, 2))(field, confidence, colors) for f in (iterated, dense))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
@@ -90,9 +90,9 @@ def test_even_fields_stay_blurred_ones_are_sharp_again_and_edits_are_held():
     step, before = (float((x[:, EDGE - 1] - x[:, EDGE])[:, 0].mean()) for x in (sharp, blurred))
     assert 3 * before < step < 0.4 and step > 0.25  # of the true 0.4
     assert np.square(sharp - true).mean() < 0.5 * np.square(blurred - true).mean()
-    colours, revealed = np.zeros((SIDE, SIDE, 2)), np.zeros((SIDE, SIDE))
-    colours[5, 4], revealed[5, 4] = (0.0, 40 / 128), 7.0
-    edited = settled(STEP, even, kept, colours, revealed)
+    colors, revealed = np.zeros((SIDE, SIDE, 2)), np.zeros((SIDE, SIDE))
+    colors[5, 4], revealed[5, 4] = (0.0, 40 / 128), 7.0
+    edited = settled(STEP, even, kept, colors, revealed)
     np.testing.assert_allclose(edited[5, 4] * 128, (0, 40), atol=0.5)
     assert edited[5, 6, 1] > edited[5, 9, 1] > 0.2 > edited[5, 6, 0] and abs(edited[5, 20, 1] - 0.2) < 1e-3
 

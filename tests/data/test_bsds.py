@@ -41,7 +41,7 @@ def archive(tmp_path_factory):
     return path
 
 
-def test_regions_lie_where_the_photos_colours_do(archive):
+def test_regions_lie_where_the_photos_colors_do(archive):
     ((batch, people),) = bsds.segmented_photos(archive, View(16))
     assert batch["ab"].shape == (1, 16, 16, 2) and len(people) == 2
     blue = batch["ab"][0, ..., 1] < 0

@@ -12,7 +12,7 @@ from colorize_jax.data.color_statistics import (
     bin_of,
     bin_weights,
     collect,
-    count_colours,
+    count_colors,
 )
 
 
@@ -26,7 +26,7 @@ def test_there_are_313_bins_in_gamut_and_4096_in_the_grid():
     assert BINS["grid"].inside.sum() == 64 * 64
 
 
-def test_nearly_every_srgb_colour_lies_in_a_gamut_bin():
+def test_nearly_every_srgb_color_lies_in_a_gamut_bin():
     rgb = np.random.default_rng(0).uniform(size=(20000, 3))
     rows, columns = bin_of(color.srgb_to_lab(rgb)[:, 1:] / 128, BINS["gamut"])
     assert BINS["gamut"].inside[rows, columns].mean() > 0.999
@@ -41,22 +41,22 @@ def test_nearly_every_srgb_colour_lies_in_a_gamut_bin():
         ("grid", (200.0, -200.0), (63, 0)),
     ],
 )
-def test_a_colour_is_in_the_bin_around_it(name, ab, place):
+def test_a_color_is_in_the_bin_around_it(name, ab, place):
     for xp in (np, jnp):
         found = bin_of(xp.asarray(field_of(ab, 1)), BINS[name])
         assert tuple(int(index[0]) for index in found) == place
 
 
-def test_a_colour_out_of_gamut_counts_for_the_nearest_bin():
-    counts = count_colours(field_of((-90, 20), 3), BINS["gamut"])
+def test_a_color_out_of_gamut_counts_for_the_nearest_bin():
+    counts = count_colors(field_of((-90, 20), 3), BINS["gamut"])
     assert counts.sum() == 3 and counts[3, 13] == 3  # (-80, 20) is in gamut, (-90, 20) is not
 
 
-def test_weights_have_mean_one_over_the_counted_colours_and_are_capped():
+def test_weights_have_mean_one_over_the_counted_colors_and_are_capped():
     draw = np.random.default_rng(0)
     ab = (draw.normal(0, 12, (50000, 2)) / 128).astype(np.float32)
     for name, bins in BINS.items():
-        weights = bin_weights(count_colours(ab, bins), bins, uniform=0.5, cap=8.0)
+        weights = bin_weights(count_colors(ab, bins), bins, uniform=0.5, cap=8.0)
         np.testing.assert_allclose(weights[bin_of(ab, bins)].mean(), 1, rtol=1e-6, err_msg=name)
         assert weights.max() == 8.0 and weights.min() > 0
         gray, vivid = (weights[bin_of(field_of(at, 1), bins)] for at in ((0, 0), (40, 40)))
@@ -66,7 +66,7 @@ def test_weights_have_mean_one_over_the_counted_colours_and_are_capped():
 def test_weights_are_inverse_probabilities_of_known_counts():
     bins = BINS["gamut"]
     common, rare = field_of((0, 0), 900), field_of((60, -60), 100)  # too far apart to smooth into each other
-    counts = count_colours(np.concatenate([common, rare]), bins)
+    counts = count_colors(np.concatenate([common, rare]), bins)
     weights = bin_weights(counts, bins, uniform=1e-9, cap=1e9)
     at_common, at_rare = (weights[bin_of(x[:1], bins)][0] for x in (common, rare))
     np.testing.assert_allclose(at_rare / at_common, 9, rtol=1e-3)
@@ -75,8 +75,8 @@ def test_weights_are_inverse_probabilities_of_known_counts():
     np.testing.assert_allclose(flat, 1, rtol=1e-6)
 
 
-def test_weights_refuse_what_they_cannot_normalise():
-    counts = count_colours(field_of((0, 0), 1), BINS["grid"])
+def test_weights_refuse_what_they_cannot_normalize():
+    counts = count_colors(field_of((0, 0), 1), BINS["grid"])
     for changed in ({"cap": 1.0}, {"uniform": 0.0}, {"counts": np.zeros((64, 64))}):
         arguments = {"counts": counts, "bins": BINS["grid"], "uniform": 0.5, "cap": 5.0} | changed
         with pytest.raises(ValueError, match="bin_weights"):
@@ -146,16 +146,16 @@ def test_one_deviation_along_any_component_costs_one(statistics):
 
 def test_training_fields_are_as_far_from_their_mean_as_there_are_components(fields, statistics):
     components, deviations = statistics["components"], statistics["deviations"]
-    centred = jnp.asarray(fields - fields.mean(axis=0))
-    along = jnp.einsum("bhwc,khwc->bk", centred, components) / deviations[None]
+    centerd = jnp.asarray(fields - fields.mean(axis=0))
+    along = jnp.einsum("bhwc,khwc->bk", centerd, components) / deviations[None]
     np.testing.assert_allclose(jnp.square(along).sum(axis=1).sum() / (len(fields) - 1), 3, rtol=1e-2)
 
 
-def test_colourfulness_weighs_pixels_by_their_true_colour():
+def test_colorfulness_weighs_pixels_by_their_true_color():
     true = jnp.zeros((2, 2, 2, 2)).at[1, 0, 1].set(0.5)
     predicted = true + 0.1
     weights = jnp.ones((2, 2, 2)).at[1, 0, 1].set(7.0)
-    np.testing.assert_allclose(losses.colourfulness(predicted, true, weights), [0.08, 0.06 + 0.14], rtol=1e-5)
+    np.testing.assert_allclose(losses.colorfulness(predicted, true, weights), [0.08, 0.06 + 0.14], rtol=1e-5)
 
 
 def test_gradients_of_a_ramp_are_its_slope_and_offsets_cost_nothing():
@@ -167,7 +167,7 @@ def test_gradients_of_a_ramp_are_its_slope_and_offsets_cost_nothing():
     np.testing.assert_allclose(losses.gradient_difference(ramp + 0.4, ramp), [0], atol=1e-9)
 
 
-def test_every_term_is_taken_of_the_true_colours_statistics(fields, statistics):
+def test_every_term_is_taken_of_the_true_colors_statistics(fields, statistics):
     true, predicted = jnp.asarray(fields[:2]), jnp.asarray(fields[2:4])
     bins = BINS["grid"]
     found = losses.field_terms(predicted, true, statistics, terms=losses.FIELD_TERMS, bins=bins)

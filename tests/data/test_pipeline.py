@@ -65,9 +65,9 @@ def test_batches_have_the_promised_shapes(data):
     assert shapes == {"lightness": (4, 16, 16, 1), "ab": (4, 16, 16, 2), "lightness_large": (4, 24, 24, 1)}
     assert all(value.dtype == np.float32 and np.abs(value).max() <= 1.001 for value in batch.values())
     data.ab_large = True
-    coloured = pipeline.training(data, batch_size=4, seed=0).batch_at(0)
-    assert coloured["ab_large"].shape == (4, 24, 24, 2)
-    assert all((coloured[name] == value).all() for name, value in batch.items())
+    colored = pipeline.training(data, batch_size=4, seed=0).batch_at(0)
+    assert colored["ab_large"].shape == (4, 24, 24, 2)
+    assert all((colored[name] == value).all() for name, value in batch.items())
     tested = next(pipeline.evaluation(data, batch_size=4))
     assert tested["ab_large"].shape == (4, 24, 24, 2)
 
@@ -97,7 +97,7 @@ def test_threads_open_the_records_once(directory, monkeypatch):
     assert names[0] == names[2] != names[1]
 
 
-def test_seed_decides_and_neighbouring_seeds_share_no_epoch(directory):
+def test_seed_decides_and_neighboring_seeds_share_no_epoch(directory):
     def order(seed, epoch):
         stream = Training([part(directory, "many")], batch_size=12, view=VIEW, seed=seed)
         return stream.names_at(epoch)

@@ -20,7 +20,7 @@ def saved(image, kind="PNG", **options):
     return stream.getvalue()
 
 
-def test_every_colour_is_that_of_the_reference():
+def test_every_color_is_that_of_the_reference():
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     rgb[0, :, :] = np.arange(64)[:, None]  # the straight part of the curve
     out = transforms.to_network({"rgb": rgb, "rgb_large": rgb})
@@ -78,7 +78,7 @@ def test_reduced_decoding_changes_little():
     assert np.abs(quick - full).mean() < 0.01
 
 
-def test_centre_of_a_wide_photo_is_taken_whole():
+def test_center_of_a_wide_photo_is_taken_whole():
     wide = np.zeros((40, 100, 3), np.uint8)
     wide[:, 30:70] = 200
     out = transforms.pixels(saved(Image.fromarray(wide)), View(image_size=40), None)["rgb"]
@@ -147,7 +147,7 @@ def test_corrupt_photos_are_told(content):
     assert screening.reason_to_skip(content).startswith("corrupt: ")
 
 
-def test_gray_is_told_from_colour():
+def test_gray_is_told_from_color():
     toned = np.clip(synthetic.draw(6).mean(axis=-1, keepdims=True) + np.array([6, 0, -6]), 0, 255)
     assert screening.reason_to_skip(saved(Image.fromarray(toned.astype(np.uint8)))) == "gray"
     assert screening.reason_to_skip(saved(Image.fromarray(synthetic.draw(6)).convert("L"))) == "gray"

@@ -9,19 +9,19 @@ from colorize_jax.evaluation import baselines
 def _clusters(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Fields of 4 × 4 pixels around three centres, 30, 20 and 10 of them."""
     rng = np.random.default_rng(seed)
-    centres = rng.uniform(-0.5, 0.5, (3, 4, 4, 2)).astype(np.float32)
+    centers = rng.uniform(-0.5, 0.5, (3, 4, 4, 2)).astype(np.float32)
     picked = np.repeat(np.arange(3), [30, 20, 10])
     noise = rng.normal(size=(60, 4, 4, 2)).astype(np.float32) * 0.01
-    return centres[picked] + noise, centres
+    return centers[picked] + noise, centers
 
 
 def test_kmeans_finds_separated_clusters_by_falling_size():
-    fields, centres = _clusters()
+    fields, centers = _clusters()
     found = baselines.fit(fields, templates=3).templates
-    np.testing.assert_allclose(found, centres, atol=0.01)
+    np.testing.assert_allclose(found, centers, atol=0.01)
 
 
-def test_kmeans_is_a_function_of_its_seed_and_its_centres_are_their_members_means():
+def test_kmeans_is_a_function_of_its_seed_and_its_centers_are_their_members_means():
     rows = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
     first, again = (baselines.kmeans(rows, 4, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first, again)

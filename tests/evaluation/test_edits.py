@@ -7,19 +7,19 @@ import pytest
 
 from colorize_jax import classical, color
 from colorize_jax.evaluation import edit_report, edits, reveals
-from colorize_jax.evaluation.edits import ColourPhoto
+from colorize_jax.evaluation.edits import ColorPhoto
 from colorize_jax.evaluation.reveals import Protocol
 
 TINY = Protocol("tiny", 3, "uniform", 24)
 
 
-def _photo(seed: int, side: int = 24) -> ColourPhoto:
+def _photo(seed: int, side: int = 24) -> ColorPhoto:
     """Bands of colour, dark and bright in turn, under noise."""
     rng = np.random.default_rng(seed)
     band = np.indices((side, side))[1] // (side // 3)
     lightness = np.array([30.0, 70.0, 45.0])[band] + rng.normal(size=band.shape)
     ab = rng.uniform(-0.2, 0.2, (3, 2))[band] + rng.normal(size=(*band.shape, 2)) * 0.01
-    return ColourPhoto(f"photo {seed}", lightness, ab)
+    return ColorPhoto(f"photo {seed}", lightness, ab)
 
 
 # Reveals
@@ -36,22 +36,22 @@ def test_patches_lie_inside_nest_and_repeat(rule):
 
 
 def test_placements_are_what_the_papers_say():
-    centres = {
+    centers = {
         rule.name: (reveals.patches(rule, (256, 512), 8000, 0) + rule.patch / 2) / (256, 512)
         for rule in reveals.PROTOCOLS
     }
-    for name in centres:
-        np.testing.assert_allclose(centres[name].mean(axis=0), 0.5, atol=0.02)
+    for name in centers:
+        np.testing.assert_allclose(centers[name].mean(axis=0), 0.5, atol=0.02)
     uniform = 12**-0.5
-    np.testing.assert_allclose(centres["paper"].std(axis=0), uniform, atol=0.012)
-    np.testing.assert_allclose(centres["icolorit"].std(axis=0), uniform, atol=0.012)
-    inner = np.abs(centres["zhang"] - 0.5) < 0.25
+    np.testing.assert_allclose(centers["paper"].std(axis=0), uniform, atol=0.012)
+    np.testing.assert_allclose(centers["icolorit"].std(axis=0), uniform, atol=0.012)
+    inner = np.abs(centers["zhang"] - 0.5) < 0.25
     np.testing.assert_allclose(inner.mean(axis=0), 0.683, atol=0.02)  # of a normal, one σ
     cells = reveals.patches(reveals.protocol("icolorit"), (20, 20), 100, 0)
     assert len({tuple(cell) for cell in cells.tolist()}) == 100 and not (cells % 2).any()
 
 
-def test_reveal_shows_mean_colours_and_earlier_patches_stay():
+def test_reveal_shows_mean_colors_and_earlier_patches_stay():
     ab = np.random.default_rng(0).normal(size=(8, 8, 2))
     corners = np.array([[1, 2], [2, 3]])
     targets, weights = reveals.reveal(ab, corners, 3)
@@ -85,7 +85,7 @@ def test_psnr_is_of_clipped_rgb():
     assert edits.psnr(photo, wild) == pytest.approx(expected, abs=1e-6)
 
 
-def test_edge_leak_is_the_share_of_colour_steps_lost():
+def test_edge_leak_is_the_share_of_color_steps_lost():
     photo = _photo(1)
     assert edits.edge_leak(photo, photo.ab) == pytest.approx(0)
     for field in (0 * photo.ab, np.full_like(photo.ab, 0.3)):
@@ -93,13 +93,13 @@ def test_edge_leak_is_the_share_of_colour_steps_lost():
     assert edits.edge_leak(photo, -photo.ab) == pytest.approx(2)
     assert edits.edge_leak(photo, 0.7 * photo.ab + 0.1) == pytest.approx(0.3)
     # Turned on its side it is the same.
-    turned = ColourPhoto("turned", photo.lightness.T, photo.ab.swapaxes(0, 1))
+    turned = ColorPhoto("turned", photo.lightness.T, photo.ab.swapaxes(0, 1))
     blurred = (photo.ab + np.roll(photo.ab, 3, axis=1)) / 2
     leak = edits.edge_leak(photo, blurred)
     assert 0.05 < leak < 0.95
     assert edits.edge_leak(turned, blurred.swapaxes(0, 1)) == pytest.approx(leak)
     # Colours that change where the luminance does not are no leak, and nothing to measure.
-    flat = ColourPhoto("flat", np.full((24, 24), 50.0), photo.ab)
+    flat = ColorPhoto("flat", np.full((24, 24), 50.0), photo.ab)
     assert np.isnan(edits.edge_leak(flat, photo.ab))
 
 
@@ -157,9 +157,9 @@ def test_wrong_photos_and_wrong_answers_are_refused():
         edits.evaluate_edits([photo], classical.METHODS, protocol=reveals.protocol("paper"))
     with pytest.raises(ValueError, match=r"methods: half answered photo 0 .* finite colours"):
         edits.evaluate_edits([photo], {"half": lambda *_: photo.ab[:12]}, protocol=TINY)
-    colourless = photo._replace(ab=0 * photo.ab)
+    colorless = photo._replace(ab=0 * photo.ab)
     with pytest.raises(ValueError, match="photo 0 is gray"):
-        edits.evaluate_edits([colourless], classical.METHODS, protocol=TINY)
+        edits.evaluate_edits([colorless], classical.METHODS, protocol=TINY)
     with pytest.raises(ValueError, match="photos: there are 0"):
         edits.evaluate_edits([], classical.METHODS, protocol=TINY)
 

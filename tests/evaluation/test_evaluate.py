@@ -80,12 +80,12 @@ def photos() -> dict[str, np.ndarray]:
     return _photos(5)
 
 
-def test_weights_of_colours_are_those_of_the_training_set(photos, blind):
+def test_weights_of_colors_are_those_of_the_training_set(photos, blind):
     fields = _photos(12, seed=1)["ab"]
     bins = color_statistics.BINS["gamut"]
-    weights = metrics.colour_weights(fields, blind.weights, bins)
+    weights = metrics.color_weights(fields, blind.weights, bins)
     np.testing.assert_allclose(weights.mean(), 1, rtol=1e-6)
-    counts = color_statistics.count_colours(fields, bins)
+    counts = color_statistics.count_colors(fields, bins)
     common = np.unravel_index(counts.argmax(), counts.shape)
     assert blind.weights[common] < blind.weights[bins.inside].max()
 

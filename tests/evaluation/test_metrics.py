@@ -115,7 +115,7 @@ def test_psnr_of_the_best_is_scikit_images():
     np.testing.assert_allclose(metrics.psnr_best(samples, truth), expected)
 
 
-def test_rgb_of_the_metric_keeps_in_gamut_colours_and_clips_the_others():
+def test_rgb_of_the_metric_keeps_in_gamut_colors_and_clips_the_others():
     rgb = np.random.default_rng(6).uniform(0.2, 0.8, (1, 4, 4, 3)).astype(np.float32)
     lab = color.srgb_to_lab(rgb)
     lightness, ab = color.lightness_to_network(lab[..., :1]), color.ab_to_network(lab[..., 1:])
@@ -150,7 +150,7 @@ def test_bleed_is_the_share_of_variance_within_regions_by_pixels():
     np.testing.assert_allclose(metrics.bleed(field, labels), within / np.var(a), rtol=1e-5)
 
 
-def test_bleed_does_not_depend_on_saturation_or_tint_but_is_undefined_without_colour_variance(labels):
+def test_bleed_does_not_depend_on_saturation_or_tint_but_is_undefined_without_color_variance(labels):
     noise = _fields(9, 1, 60, 60, 2)
     np.testing.assert_allclose(
         metrics.bleed(noise * 0.1 + 0.2, labels), metrics.bleed(noise, labels), rtol=1e-4
@@ -179,7 +179,7 @@ def test_mean_leaves_undefined_values_out():
     assert np.isnan(metrics.mean(np.array([np.nan])))
 
 
-def test_the_grid_is_uniform_and_in_the_centre():
+def test_the_grid_is_uniform_and_in_the_center():
     places = metrics.grid_places(64)
     np.testing.assert_array_equal(places, [18, 22, 26, 30, 34, 38, 42, 46])
     with pytest.raises(ValueError, match="side is 12"):
@@ -200,11 +200,11 @@ def test_weighted_and_grid_errors_by_hand():
     np.testing.assert_allclose(found["mae_weighted"], (row + 7 * 0.2 + 8 * 0.2 * 3) / 32)
 
 
-def test_a_colour_is_weighted_by_its_own_bin():
+def test_a_color_is_weighted_by_its_own_bin():
     bins = color_statistics.BINS["gamut"]
     table = np.arange(23.0 * 23).reshape(23, 23)
     truth = np.array([[[[20.0, -30.0], [0.0, 0.0]]]]) / 128
-    found = metrics.colour_weights(truth, table, bins)
+    found = metrics.color_weights(truth, table, bins)
     np.testing.assert_array_equal(found, [[[13 * 23 + 8, 11 * 23 + 11]]])
 
 

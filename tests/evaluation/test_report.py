@@ -76,11 +76,11 @@ def _photos(count: int = 2, side: int = 16) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_grid_puts_pictures_in_rows_and_columns():
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]
-    a, b, c, d = (np.full((8, 6, 3), colour, np.uint8) for colour in colours)
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]
+    a, b, c, d = (np.full((8, 6, 3), shade, np.uint8) for shade in colors)
     sheet = np.asarray(report.grid([[a, b], [c, d]], scale=1, gap=2))
     assert sheet.shape == (2 + 2 * 10, 4 + 2 * 8, 3)
-    assert [tuple(sheet[y, x]) for y, x in ((3, 5), (3, 13), (13, 5), (13, 13))] == colours
+    assert [tuple(sheet[y, x]) for y, x in ((3, 5), (3, 13), (13, 5), (13, 13))] == colors
 
 
 def test_grid_refuses_what_does_not_fit():
@@ -96,12 +96,12 @@ def test_contact_sheet_shows_gray_truth_and_every_version():
     samples = np.stack([truth, -truth, truth * 3], axis=1)
     sheet = np.asarray(report.contact_sheet(lightness, truth, samples))
     left, step = 8, 16 * 2 + 4
-    centres = [sheet[20 + 16, left + step * n + 16].astype(int) for n in range(5)]
-    assert np.ptp(centres[0]) <= 1  # gray
+    centers = [sheet[20 + 16, left + step * n + 16].astype(int) for n in range(5)]
+    assert np.ptp(centers[0]) <= 1  # gray
     expected = color.lab_to_srgb_bytes(color.network_to_lab(lightness, truth))[0, 8, 8]
-    np.testing.assert_array_equal(centres[1], expected)
-    np.testing.assert_array_equal(centres[2], expected)
-    assert not np.array_equal(centres[3], expected)
+    np.testing.assert_array_equal(centers[1], expected)
+    np.testing.assert_array_equal(centers[2], expected)
+    assert not np.array_equal(centers[3], expected)
 
 
 def test_fig_7_has_a_column_per_image_and_five_rows():

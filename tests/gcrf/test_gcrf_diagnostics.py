@@ -43,8 +43,8 @@ def test_the_condition_estimate_is_close(revealed):
 def chain(length: int) -> jnp.ndarray:
     """A hand-made S: every pixel leans on its two neighbours, so that (I−S)ᵀ(I−S) punishes curvature only."""
     ones = np.ones(length - 1)
-    neighbours = np.diag(ones, 1) + np.diag(ones, -1)
-    return jnp.asarray(neighbours / neighbours.sum(1, keepdims=True), jnp.float32)
+    neighbors = np.diag(ones, 1) + np.diag(ones, -1)
+    return jnp.asarray(neighbors / neighbors.sum(1, keepdims=True), jnp.float32)
 
 
 def test_few_reveals_overshoot_and_a_weak_unary_weight_lowers_it():

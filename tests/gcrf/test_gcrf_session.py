@@ -175,7 +175,7 @@ def test_the_exact_edit_added_last_counts_and_the_one_beneath_returns():
     np.testing.assert_array_equal(session.field[6], np.float32([0.1] * 4))
 
 
-def test_two_colour_values_go_to_all_samples():
+def test_two_color_values_go_to_all_samples():
     session = Session(*problem(15))
     session.add(8, [0.25, -0.5], exact=True)
     np.testing.assert_array_equal(session.field[8], np.float32([0.25, -0.5, 0.25, -0.5]))
@@ -237,7 +237,7 @@ def test_unknown_ids_and_empty_histories_raise(session_16):
         session_16.undo()
 
 
-def test_moving_colours_of_their_own_to_another_number_of_pixels_raises():
+def test_moving_colors_of_their_own_to_another_number_of_pixels_raises():
     session = Session(*problem(17))
     stroke = session.add([1, 2], np.zeros((2, 2)), weight=1.0)
     with pytest.raises(ValueError, match="3 pixels do not fit 2 colours"):

@@ -48,7 +48,7 @@ def test_agrees_with_the_dense_oracle(exclude_diagonal):
     np.testing.assert_allclose(field, oracle(*arrays, exclude_diagonal=exclude_diagonal), atol=2e-5)
 
 
-def test_the_solution_minimises_the_energy():
+def test_the_solution_minimizes_the_energy():
     embeddings, targets, weights = problem(1)
     similarity = gcrf.similarity(embeddings, TEMPERATURE)
     field = gcrf.solve_similarity(similarity, targets, weights).value

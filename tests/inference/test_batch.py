@@ -51,7 +51,7 @@ def test_case_does_not_make_a_difference(tmp_path):
     assert _targets([str(tmp_path / "Cat.png"), str(tmp_path / "cat.jpg")], tmp_path) == ["Cat", "cat-2"]
 
 
-def test_own_output_is_not_coloured_again(photos):
+def test_own_output_is_not_colored_again(photos):
     out = photos / "colorized"
     out.mkdir()
     Image.new("L", (4, 4)).save(out / "cat_1.png")
@@ -80,7 +80,7 @@ def test_a_batch_goes_on_past_broken_photos(photos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("error", [ValueError("two\nlines"), OSError(28, "No space left"), MemoryError()])
-def test_what_colouring_raises_is_one_line(photos, tmp_path, capsys, error):
+def test_what_coloring_raises_is_one_line(photos, tmp_path, capsys, error):
     def fail(photo):
         raise error
 

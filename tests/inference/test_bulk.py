@@ -75,7 +75,7 @@ def test_a_photo_keeps_its_process_for_ever():
     assert min(np.bincount(np.concatenate(owners))) > 70
 
 
-def test_every_photo_is_coloured_once_by_one_of_the_processes(photos, tmp_path):
+def test_every_photo_is_colored_once_by_one_of_the_processes(photos, tmp_path):
     single = go(photos, tmp_path / "single")
     tallies = [go(photos, tmp_path / "double", bulk.Part(i, 2)) for i in range(2)]
     assert single[:4] == (11, 0, 0, 11)
@@ -161,7 +161,7 @@ def test_errors_are_collected_and_tried_again(photos, tmp_path, capsys):
     assert tally[:3] == (1, 0, 10) and tally.report.read_text() == ""
 
 
-def test_colours_that_are_not_finite_are_that_photos_error(photos, tmp_path):
+def test_colors_that_are_not_finite_are_that_photos_error(photos, tmp_path):
     class Broken(Model):
         def sample_many(self, inputs, **kwargs):
             drawn = super().sample_many(inputs, **kwargs)
@@ -197,7 +197,7 @@ def test_a_folder_is_streamed_without_hidden_files_and_results(photos):
     assert sorted(work.name for work in works) == sorted(f"{n % 3}/{n}.png" for n in range(11))
 
 
-def test_another_way_of_colouring_needs_another_ledger(photos, tmp_path):
+def test_another_way_of_coloring_needs_another_ledger(photos, tmp_path):
     go(photos, tmp_path / "out")
     with pytest.raises(ValueError, match=r"rule was 'modes' and is 'random'.*another --out"):
         go(photos, tmp_path / "out", rule="random")
@@ -235,7 +235,7 @@ def model(tmp_path_factory):
 
 
 @pytest.mark.parametrize("rule", ["modes", "random"])
-def test_a_photo_does_not_depend_on_its_neighbours(model, rule):
+def test_a_photo_does_not_depend_on_its_neighbors(model, rule):
     colorizer = Colorizer.load(model)
     draw = np.random.default_rng(0)
     inputs = [network_input(photo_from_array(draw.random((64, 64))), 64)["lightness"] for _ in range(5)]

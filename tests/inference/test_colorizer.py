@@ -21,10 +21,10 @@ ANGLES = np.array([0.3, 1.5, 2.6, 3.9, 5.2])
 def _plain(variables, batch, rng, *, samples, rule):
     """Version n has the constant colour n, of chroma 20, halved where the photo is dark."""
     angles = jnp.asarray(ANGLES[:samples])
-    colours = variables["chroma"] * jnp.stack([jnp.cos(angles), jnp.sin(angles)], -1)
+    colors = variables["chroma"] * jnp.stack([jnp.cos(angles), jnp.sin(angles)], -1)
     side = batch["lightness"].shape[1]
     shade = jnp.where(batch["lightness"][0, :: side // 32, :: side // 32] < 0, 0.5, 1.0)
-    field = shade[None] * colours[:, None, None, :]
+    field = shade[None] * colors[:, None, None, :]
     return Samples(field[None], field[None], jnp.full((1, samples), 0.2))
 
 
@@ -45,7 +45,7 @@ def _lab(picture: np.ndarray) -> np.ndarray:
     return color.srgb_to_lab(picture[..., :3] / 255)
 
 
-def test_versions_have_the_photos_size_and_lightness_and_the_fields_colour(colorizer, rgb):
+def test_versions_have_the_photos_size_and_lightness_and_the_fields_color(colorizer, rgb):
     versions = colorizer.colorize(rgb, samples=5)
     assert (
         len(versions.rgb) == 5 and versions.field.shape == (5, 32, 32, 2) and versions.weights.shape == (5,)
@@ -60,7 +60,7 @@ def test_versions_have_the_photos_size_and_lightness_and_the_fields_colour(color
         np.testing.assert_allclose([a, b], [20 * np.cos(angle), 20 * np.sin(angle)], atol=1.5)
 
 
-def test_lightness_is_kept_where_the_colours_leave_the_gamut(rgb):
+def test_lightness_is_kept_where_the_colors_leave_the_gamut(rgb):
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
     versions = Colorizer(config, _plain, {"chroma": np.float32(1.0)}).colorize(rgb)
     lightness = photo_from_array(rgb).lightness
@@ -109,7 +109,7 @@ def test_mistakes_are_told(colorizer, rgb, arguments, message):
         colorizer.colorize(**{"image": rgb, **arguments})
 
 
-def test_broken_colours_are_not_shown(rgb):
+def test_broken_colors_are_not_shown(rgb):
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
     with pytest.raises(ValueError, match="not finite"):
         Colorizer(config, _plain, {"chroma": np.float32(np.nan)}).colorize(rgb)
@@ -125,7 +125,7 @@ def noise(model) -> Colorizer:
     return Colorizer.load(model)
 
 
-def test_the_papers_method_colours_a_photo(noise, rgb):
+def test_the_papers_method_colors_a_photo(noise, rgb):
     versions = noise.colorize(rgb, samples=3)
     assert len({picture.tobytes() for picture in versions.rgb}) == 3
     assert (np.diff(versions.weights) <= 0).all() and np.isfinite(versions.field).all()
@@ -171,7 +171,7 @@ TRAINING_ONLY = (
 )
 
 
-def test_colouring_imports_nothing_of_training(model):
+def test_coloring_imports_nothing_of_training(model):
     """In a fresh interpreter, where importing any of these would raise: they may be absent in a base install."""
     program = f"""
 import sys

@@ -80,7 +80,7 @@ UP = {"kind": "point", "at": [30.5, 20.5], "color": RED}
 DOWN = {"kind": "stroke", "path": [[150, 130], [160, 140]], "radius": 4, "color": BLUE}
 
 
-def test_alone_each_edit_colours_what_is_alike(colorizer, gray):
+def test_alone_each_edit_colors_what_is_alike(colorizer, gray):
     edited = colorizer.edit(gray, [UP, DOWN], mode="alone")
     assert len(edited.rgb) == 1 and edited.rgb[0].shape == (160, 200, 3)
     ab = _ab(edited.rgb[0])
@@ -125,10 +125,10 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
     np.testing.assert_allclose(field, uncorrected.edit(gray, [UP], mode="guided").field[0], atol=1e-6)
     half = SIDE // 2  # the edit tells of the bright half
     assert reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
-    for side, colours, revealed in ((near, *known[:2]), (2 * near, *known[2:])):
+    for side, colors, revealed in ((near, *known[:2]), (2 * near, *known[2:])):
         at = revealed > 0
-        assert colours.shape == (side, side, 2) and 0 < at.sum() <= (side / SIDE) ** 2
-        assert np.abs(colours[at] * 128 - _target(RED)).max() < 1
+        assert colors.shape == (side, side, 2) and 0 < at.sum() <= (side / SIDE) ** 2
+        assert np.abs(colors[at] * 128 - _target(RED)).max() < 1
 
 
 def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):

@@ -69,7 +69,7 @@ def test_output_on_a_fixed_picture_is_pinned(golden):
     np.testing.assert_allclose(now["guided"], golden["guided"], atol=2e-3)
 
 
-def test_versions_differ_and_are_no_shade_of_one_colour(golden):
+def test_versions_differ_and_are_no_shade_of_one_color(golden):
     field = np.array(golden["field"])
     assert field.var(axis=0).mean() > 1e-5
     means = field.mean(axis=(1, 2))
@@ -77,7 +77,7 @@ def test_versions_differ_and_are_no_shade_of_one_colour(golden):
 
 
 @pytest.mark.real_data
-def test_no_photo_makes_the_colours_explode(tmp_path, real_data):
+def test_no_photo_makes_the_colors_explode(tmp_path, real_data):
     """One church of 150 had colours of a thousand times their range: it fired channels that training never did."""
     prepare("lsun_church", directory=tmp_path, source=real_data)
     config = ConfigDict(bundle.load_config("default"))

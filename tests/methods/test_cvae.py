@@ -36,17 +36,17 @@ def clustered():
 @pytest.mark.parametrize("seed", range(5))
 def test_clusters_are_found_from_any_start_the_largest_first(clustered, seed):
     places, points, run = clustered
-    centres, shares = run(seed)
+    centers, shares = run(seed)
     np.testing.assert_allclose(shares, np.array([40, 25, 15]) / 80)
-    np.testing.assert_allclose(centres, places[[1, 0, 2]], atol=0.1)
-    nearest = np.square(points[:, None] - np.asarray(centres)).sum(axis=-1).argmin(axis=1)
-    np.testing.assert_allclose(centres[0], points[nearest == 0].mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(centers, places[[1, 0, 2]], atol=0.1)
+    nearest = np.square(points[:, None] - np.asarray(centers)).sum(axis=-1).argmin(axis=1)
+    np.testing.assert_allclose(centers[0], points[nearest == 0].mean(axis=0), atol=1e-5)
 
 
 def test_points_that_coincide_are_no_trouble():
     run = jax.jit(cvae.kmeans, static_argnames=("clusters", "iterations"))
-    centres, shares = run(jnp.ones((6, 4)), jax.random.key(0), clusters=2, iterations=2)
-    np.testing.assert_array_equal(centres, jnp.ones((2, 4)))
+    centers, shares = run(jnp.ones((6, 4)), jax.random.key(0), clusters=2, iterations=2)
+    np.testing.assert_array_equal(centers, jnp.ones((2, 4)))
     assert shares.sum() == 1
 
 

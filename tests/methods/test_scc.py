@@ -103,7 +103,7 @@ def test_modes_are_the_heaviest_means_and_ignore_the_key(sampler, variables, bat
     assert (drawn.field.var(axis=1).mean(axis=(1, 2, 3)) > 0).all()
 
 
-def test_modes_that_cover_are_modes_chosen_by_their_colours(sampler, variables, batch):
+def test_modes_that_cover_are_modes_chosen_by_their_colors(sampler, variables, batch):
     covering = methods.build(tiny(**{"mdn.choice": "cover"}))
     sample = jax.jit(covering.sample, static_argnames=("samples", "rule"))
     drawn = sample(variables, batch, rng(), samples=5, rule="modes")
@@ -177,7 +177,7 @@ def test_calibration_measures_what_an_update_mixes_into_the_running_statistics(m
     )
 
 
-def test_a_hidden_unary_colour_does_not_leak_and_hidden_pixels_lean_to_gray(variables, batch):
+def test_a_hidden_unary_color_does_not_leak_and_hidden_pixels_lean_to_gray(variables, batch):
     parts = scc.build_parts(tiny())
     structure, _ = scc.embed(parts, variables, batch)
     unary = 0.2 + 0.1 * jax.random.normal(rng(), (2, 1, 32, 32, 2))

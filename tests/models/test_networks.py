@@ -87,9 +87,9 @@ def test_every_width_gives_whole_channels():
 def test_feature_network_keeps_the_map_that_the_mixture_network_reads():
     network = FeatureNetwork(width=0.125)
     run = partial(network.init_with_output, train=False)
-    (features, colours), _ = jax.eval_shape(run, jax.random.key(0), LIGHTNESS)
+    (features, colors), _ = jax.eval_shape(run, jax.random.key(0), LIGHTNESS)
     assert features.shape == (2, 28, 28, 64)
-    assert colours.shape == (2, 28, 28, 2)
+    assert colors.shape == (2, 28, 28, 2)
 
 
 def test_log_variance_is_bounded():

@@ -116,7 +116,7 @@ def _sixteen_bit_png(rgb: np.ndarray) -> bytes:
     )
 
 
-def test_sixteen_bit_colour(tmp_path, rgb):
+def test_sixteen_bit_color(tmp_path, rgb):
     (tmp_path / "a.png").write_bytes(_sixteen_bit_png(rgb.astype(np.uint16) * 257))
     np.testing.assert_allclose(read_photo(tmp_path / "a.png").lightness, _lightness(rgb), atol=0.5)
 

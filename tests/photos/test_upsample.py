@@ -59,12 +59,12 @@ def test_columns_do_not_mix(method):
 
 @pytest.mark.parametrize("method", upsample.METHODS)
 @pytest.mark.parametrize("shape", [(130, 75), (320, 96), (100, 77)])
-def test_pixel_centres_are_aligned(method, shape):
+def test_pixel_centers_are_aligned(method, shape):
     """A ramp over the photo, averaged to the field, comes back as the same ramp, away from the border."""
     y, x = ((np.arange(n) + 0.5) / n for n in shape)
     ramps = np.stack(np.broadcast_arrays(y[:, None], x[None, :]), -1).astype("f4")
-    centres = (np.arange(32) + 0.5) / 32
-    field = np.stack(np.broadcast_arrays(centres[:, None], centres[None, :]), -1).astype("f4")
+    centers = (np.arange(32) + 0.5) / 32
+    field = np.stack(np.broadcast_arrays(centers[:, None], centers[None, :]), -1).astype("f4")
     lifted = upsample.lift(field, np.full(shape, 50, np.float32), method=method)
     inner = tuple(slice(n // 8, -(n // 8)) for n in shape)
     # Bilateral weights of a 5 x 5 window interpolate a ramp up to a fraction of a cell.
@@ -80,7 +80,7 @@ def test_back_projection_keeps_the_mean_of_each_cell(lab):
     assert missed["jbu"] < 0.6 * missed["bicubic"]
 
 
-def test_an_edge_of_the_photo_is_an_edge_of_the_colours():
+def test_an_edge_of_the_photo_is_an_edge_of_the_colors():
     lightness = np.full((256, 256), 20, np.float32)
     lightness[:, 101:] = 80  # inside a cell
     true = np.where(lightness[..., None] > 50, 0.5, -0.5).astype("f4")

@@ -19,8 +19,8 @@ ANGLES = np.array([0.5, 2.2, 4.0])
 def _sample(variables, batch, rng, *, samples, rule):
     """Version n has one colour of chroma 20."""
     angles = jnp.asarray(ANGLES[:samples])
-    colours = variables["chroma"] * jnp.stack([jnp.cos(angles), jnp.sin(angles)], -1)
-    field = jnp.broadcast_to(colours[:, None, None], (samples, SIDE, SIDE, 2))
+    colors = variables["chroma"] * jnp.stack([jnp.cos(angles), jnp.sin(angles)], -1)
+    field = jnp.broadcast_to(colors[:, None, None], (samples, SIDE, SIDE, 2))
     return Samples(field[None], field[None], jnp.full((1, samples), 1 / samples))
 
 

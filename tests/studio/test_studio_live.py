@@ -40,8 +40,8 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
     def two_tones(variables, batch, rng, *, samples, rule):
         """Versions that no S has made: left and right differ."""
         left = (np.arange(32) < 16)[None, None, :, None]
-        colours = np.linspace(-0.2, 0.2, 2 * samples).reshape(samples, 1, 1, 2)
-        field = np.float32(np.broadcast_to(np.where(left, colours, -colours), (samples, 32, 32, 2)))
+        colors = np.linspace(-0.2, 0.2, 2 * samples).reshape(samples, 1, 1, 2)
+        field = np.float32(np.broadcast_to(np.where(left, colors, -colors), (samples, 32, 32, 2)))
         return Samples(field[None] / 2, field[None], np.ones((1, samples), np.float32))
 
     def spread(variables, batch):
@@ -145,7 +145,7 @@ def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
     assert found.reduction[0] > 0 and (np.diff(found.reduction) <= 1e-9).all()
 
 
-def test_exact_colours_are_on_the_preview(live):
+def test_exact_colors_are_on_the_preview(live):
     marks = live.marks(as_edits([REGION]))
     lifted = live.lifted(live.fields(as_edits([REGION]))[0], marks)
     np.testing.assert_allclose(lifted[:, marks.exact == 0].T, [[-20, 30]] * (marks.exact == 0).sum())

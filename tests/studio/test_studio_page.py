@@ -75,7 +75,7 @@ class Page:
         self.page.mouse.up()
         self.settled()
 
-    def colour(self, name: str) -> None:
+    def shade(self, name: str) -> None:
         self.page.click(f"#presets button[title={name}]")
 
     def tool(self, name: str) -> None:
@@ -139,7 +139,7 @@ def test_a_dropped_photo_shows_its_versions(page, address, gray):
 
 def test_paint_spreads_and_undo_takes_it_back(page):
     before = page.pixels()
-    page.colour("Blue")
+    page.shade("Blue")
     page.drag((0.2, 0.35), (0.3, 0.5))
     painted = page.pixels()
     near, like, unlike = (np.linalg.norm(ab(painted, p) - ab(before, p)) for p in (FIRST, SECOND, GROUND))
@@ -157,7 +157,7 @@ def test_paint_spreads_and_undo_takes_it_back(page):
 
 def test_the_result_follows_the_brush(page):
     before = page.pixels()
-    page.colour("Blue")
+    page.shade("Blue")
     page.page.mouse.move(*page.at((0.2, 0.3)))
     page.page.mouse.down()
     page.page.mouse.move(*page.at((0.3, 0.5)), steps=6)
@@ -175,16 +175,16 @@ def test_the_result_follows_the_brush(page):
     np.testing.assert_array_equal(page.pixels(), during)
 
 
-def test_a_stroke_is_moved_recoloured_and_deleted(page):
+def test_a_stroke_is_moved_recolored_and_deleted(page):
     before = page.pixels()
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.4), (0.3, 0.4))
     page.tool("select")
     page.drag((0.25, 0.4), (0.5, 0.1))  # from the square onto the ground
     moved = page.pixels()
     assert ab(moved, GROUND)[0] > ab(before, GROUND)[0] + 15
     assert np.linalg.norm(ab(moved, FIRST) - ab(before, FIRST)) < 8
-    page.colour("Blue")
+    page.shade("Blue")
     page.settled()
     assert ab(page.pixels(), GROUND)[1] < ab(moved, GROUND)[1] - 20
     page.press("Delete")
@@ -194,7 +194,7 @@ def test_a_stroke_is_moved_recoloured_and_deleted(page):
 
 def test_points_areas_and_the_eraser(page):
     before = page.pixels()
-    page.colour("Grass")
+    page.shade("Grass")
     page.tool("point")
     page.drag(FIRST)
     page.tool("region")
@@ -215,10 +215,10 @@ def test_points_areas_and_the_eraser(page):
 
 
 def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colorizer):
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
     page.page.check("#exact")
-    page.colour("Sky")
+    page.shade("Sky")
     page.drag((0.7, 0.55), (0.8, 0.65))
     page.page.locator("#versions button").nth(1).click()
     page.settled()
@@ -243,7 +243,7 @@ def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colo
 
 def test_the_preview_agrees_with_the_download(page):
     """Without exact edits the page lifts the colours itself."""
-    page.colour("Violet")
+    page.shade("Violet")
     page.drag((0.2, 0.35), (0.3, 0.5))
     picture = np.asarray(Image.open(io.BytesIO(page.download("#save"))))
     difference = np.abs(color.srgb_to_lab(picture / 255) - page.pixels())
@@ -294,7 +294,7 @@ def test_the_table_of_chroma_limits_is_the_exact_gamut_mapping(empty):
 
 
 def test_a_reload_keeps_the_photo_and_its_edits(page):
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
     painted = page.pixels()
     page.page.reload()
@@ -305,7 +305,7 @@ def test_a_reload_keeps_the_photo_and_its_edits(page):
 
 
 def test_a_session_that_expired_is_opened_again(page, address):
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
     painted = page.pixels()
     session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
@@ -331,7 +331,7 @@ def test_a_reload_after_the_session_expired_begins_cleanly(page, address):
 
 
 def test_strokes_outlive_the_session_of_a_reloaded_page(page, address, gray):
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
     painted = page.pixels()
     page.page.reload()
@@ -347,7 +347,7 @@ def test_strokes_outlive_the_session_of_a_reloaded_page(page, address, gray):
 
 
 def test_another_photo_takes_no_strokes_unasked(page, gray):
-    page.colour("Red")
+    page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
     asked = []
     page.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
@@ -380,7 +380,7 @@ def test_what_is_no_photo_and_a_second_photo_are_told(empty, gray):
     empty.page.wait_for_selector("#toast:has-text('one')")
 
 
-def test_the_panel_stays_where_it_is_and_marks_the_chosen_colour(page):
+def test_the_panel_stays_where_it_is_and_marks_the_chosen_color(page):
     """Whatever lies under the pointer on its way from the photo to a colour."""
     blue = page.page.locator("#presets button[title=Blue]")
     places = []
@@ -405,7 +405,7 @@ def test_comparing_moves_the_divider_and_paints_nothing(page):
     page.drag((0.5, 0.5), (0.2, 0.4))
     assert page.count() == 0
     assert float(page.page.input_value("#split")) == pytest.approx(20, abs=1)
-    page.colour("Blue")
+    page.shade("Blue")
     assert not page.page.is_checked("#compare")
     page.drag((0.2, 0.35), (0.3, 0.5))
     assert page.count() == 1
@@ -444,7 +444,7 @@ def test_views(page):
 
 def test_the_keyboard_alone_paints(page):
     before = page.pixels()
-    page.colour("Blue")
+    page.shade("Blue")
     page.page.keyboard.press("p")
     page.page.focus("#marks")
     assert "Arrow keys" in page.page.inner_text("#hint")
@@ -463,7 +463,7 @@ def test_a_finger_paints_on_a_phone(address, browser, gray):
     page = Page(context.new_page(), address.url)
     page.open(png(gray))
     before = page.pixels()
-    page.colour("Blue")
+    page.shade("Blue")
     page.tool("point")
     page.page.locator("#marks").scroll_into_view_if_needed()
     page.page.touchscreen.tap(*page.at(FIRST))

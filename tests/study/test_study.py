@@ -22,15 +22,15 @@ from colorize_jax.study import tally
 from colorize_jax.study.study import Pair, draw, read_study
 from colorize_jax.study.votes import Vote, Votes
 
-COLOURS = {"blue": (40, 60, 200), "green": (40, 200, 60), "red": (200, 60, 40)}
+COLORS = {"blue": (40, 60, 200), "green": (40, 200, 60), "red": (200, 60, 40)}
 ORDER = ["red", "green", "blue"]  # as the raters of these tests prefer them
 
 
-def flat(colour, size=(48, 32)) -> bytes:
-    return png(np.broadcast_to(np.uint8(colour), (*size[::-1], 3)))
+def flat(color, size=(48, 32)) -> bytes:
+    return png(np.broadcast_to(np.uint8(color), (*size[::-1], 3)))
 
 
-def write(folder, *names: str, content: bytes = flat(COLOURS["red"])) -> None:
+def write(folder, *names: str, content: bytes = flat(COLORS["red"])) -> None:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,9 @@ def write(folder, *names: str, content: bytes = flat(COLOURS["red"])) -> None:
 @pytest.fixture
 def folder(tmp_path):
     """Twelve pairs: three methods, four pictures."""
-    for method, colour in COLOURS.items():
+    for method, color in COLORS.items():
         names = (f"{method}/{picture}.png" for picture in ("cat_1", "cat_2", "dog_1", "dog_2"))
-        write(tmp_path / "study", *names, content=flat(colour))
+        write(tmp_path / "study", *names, content=flat(color))
     return tmp_path / "study"
 
 
@@ -221,7 +221,7 @@ def test_a_file_that_holds_no_votes_is_left_as_it_is(tmp_path):
 def test_votes_on_pictures_that_changed_are_not_mixed(folder, tmp_path):
     votes = Votes(tmp_path / "votes.sqlite", create=True)
     votes.keep(read_study(folder).digests())
-    write(folder, *(f"{method}/cow_1.png" for method in COLOURS))
+    write(folder, *(f"{method}/cow_1.png" for method in COLORS))
     votes.keep(read_study(folder).digests())
     write(folder, "red/cat_1.png", content=flat((0, 0, 0)))
     with pytest.raises(ValueError, match="red/cat_1 has changed"):
@@ -329,8 +329,8 @@ def test_the_picture_of_a_side_is_that_of_the_method_that_a_vote_counts_for(addr
     assert found.left.wins == 9
 
 
-def method_of(colour) -> str:
-    return min(COLOURS, key=lambda name: np.abs(np.subtract(COLOURS[name], colour[:3], dtype=int)).sum())
+def method_of(color) -> str:
+    return min(COLORS, key=lambda name: np.abs(np.subtract(COLORS[name], color[:3], dtype=int)).sum())
 
 
 def test_nothing_that_a_rater_gets_names_a_method(address):
@@ -339,7 +339,7 @@ def test_nothing_that_a_rater_gets_names_a_method(address):
         with urllib.request.urlopen(address.url + path) as answer:
             told = f"{answer.headers}{answer.read()!r}"
             assert "default-src 'self'" in answer.headers["content-security-policy"]
-        assert not any(name in told for name in (*COLOURS, "cat_", "dog_"))
+        assert not any(name in told for name in (*COLORS, "cat_", "dog_"))
 
 
 BAD = [
@@ -415,7 +415,7 @@ class Page:
             "(n) => document.getElementById('place').textContent.startsWith(`${n} of`)", arg=number
         )
         self.page.wait_for_timeout(150)  # the page waits for two frames
-        return [method_of(colour) for colour in self.page.evaluate(READ)]
+        return [method_of(color) for color in self.page.evaluate(READ)]
 
     def better(self, number: int) -> int:
         """0 where the left picture is the better one of the pair, 1 where the right is."""

@@ -126,7 +126,7 @@ def spread_of(
     lightness = batch["lightness"]
     gray = apply(networks, variables, "gray", lightness)[0]
     source = feature_models.source(networks["features"], batch)
-    features, colours = apply(networks, variables, "features", source)[0]
+    features, colors = apply(networks, variables, "features", source)[0]
     (embeddings, confidence), stats = apply(
         networks,
         variables,
@@ -136,19 +136,19 @@ def spread_of(
         (*gray, features),
         train=train,
     )
-    if colours is None:  # VGG-16 predicts none
+    if colors is None:  # VGG-16 predicts none
         unary = jnp.zeros((*confidence.shape, 2))
     else:
-        unary = resize_field(colours, side).reshape(*confidence.shape, 2)
+        unary = resize_field(colors, side).reshape(*confidence.shape, 2)
     return Spread(embeddings, unary, confidence), stats
 
 
 def solve(
-    spread: Spread, colours: Float[Array, "B P 2"], revealed: Float[Array, "B P"], *, beta: float
+    spread: Spread, colors: Float[Array, "B P 2"], revealed: Float[Array, "B P"], *, beta: float
 ) -> Answer:
-    """Eq. (6): `colours`, network units, where `revealed` (shares in [0, 1]), spread to the rest."""
-    unary = jax.vmap(calibrated)(spread.unary, colours, revealed)
-    targets, weights = _believed(colours, revealed, unary, spread.confidence, beta)
+    """Eq. (6): `colors`, network units, where `revealed` (shares in [0, 1]), spread to the rest."""
+    unary = jax.vmap(calibrated)(spread.unary, colors, revealed)
+    targets, weights = _believed(colors, revealed, unary, spread.confidence, beta)
     # The reach is the answer to 1 where something is revealed and 0 in the unary: one more column.
     told = (beta * revealed / weights)[..., None]
     solution = gcrf.solve_on_mesh(
@@ -163,12 +163,12 @@ def solve(
 
 
 def _believed(
-    colours: Array, revealed: Array, unary: Array, confidence: Array, beta: float
+    colors: Array, revealed: Array, unary: Array, confidence: Array, beta: float
 ) -> tuple[Array, Array]:
     """Targets and weights of Eq. (6)."""
     known = beta * revealed
     weights = known + confidence
-    return (known[..., None] * colours + confidence[..., None] * unary) / weights[..., None], weights
+    return (known[..., None] * colors + confidence[..., None] * unary) / weights[..., None], weights
 
 
 def seen_of(networks: Networks, variables: Variables, batch: Batch, spread: Spread) -> Seen:
@@ -197,9 +197,9 @@ def correct(
     seen: Seen,
     field: Float[Array, "B F F 2"],
     reach: Float[Array, "B f f"],
-    colours: Float[Array, "B n n 2"],
+    colors: Float[Array, "B n n 2"],
     revealed: Float[Array, "B n n"],
-    pixel_colours: Float[Array, "B m m 2"],
+    pixel_colors: Float[Array, "B m m 2"],
     pixels_revealed: Float[Array, "B m m"],
 ) -> Float[Array, "B m m 2"]:
     """A field at the resolution of the photos, m = 2n, corrected by the network that was trained for that.
@@ -213,7 +213,7 @@ def correct(
       seen: of the photos.
       field: the fine field, network units.
       reach: `Answer.reach`.
-      colours: of the edits, on the network's cells.
+      colors: of the edits, on the network's cells.
       revealed: the shares of these cells that they cover; more than 1 count as 1.
       pixel_colours, pixels_revealed: likewise, on the pixels.
     """
@@ -221,21 +221,21 @@ def correct(
     cells, lifted = (jax.image.resize(field, (batch, n, n, 2), "cubic") for n in (side, 2 * side))
     known = jnp.minimum(revealed, 1)[..., None]
     chroma = jnp.sqrt(jnp.square(field).mean(axis=(1, 2, 3), keepdims=True)) + _LEAST_CHROMA
-    fields = [each / chroma for each in (cells, resize_field(seen.unary, side), known * (colours - cells))]
+    fields = [each / chroma for each in (cells, resize_field(seen.unary, side), known * (colors - cells))]
     shares = [known, resize_field(jnp.concatenate([reach[..., None], seen.log_confidence], axis=-1), side)]
     inputs = (seen.lightness, seen.maps, *(jnp.concatenate(each, axis=-1) for each in (fields, shares)))
     change, belief = apply(networks, variables, "correct", *inputs)[0]
     confidence = settle.LEAST + (settle.MOST - settle.LEAST) * jax.nn.sigmoid(belief + _BELIEF)
     lightness = color.network_to_lightness(resize_field(seen.lightness, 2 * side))[..., 0].clip(0, 100)
-    neighbours = jax.lax.stop_gradient(jax.vmap(settle.shares)(lightness))
-    given = (lifted + chroma * change, confidence, pixel_colours, pixels_revealed)
-    return jax.vmap(settle.settle)(neighbours, *given)
+    neighbors = jax.lax.stop_gradient(jax.vmap(settle.shares)(lightness))
+    given = (lifted + chroma * change, confidence, pixel_colors, pixels_revealed)
+    return jax.vmap(settle.settle)(neighbors, *given)
 
 
 def refine(
     fine: Fine,
     unary: Float[Array, "B F F 2"],
-    colours: Float[Array, "B F F 2"],
+    colors: Float[Array, "B F F 2"],
     revealed: Float[Array, "B F F"],
     *,
     beta: float,
@@ -245,11 +245,11 @@ def refine(
     Args:
       fine: of the photos.
       unary: the coarse answer, lifted.
-      colours: of the edits, on the fine field.
+      colors: of the edits, on the fine field.
       revealed: the shares of its cells that they cover.
       beta: β of an edit.
     """
-    flat = [x.reshape(len(x), -1, 2) for x in (colours, unary)]
+    flat = [x.reshape(len(x), -1, 2) for x in (colors, unary)]
     known, confidence = (x.reshape(len(x), -1) for x in (revealed, fine.confidence))
     targets, weights = _believed(flat[0], known, flat[1], confidence, beta)
     return gcrf.solve_windowed_on_mesh(fine.rows, targets, weights).value.reshape(unary.shape)
@@ -289,8 +289,8 @@ def reveal(
     # A patch has one colour, its mean, in all cells that it touches.
     mean = jnp.einsum("bny,bnx,byxc->bnc", rows, columns, true) / patch**2
     summed = jnp.einsum("bny,bnx,bnc->byxc", rows, columns, mean)
-    colours = summed / jnp.maximum(share, 1e-9)[..., None]
-    return colours.reshape(batch, -1, 2), jnp.minimum(share, 1).reshape(batch, -1)
+    colors = summed / jnp.maximum(share, 1e-9)[..., None]
+    return colors.reshape(batch, -1, 2), jnp.minimum(share, 1).reshape(batch, -1)
 
 
 def spread_loss(
@@ -333,8 +333,8 @@ def _refined(
 
 def _revealed(places: Array, true: Array, counts: Array) -> tuple[Array, Array]:
     """`reveal` at places that are drawn more than once, as fields."""
-    colours, revealed = reveal(jax.random.clone(places), true, counts)
-    return colours.reshape(true.shape), revealed.reshape(true.shape[:3])
+    colors, revealed = reveal(jax.random.clone(places), true, counts)
+    return colors.reshape(true.shape), revealed.reshape(true.shape[:3])
 
 
 class Known(NamedTuple):

@@ -27,15 +27,15 @@ def regressor(config: Any, networks: Networks) -> Callable[..., Array] | None:
 
 def features_loss(networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array) -> Learned:
     """Colour regression from the gray image, absolute error at 28x28."""
-    (_, colours), stats = apply(networks, variables, "features", batch["lightness"], train=True)
-    error = losses.absolute_error(colours, resize_field(batch["ab"], colours.shape[-2])).mean()
+    (_, colors), stats = apply(networks, variables, "features", batch["lightness"], train=True)
+    error = losses.absolute_error(colors, resize_field(batch["ab"], colors.shape[-2])).mean()
     return error, (stats, {"absolute_error": error})
 
 
 def evaluate_features(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
     """Absolute error of the regressed colours at 28x28."""
-    colours = regress(networks, variables, batch)
-    error = jnp.abs(colours - resize_field(batch["ab"], colours.shape[-2])).mean(axis=(1, 2, 3))
+    colors = regress(networks, variables, batch)
+    error = jnp.abs(colors - resize_field(batch["ab"], colors.shape[-2])).mean(axis=(1, 2, 3))
     return {"absolute_error": error}
 
 

@@ -48,9 +48,9 @@ def modes_loss(
     (log_weights, means), stats = mixture.predict(networks, variables, batch, train=True, rng=drop)
 
     def decoded_errors(variables: Variables, codes: Array) -> tuple[Float[Array, "B N"], dict[str, Any]]:
-        colours, stats = decode(variables, batch, codes, train=True)
-        true = resize_field(batch["ab"], colours.shape[-2])
-        return jax.vmap(losses.absolute_error, (1, None), 1)(colours, true), stats
+        colors, stats = decode(variables, batch, codes, train=True)
+        true = resize_field(batch["ab"], colors.shape[-2])
+        return jax.vmap(losses.absolute_error, (1, None), 1)(colors, true), stats
 
     # Which mean is closest needs no gradient, and a gradient takes twice the time: two of all are decoded for it.
     errors, _ = decoded_errors(*jax.lax.stop_gradient((variables, means)))

@@ -36,18 +36,18 @@ def brute_reveal(true, corners, patch):
     return np.minimum(share, 1), summed / np.maximum(share, 1e-9)[..., None]
 
 
-def test_reveals_are_patches_of_the_benchmarks_size_in_their_mean_colour():
+def test_reveals_are_patches_of_the_benchmarks_size_in_their_mean_color():
     side, key = 16, jax.random.key(3)
     true = np.random.default_rng(0).normal(size=(2, side, side, 2)).astype(np.float32)
     counts = jnp.array([1.0, 5.0])
-    colours, share = spreading.reveal(key, jnp.asarray(true), counts)
+    colors, share = spreading.reveal(key, jnp.asarray(true), counts)
     patch = spreading.PATCH * side
     places = jax.random.uniform(jax.random.clone(key), (2, spreading.MOST, 2, 1)) * (side - patch)
     for k, count in enumerate((1, 5)):
         expected_share, expected = brute_reveal(true[k], np.asarray(places)[k, :count, :, 0], patch)
         np.testing.assert_allclose(share[k].reshape(side, side), expected_share, atol=0.05)
         seen = expected_share > 0.1
-        np.testing.assert_allclose(colours[k].reshape(side, side, 2)[seen], expected[seen], atol=0.15)
+        np.testing.assert_allclose(colors[k].reshape(side, side, 2)[seen], expected[seen], atol=0.15)
     np.testing.assert_allclose(share[0].sum(), patch**2, rtol=1e-5)
 
 
@@ -66,15 +66,15 @@ def spread_of_two(rng):
     return spreading.Spread(embeddings, unary, jnp.asarray(rng.uniform(0.1, 1, (1, 9)), jnp.float32))
 
 
-def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
+def test_the_field_is_the_minimizer_of_eq_5_with_reveals_and_unary():
     rng = np.random.default_rng(1)
     given = spread_of_two(rng)
-    colours, revealed = (
+    colors, revealed = (
         rng.normal(size=(1, 9, 2)),
         rng.uniform(0, 1, (1, 9)) * (rng.uniform(size=(1, 9)) > 0.5),
     )
     field, reach = spreading.solve(
-        given, jnp.asarray(colours, jnp.float32), jnp.asarray(revealed, jnp.float32), beta=5.0
+        given, jnp.asarray(colors, jnp.float32), jnp.asarray(revealed, jnp.float32), beta=5.0
     )
     z = np.asarray(given.embeddings[0], np.float64)
     z = z @ z.T
@@ -84,8 +84,8 @@ def test_the_field_is_the_minimiser_of_eq_5_with_reveals_and_unary():
     off = np.eye(9) - s
     known, kappa = 5 * revealed[0], np.asarray(given.confidence[0], np.float64)
     a = off.T @ off + np.diag(known + kappa)
-    unary = calibrated(given.unary[0], *(jnp.asarray(x[0], jnp.float32) for x in (colours, revealed)))
-    b = known[:, None] * colours[0] + kappa[:, None] * np.asarray(unary, np.float64)
+    unary = calibrated(given.unary[0], *(jnp.asarray(x[0], jnp.float32) for x in (colors, revealed)))
+    b = known[:, None] * colors[0] + kappa[:, None] * np.asarray(unary, np.float64)
     np.testing.assert_allclose(field[0], np.linalg.solve(a, b), atol=2e-4)
     np.testing.assert_allclose(reach[0], np.clip(np.linalg.solve(a, known), 0, 1), atol=2e-4)
 
@@ -186,7 +186,7 @@ def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, m
     assert float(rows[:, 0, 1:, 1:].min()) > 0
 
 
-def test_turned_colours_keep_their_relations_and_some_photos_theirs():
+def test_turned_colors_keep_their_relations_and_some_photos_theirs():
     rng = np.random.default_rng(5)
     ab, unary = rng.normal(size=(40, 3, 3, 2)), rng.normal(size=(40, 4, 2))
     given = jnp.asarray(ab, jnp.float32), jnp.asarray(unary, jnp.float32)
@@ -233,12 +233,12 @@ def test_a_correction_begins_with_the_lifted_answer_settled_and_sees_where_edits
     )
     draw = np.random.default_rng(0)
     field, reach = draw.normal(size=(4, 64, 64, 2)) / 10, draw.uniform(size=(4, 32, 32))
-    colours, pixels = draw.normal(size=(4, 16, 16, 2)) / 10, draw.normal(size=(4, 32, 32, 2)) / 10
+    colors, pixels = draw.normal(size=(4, 16, 16, 2)) / 10, draw.normal(size=(4, 32, 32, 2)) / 10
     covered = jnp.zeros((4, 32, 32)).at[:, 20, 20].set(1.0)
-    field, reach, colours, pixels = (jnp.asarray(x, jnp.float32) for x in (field, reach, colours, pixels))
+    field, reach, colors, pixels = (jnp.asarray(x, jnp.float32) for x in (field, reach, colors, pixels))
 
     def correct(tree, revealed):
-        given = (field, reach, colours, revealed, pixels, covered)
+        given = (field, reach, colors, revealed, pixels, covered)
         return spreading.correct(networks, tree, seen, *given)
 
     known = jnp.zeros((4, 16, 16)).at[:, 2:3, 4:5].set(1.0)
@@ -255,7 +255,7 @@ def test_a_correction_begins_with_the_lifted_answer_settled_and_sees_where_edits
     assert change[:, 2:8, 6:12].mean() > 4 * change[:, 24:].mean() > 0
 
 
-def test_the_network_tells_how_much_its_colours_are_to_be_believed(correcting, batch, monkeypatch):
+def test_the_network_tells_how_much_its_colors_are_to_be_believed(correcting, batch, monkeypatch):
     networks, variables = begun(correcting, batch, "features", "gray", "spread", "correct")
     seen = spreading.seen_of(
         networks, variables, batch, spreading.spread_of(networks, variables, batch, 32)[0]
@@ -342,9 +342,9 @@ def test_refining_joins_what_looks_alike_and_parts_what_does_not():
     )
     rows = rows / rows.sum(axis=0, keepdims=True)
     fine = spreading.Fine(rows[None], jnp.full((1, side, side), 0.01))
-    colours, revealed = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.float32)
-    colours[4, 1], revealed[4, 1] = (0.4, 0.1), 1
-    given = jnp.asarray(colours)[None], jnp.asarray(revealed)[None]
+    colors, revealed = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.float32)
+    colors[4, 1], revealed[4, 1] = (0.4, 0.1), 1
+    given = jnp.asarray(colors)[None], jnp.asarray(revealed)[None]
     field = spreading.refine(fine, jnp.zeros((1, side, side, 2)), *given, beta=5.0)[0]
     assert float(jnp.abs(field[left == 0]).max()) < 1e-3
     assert float(field[left][:, 0].min()) > 0.05

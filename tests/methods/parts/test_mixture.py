@@ -9,11 +9,9 @@ import pytest
 from colorize_jax.methods.parts import mixture
 
 
-def plain(colours):
+def plain(colors):
     """(M, 2) colours as one image's M fields of that colour, (1, M, 4, 4, 2)."""
-    return np.broadcast_to(
-        np.asarray(colours, np.float32)[None, :, None, None, :], (1, len(colours), 4, 4, 2)
-    )
+    return np.broadcast_to(np.asarray(colors, np.float32)[None, :, None, None, :], (1, len(colors), 4, 4, 2))
 
 
 def expected(versions, weights, chosen):

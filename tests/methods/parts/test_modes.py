@@ -65,8 +65,8 @@ def by_hand(parts, variables, photos, loss_rng):
     true = resize_field(photos["ab"], 32)[:, None]
 
     def errors(codes):
-        colours, _ = scc.decode_versions(parts, variables, photos, codes, train=True)
-        return np.abs(colours - true).mean(axis=(2, 3, 4))
+        colors, _ = scc.decode_versions(parts, variables, photos, codes, train=True)
+        return np.abs(colors - true).mean(axis=(2, 3, 4))
 
     rows = np.arange(len(means))
     closest = errors(means).argmin(axis=1)
@@ -126,7 +126,7 @@ def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
     assert stats == {}
 
 
-def test_it_learns_several_colours_of_one_photo_and_changes_nothing_else(stage, variables, batch):
+def test_it_learns_several_colors_of_one_photo_and_changes_nothing_else(stage, variables, batch):
     """Four photos of one gray image and four colours: no single answer is right, four modes can be."""
     same = {**batch, "lightness": jnp.broadcast_to(batch["lightness"][:1], batch["lightness"].shape)}
     state = stage.init(rng(), same, variables)._replace(**variables)

@@ -7,7 +7,7 @@ from colorize_jax import color
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 
 
-def test_no_colour_is_gray_and_the_lightness_stays():
+def test_no_color_is_gray_and_the_lightness_stays():
     lightness = jnp.linspace(-1, 1, 16 * 16).reshape(1, 16, 16, 1)
     shown = np.asarray(picture(lightness, jnp.zeros((1, 4, 4, 2))))
     np.testing.assert_allclose(shown[..., 0], shown[..., 1], atol=1e-5)
