@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     multihost.join()
     from colorize_jax import methods
     from colorize_jax.data import pipeline
-    from colorize_jax.train import handover, hosts, loop, parallel
+    from colorize_jax.train import handover, hosts, loop, parallel, stop
 
     config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
     method, data = methods.build(config), training_data(config)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED
-    except loop.Interrupted as interrupted:
+    except stop.Interrupted as interrupted:
         if hosts.is_first():
             print(interrupted, file=sys.stderr)
         return EXIT_CODES[signal.Signals(interrupted.signal)]

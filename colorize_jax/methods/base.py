@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorize_jax.shapes import Array
+
+if TYPE_CHECKING:
+    import optax
 
 Batch = dict[str, Array]
 """`lightness` (B, H, W, 1) and `ab` (B, H, W, 2) in network units; `lightness_large` where the features ask for it."""
@@ -16,17 +19,65 @@ STATISTICS = "training_set"
 """The name in `batch_stats` of what a method asked to know of its training set; see `Method.statistics`."""
 
 
+LossResult = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
+"""A loss, and (new batch statistics by network, metrics)."""
+
+Loss = Callable[[Variables, Batch, Array, Array], LossResult]
+"""`(variables, batch, rng, step) -> LossResult`; `variables` are those of every network."""
+
+Optimizer = Callable[[], "optax.GradientTransformation"]
+"""Built when it is first used: colorizing a photo builds the method, too, and has no optax installed."""
+
+
+class Player(NamedTuple):
+    """One optimiser's turn within a step, as of a generator or of its critic.
+
+    Attributes:
+      name: its key in `TrainState.opt_state`, and what its metrics begin with where there are several players.
+      trained: names of the networks that it changes; all others are constants to it.
+      loss: may itself call `jax.grad` through a network, as a gradient penalty does.
+      optimizer: of its networks; gradients are clipped in there.
+      repeats: turns one after another in each step, on the same batch, each with a key of its own.
+      clip: after each turn its weights are clipped to [-clip, clip], as Arjovsky et al. 2017 clip a critic's;
+        None leaves them.
+      ema: decay in [0, 1) of an average of its weights, taken after each turn; it begins with the first weights.
+        Evaluation, the next stage and export take the average for the weights. None: no average.
+    """
+
+    name: str
+    trained: tuple[str, ...]
+    loss: Loss
+    optimizer: Optimizer
+    repeats: int = 1
+    clip: float | None = None
+    ema: float | None = None
+
+
 class TrainState(NamedTuple):
-    """Everything that a stage changes, and the networks that it leaves alone."""
+    """Everything that a stage changes, and the networks that it leaves alone.
+
+    Attributes:
+      step: updates done in the stage.
+      params: weights by network.
+      batch_stats: BatchNorm's statistics by network.
+      opt_state: `{player: state of its optimiser, 'extra': {'averages': {network: average of its weights}}}`.
+    """
 
     step: Array
     params: dict[str, Any]
     batch_stats: dict[str, Any]
-    opt_state: Any
+    opt_state: dict[str, Any]
 
     @property
     def variables(self) -> Variables:
+        """What training goes on with."""
         return {"params": self.params, "batch_stats": self.batch_stats}
+
+    @property
+    def averaged(self) -> Variables:
+        """What is evaluated and handed over: `variables`, with the averages for the weights of which there are any."""
+        averages = self.opt_state["extra"]["averages"]
+        return {"params": {**self.params, **averages}, "batch_stats": self.batch_stats}
 
 
 class Stage(NamedTuple):
@@ -37,7 +88,8 @@ class Stage(NamedTuple):
       epochs: how many; may be fractional.
       batch_size: images of a step, over all devices.
       init: `(rng, batch, variables | None) -> TrainState`; `variables` come from the stage before.
-      update: `(state, batch, rng) -> (state, metrics)`; metrics are scalars, `loss` always among them.
+      update: `(state, batch, rng) -> (state, metrics)`; metrics are scalars, `loss` always among them; see
+        `parts.updates.play`.
       evaluate: `(variables, batch, rng) -> metrics`, each per example, shape (B,).
       pictures: `(variables, batch, rng) -> columns of the contact sheet`, each (B, H, W, 3), sRGB in [0, 1].
       calibrate: `(variables, batch, rng) -> {network: BatchNorm's statistics of this batch}`, or None where there

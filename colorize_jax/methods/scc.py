@@ -20,12 +20,11 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, Variables
+from colorize_jax.methods.base import Batch, LossResult, Method, Samples, Stage, Stages, Variables
 from colorize_jax.methods.guided import spreading
 from colorize_jax.methods.parts import features, mixture, modes
 from colorize_jax.methods.parts.networks import (
-    Inputs,
-    Learned,
+    ExampleInputs,
     Networks,
     abstract,
     apply,
@@ -267,7 +266,7 @@ def unary_loss(
     *,
     reconstruction: losses.Reconstruction,
     kl_weight: float,
-) -> Learned:
+) -> LossResult:
     """Eq. (7) on the unary colours: reconstruction plus `kl_weight` times the KL divergence."""
     train = partial(apply, parts.networks, variables, train=True)
     drop, noise = jax.random.split(rng)
@@ -299,7 +298,7 @@ def structure_loss(
     steps_per_epoch: int,
     likelihood_noise: float | None,
     unary_weight: float,
-) -> Learned:
+) -> LossResult:
     """Eq. (7) on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
 
     The KL term is constant here: the encoder is frozen. `unary_weight` times the unary's own error keeps the top
@@ -451,7 +450,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
     return [*first, unary, structure, mdn, *best, *spreading.stages(config, networks, inputs)]
 
 
-def example_inputs(networks: Networks, config: Any, batch: Batch) -> Inputs:
+def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInputs:
     """Zeros of the shape that each network takes, for one image."""
     side, field, latent = batch["lightness"].shape[1], config.model.field, config.model.latent
     width = config.width

@@ -14,11 +14,9 @@ import functools
 import json
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple, Protocol, TextIO
 
 import jax
@@ -32,6 +30,7 @@ from colorize_jax.methods.parts.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
 from colorize_jax.train import checkpoints, hosts, parallel, performance, sheet, telemetry
 from colorize_jax.train import workdir as files
+from colorize_jax.train.stop import Interrupted, StopRequest, stop_requests
 
 SHEET_ROWS = 8
 
@@ -78,58 +77,6 @@ class NonFinite(ArithmeticError):
     """Training diverged; the message says where, and which checkpoint is the last good one."""
 
 
-class Interrupted(Exception):
-    """A signal asked the run to stop; all is saved.
-
-    Attributes:
-      signal: its number.
-    """
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.signal = number
-
-
-class StopRequest:
-    """Remembers SIGTERM or the first Ctrl-C, so that the loop can save and stop between two steps."""
-
-    def __init__(self, preemption: hosts.Preemption | None = None) -> None:
-        self.signal: int | None = None
-        self._preemption = preemption
-
-    def came(self) -> bool:
-        """Whether to stop; with several processes, at the same call on all of them."""
-        if self.signal is None and self._preemption is not None and self._preemption.reached():
-            self.signal = signal.SIGTERM
-        return self.signal is not None
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.signal is not None:
-            raise KeyboardInterrupt  # the second Ctrl-C does not wait
-        self.signal = number
-
-
-@contextlib.contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Turns SIGTERM and SIGINT into a request while the context lasts; only the main thread can.
-
-    With several processes JAX listens for SIGTERM, and Ctrl-C ends the process at once: it cannot be agreed upon.
-    """
-    if jax.process_count() > 1:
-        yield StopRequest(hosts.Preemption())
-        return
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class _Keys(NamedTuple):
     init: Array
     update: Array
@@ -141,7 +88,7 @@ def stage_keys(seed: int, index: int) -> _Keys:
     return _Keys(*jax.random.split(jax.random.fold_in(jax.random.key(seed), index), 3))
 
 
-class _Run(NamedTuple):
+class _StageRun(NamedTuple):
     """What is constant during one stage."""
 
     workdir: Path
@@ -259,14 +206,14 @@ def _plan(
     stop: StopRequest,
     out: TextIO,
     trace: performance.Trace,
-) -> _Run:
+) -> _StageRun:
     parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
     per_epoch = epoch_steps(config.data.epoch_images, stage.batch_size)
     total = stage_steps(stage.epochs, config.data.epoch_images, stage.batch_size)
     stream = data.training(index, stage.batch_size)
     keys = parallel.everywhere(functools.partial(stage_keys, config.seed, index), mesh)
     layout = parallel.layout(stage, mesh, keys.init, stream.batch_at(0), variables)
-    return _Run(
+    return _StageRun(
         workdir=workdir,
         order=index,
         stage=stage,
@@ -290,7 +237,7 @@ def _plan(
     )
 
 
-def _finished(run: _Run, later: list[str]) -> bool:
+def _finished(run: _StageRun, later: list[str]) -> bool:
     done, total = checkpoints.finished_step(run.workdir, run.stage.name), run.span.total_steps
     if done == total:
         return True
@@ -307,7 +254,7 @@ def _finished(run: _Run, later: list[str]) -> bool:
     return False
 
 
-def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> None:
+def _train_stage(run: _StageRun, earlier: list[str], variables: Variables | None) -> None:
     with checkpoints.StageCheckpoints(run.workdir, run.stage.name, keep=run.keep) as saved:
         state, step = _start(run, saved, variables)
         if run.span.total_steps == 0:
@@ -318,16 +265,16 @@ def _train_stage(run: _Run, earlier: list[str], variables: Variables | None) -> 
                 _evaluate(run, tell, state, step)  # the kill came between this step's save and its evaluation
             state = _advance(run, saved, tell, state, step)
             checkpoints.save_stage(
-                run.workdir, run.stage.name, run.order, run.span.total_steps, state.variables
+                run.workdir, run.stage.name, run.order, run.span.total_steps, state.averaged
             )
 
 
-def _evaluated(run: _Run, step: int) -> bool:
+def _evaluated(run: _StageRun, step: int) -> bool:
     """Whether the evaluation of this step is there."""
     return telemetry.read_metrics(run.workdir / "metrics.jsonl").evaluated(run.stage.name, step)
 
 
-def _telemetry(run: _Run, stages: list[str], step: int) -> telemetry.Telemetry | telemetry.Silence:
+def _telemetry(run: _StageRun, stages: list[str], step: int) -> telemetry.Telemetry | telemetry.Silence:
     """What tells of the stage from `step` on: on the first process only."""
     if not hosts.is_first():
         return telemetry.Silence()
@@ -336,7 +283,7 @@ def _telemetry(run: _Run, stages: list[str], step: int) -> telemetry.Telemetry |
 
 
 def _start(
-    run: _Run, saved: checkpoints.StageCheckpoints, variables: Variables | None
+    run: _StageRun, saved: checkpoints.StageCheckpoints, variables: Variables | None
 ) -> tuple[TrainState, int]:
     """The newest checkpoint of the stage, or its initial state."""
     example = parallel.put_batch(run.stream.batch_at(0), run.mesh)
@@ -348,7 +295,7 @@ def _start(
     return state, int(state.step)
 
 
-def _due(run: _Run, step: int) -> bool:
+def _due(run: _StageRun, step: int) -> bool:
     """Whether an evaluation belongs to this step."""
     if run.span.total_steps == 0 and not run.stage.calibration_batches:
         return False  # its networks are what they were
@@ -356,7 +303,7 @@ def _due(run: _Run, step: int) -> bool:
 
 
 def _advance(
-    run: _Run,
+    run: _StageRun,
     saved: checkpoints.StageCheckpoints,
     tell: telemetry.Telemetry | telemetry.Silence,
     state: TrainState,
@@ -398,7 +345,7 @@ def _advance(
     return state
 
 
-def _calibrated(run: _Run, state: TrainState) -> TrainState:
+def _calibrated(run: _StageRun, state: TrainState) -> TrainState:
     """The state at the end of a stage with BatchNorm's statistics measured over further batches.
 
     Its running averages follow the last ten batches or so, and one outlier among them spoils a network for good.
@@ -412,13 +359,13 @@ def _calibrated(run: _Run, state: TrainState) -> TrainState:
     for number in range(total, total + count):
         batch = parallel.put_batch(next(batches), run.mesh)
         rng = jax.random.fold_in(run.keys.update, number)
-        share = jax.tree.map(lambda s: s / count, run.programs.calibrate(state.variables, batch, rng))
+        share = jax.tree.map(lambda s: s / count, run.programs.calibrate(state.averaged, batch, rng))
         mean = share if mean is None else jax.tree.map(jnp.add, mean, share)
     return state._replace(batch_stats={**state.batch_stats, **(mean or {})})
 
 
 def _report(
-    run: _Run,
+    run: _StageRun,
     saved: checkpoints.StageCheckpoints,
     tell: telemetry.Telemetry | telemetry.Silence,
     step: int,
@@ -440,7 +387,7 @@ def _report(
 
 
 def _save(
-    run: _Run, saved: checkpoints.StageCheckpoints, state: TrainState, step: int, *, wait: bool
+    run: _StageRun, saved: checkpoints.StageCheckpoints, state: TrainState, step: int, *, wait: bool
 ) -> None:
     if not parallel.all_finite(state):
         raise _diverged(
@@ -449,7 +396,7 @@ def _save(
     saved.save(step, state, wait=wait)
 
 
-def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: str) -> NonFinite:
+def _diverged(run: _StageRun, saved: checkpoints.StageCheckpoints, step: int, what: str) -> NonFinite:
     name, kept = run.stage.name, saved.latest
     images = ", ".join(run.stream.names_at(step - 1))
     good = (
@@ -464,13 +411,13 @@ def _diverged(run: _Run, saved: checkpoints.StageCheckpoints, step: int, what: s
     )
 
 
-def _stop_if_asked(run: _Run, saved: checkpoints.StageCheckpoints, state: TrainState, step: int) -> None:
+def _stop_if_asked(run: _StageRun, saved: checkpoints.StageCheckpoints, state: TrainState, step: int) -> None:
     if run.stop.came():
         _save(run, saved, state, step, wait=True)
         raise _interrupted(run, step)
 
 
-def _interrupted(run: _Run, step: int) -> Interrupted:
+def _interrupted(run: _StageRun, step: int) -> Interrupted:
     number = run.stop.signal or signal.SIGTERM
     name = signal.Signals(number).name
     return Interrupted(
@@ -480,7 +427,9 @@ def _interrupted(run: _Run, step: int) -> Interrupted:
     )
 
 
-def _evaluate(run: _Run, tell: telemetry.Telemetry | telemetry.Silence, state: TrainState, step: int) -> None:
+def _evaluate(
+    run: _StageRun, tell: telemetry.Telemetry | telemetry.Silence, state: TrainState, step: int
+) -> None:
     """Means over the test images, padding left out exactly, and a contact sheet of the first of them."""
     began = time.monotonic()
     sums: dict[str, float] = {}
@@ -491,7 +440,7 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry | telemetry.Silence, state: T
         if i == 0:
             _write_sheet(run, state, step, put, int(mask.sum()))
         rng = jax.random.fold_in(run.keys.evaluate, i)
-        values = jax.device_get(run.programs.evaluate(state.variables, put, rng))
+        values = jax.device_get(run.programs.evaluate(state.averaged, put, rng))
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(np.sum(value, where=mask, dtype=np.float64))
         images += int(mask.sum())
@@ -502,20 +451,20 @@ def _evaluate(run: _Run, tell: telemetry.Telemetry | telemetry.Silence, state: T
     tell.evaluation(step, images, means, time.monotonic() - began)
 
 
-def _keep_best(run: _Run, state: TrainState, step: int, means: dict[str, float]) -> None:
+def _keep_best(run: _StageRun, state: TrainState, step: int, means: dict[str, float]) -> None:
     """Keeps the variables if the first metric of `config.checkpoint.best` that the stage has is the lowest so far."""
     metric = next((name for name in run.best if name in means), None)
     if metric is not None:
-        checkpoints.keep_best(run.workdir, run.stage.name, step, metric, means[metric], state.variables)
+        checkpoints.keep_best(run.workdir, run.stage.name, step, metric, means[metric], state.averaged)
 
 
-def _write_sheet(run: _Run, state: TrainState, step: int, batch: Batch, images: int) -> None:
+def _write_sheet(run: _StageRun, state: TrainState, step: int, batch: Batch, images: int) -> None:
     rows = min(SHEET_ROWS, images)
     few = parallel.replicate(
         {name: parallel.whole(x, run.mesh)[:rows] for name, x in batch.items()}, run.mesh
     )
     columns = jax.device_get(
-        run.programs.pictures(state.variables, few, jax.random.fold_in(run.keys.evaluate, 0))
+        run.programs.pictures(state.averaged, few, jax.random.fold_in(run.keys.evaluate, 0))
     )
     if not hosts.is_first():
         return

@@ -26,26 +26,26 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import losses
-from colorize_jax.methods.base import Method, Samples, Stage
+from colorize_jax.methods.base import Method, Player, Samples, Stage
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
-from colorize_jax.methods.parts.updates import adam, init_state, loss_to_update
+from colorize_jax.methods.parts.updates import adam, init_state, play
 
 SIDE = 16
 
 
 def build(config):
     settings = config.stages.tint
-    optimizer = adam(config.optim, settings.lr, 100)
+    player = Player("tint", ("tint",), loss, adam(config.optim, settings.lr, 100))
     stage = Stage(
-        "tint", settings.epochs, settings.batch_size, partial(init, optimizer),
-        loss_to_update(loss, ("tint",), optimizer), measure, pictures,
+        "tint", settings.epochs, settings.batch_size, partial(init, player),
+        play((player,)), measure, pictures,
     )
     abstract = lambda: {"params": {"tint": {"ab": jax.ShapeDtypeStruct((2,), "float32")}}, "batch_stats": {}}
     return Method((stage,), abstract, sample, similarity=None, reconstruct=None, regress=None)
 
 
-def init(optimizer, rng, batch, variables):
-    return init_state({"tint": {"ab": jnp.zeros(2)}}, {}, ("tint",), optimizer)
+def init(player, rng, batch, variables):
+    return init_state({"tint": {"ab": jnp.zeros(2)}}, {}, (player,))
 
 
 def field(variables, count, side=SIDE):

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from colorize_jax import bundle
-from colorize_jax.train import checkpoints, handover, loop, parallel, sheet, telemetry
+from colorize_jax.train import checkpoints, handover, loop, parallel, sheet, stop, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -78,7 +78,7 @@ def fail():
 def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight):
     _, expected = straight
     config = toy.config(**{"checkpoint.every_steps": 100})
-    with pytest.raises(loop.Interrupted) as stopped:
+    with pytest.raises(stop.Interrupted) as stopped:
         run(tmp_path, config, data=stopping(after=2))
     assert stopped.value.signal == signal.SIGTERM
     with checkpoints.StageCheckpoints(tmp_path, "first", keep=2) as saved:
@@ -87,7 +87,7 @@ def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight)
 
 
 def test_a_second_ctrl_c_does_not_wait():
-    request = loop.StopRequest()
+    request = stop.StopRequest()
     request(signal.SIGINT, None)
     with pytest.raises(KeyboardInterrupt):
         request(signal.SIGINT, None)
@@ -215,7 +215,7 @@ def test_an_evaluation_that_was_cut_off_is_done_when_resuming(tmp_path):
         return plain.evaluation(size, count)
 
     data = plain._replace(evaluation=evaluation)
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(stop.Interrupted):
         run(tmp_path, data=data)
     assert not lines(tmp_path, "evaluation")
     run(tmp_path, data=data)
@@ -277,7 +277,7 @@ def test_what_does_not_shape_the_result_may_change(tmp_path, straight):
     config = toy.config(
         **{"log.every_steps": 5, "checkpoint.keep": 1, "data.dir": "elsewhere", "data.threads": 1}
     )
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(stop.Interrupted):
         run(tmp_path, data=stopping(after=6))
     assert same_bits(run(tmp_path, config), straight[1])
     assert json.loads((tmp_path / "config.json").read_text())["data"]["dir"] == "elsewhere"
@@ -386,7 +386,7 @@ def read(checkpoint):
 @orbax_leaves_futures
 @pytest.mark.parametrize("damage", [cut_short, flip_a_bit])
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, straight, caplog, damage):
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(stop.Interrupted):
         run(tmp_path, data=stopping(after=6))
     folder = tmp_path / "checkpoints" / "first"
     newest = max(folder.iterdir(), key=lambda path: int(path.name))
@@ -398,7 +398,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(tmp_path, 
 
 @orbax_leaves_futures
 def test_no_readable_checkpoint_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(stop.Interrupted):
         run(tmp_path, data=stopping(after=6))
     config = toy.config()
     method = toy.method(config)

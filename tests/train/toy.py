@@ -19,7 +19,7 @@ import ml_collections
 import numpy as np
 
 from colorize_jax.methods.base import Method, Stage, TrainState
-from colorize_jax.train import hosts, loop
+from colorize_jax.train import hosts, loop, stop
 
 SIDE = 4
 
@@ -51,7 +51,8 @@ def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
         params = {name: drawn, **before["params"]}
         stats = {name: {"mean": jnp.zeros(1)}, **before["batch_stats"]}
         momentum = jax.tree.map(jnp.zeros_like, params[name])
-        return TrainState(jnp.zeros((), jnp.int32), params, stats, (momentum, ()))
+        opt_state = {name: momentum, "extra": {"averages": {}}}
+        return TrainState(jnp.zeros((), jnp.int32), params, stats, opt_state)
 
     def loss(own: Any, batch: Any, rng: Any) -> Any:
         light = batch["lightness"] + 0.01 * jax.random.normal(rng, batch["lightness"].shape)
@@ -60,12 +61,13 @@ def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
     def update(state: TrainState, batch: Any, rng: Any) -> tuple[TrainState, dict[str, Any]]:
         own = state.params[name]
         value, gradient = jax.value_and_grad(loss)(own, batch, rng)
-        momentum = jax.tree.map(lambda m, g: 0.9 * m + g, state.opt_state[0], gradient)
+        momentum = jax.tree.map(lambda m, g: 0.9 * m + g, state.opt_state[name], gradient)
         own = jax.tree.map(lambda p, m: p - lr * m, own, momentum)
         mean = 0.9 * state.batch_stats[name]["mean"] + 0.1 * batch["lightness"].mean((0, 1, 2))
         params = {**state.params, name: own}
         stats = {**state.batch_stats, name: {"mean": mean}}
-        return TrainState(state.step + 1, params, stats, (momentum, ())), {"loss": value, "mean": mean[0]}
+        opt_state = {**state.opt_state, name: momentum}
+        return TrainState(state.step + 1, params, stats, opt_state), {"loss": value, "mean": mean[0]}
 
     def answer(variables: Any, batch: Any) -> Any:
         own = variables["params"][name]
@@ -144,7 +146,7 @@ def main() -> int:
         hosts.connect(sys.argv[4], int(sys.argv[5]), int(sys.argv[6]), leave_s=10)
     try:
         loop.train(settings, method(settings), data(sleep=sleep), workdir)
-    except loop.Interrupted as interrupted:
+    except stop.Interrupted as interrupted:
         print(interrupted)
         return 75
     return 0

@@ -33,8 +33,8 @@ import jax.numpy as jnp
 from colorize_jax import color, gcrf
 from colorize_jax.control import settle
 from colorize_jax.control.calibrate import calibrated
-from colorize_jax.methods.base import Batch, SpreadPrior, Stage, Variables
-from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply
+from colorize_jax.methods.base import Batch, LossResult, SpreadPrior, Stage, Variables
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models import features as feature_models
@@ -295,7 +295,7 @@ def reveal(
 
 def spread_loss(
     networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, side: int, beta: float
-) -> Learned:
+) -> LossResult:
     """Mean over the photos of log ‖x − truth‖² / P, from a random number of reveals each."""
     places, number = jax.random.split(rng)
     true = resize_field(batch["ab"], side)
@@ -307,7 +307,7 @@ def spread_loss(
 
 def fine_loss(
     networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, beta: float
-) -> Learned:
+) -> LossResult:
     """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
     places, number = jax.random.split(rng)
     counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
@@ -380,7 +380,7 @@ def correct_loss(
     turn: float,
     draws: int,
     together: bool = False,
-) -> Learned:
+) -> LossResult:
     """Mean over the photos and `draws` of their reveals of the log of the squared sRGB error, at full resolution.
 
     The solves get a gradient where all is trained `together`. The metric `gain` is what the network's field is ahead of
@@ -418,7 +418,7 @@ def _corrects(together: bool) -> tuple[str, ...]:
     return ("spread", "refine", "correct") if together else ("correct",)
 
 
-def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> Learned:
+def _learned(params: dict[str, Any], field: Array, true: Array, confidence: Array, stats: Any) -> LossResult:
     error = jnp.square(field - true.reshape(field.shape)).mean(axis=(1, 2))
     gains = {
         name.removeprefix("log_"): jnp.exp(value)
@@ -498,13 +498,15 @@ def spread_networks(config: Any) -> Networks:
     return found
 
 
-def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, side: int) -> Inputs:
+def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, side: int) -> ExampleInputs:
     """What they take: `gray` are f1-f4 of one image."""
     if "spread" not in networks:
         return {}
     features = jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
     one = {name: jnp.zeros_like(value[:1]) for name, value in batch.items() if name.startswith("lightness")}
-    found: Inputs = {"spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))}
+    found: ExampleInputs = {
+        "spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))
+    }
     spread, correct = networks["spread"], networks.get("correct")
     if "refine" in networks and isinstance(spread, SpreadNetwork):
         embeddings = jnp.zeros((1, side, side, embedding_size(spread.width)))
@@ -544,11 +546,11 @@ def corrector(networks: Networks) -> Callable[..., Array] | None:
     return partial(correct, networks) if "correct" in networks else None
 
 
-def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -> list[Stage]:
+def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInputs]) -> list[Stage]:
     """The stages of the networks that the config asks for."""
 
     def stage(
-        name: str, trained: tuple[str, ...], loss: Callable[..., Learned], fields: Fields, **size: int
+        name: str, trained: tuple[str, ...], loss: Callable[..., LossResult], fields: Fields, **size: int
     ) -> Stage:
         fixed = {"beta": config.gcrf.beta_test, **size}
         own = partial(fields, networks, **fixed)

@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from colorize_jax import losses
-from colorize_jax.methods.base import Batch, Stage, Variables
-from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply
+from colorize_jax.methods.base import Batch, LossResult, Stage, Variables
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.layers import resize_field
@@ -25,7 +25,9 @@ def regressor(config: Any, networks: Networks) -> Callable[..., Array] | None:
     return partial(regress, networks) if config.features.network == "small" else None
 
 
-def features_loss(networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array) -> Learned:
+def features_loss(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array
+) -> LossResult:
     """Colour regression from the gray image, absolute error at 28x28."""
     (_, colors), stats = apply(networks, variables, "features", batch["lightness"], train=True)
     error = losses.absolute_error(colors, resize_field(batch["ab"], colors.shape[-2])).mean()
@@ -45,7 +47,7 @@ def picture_features(networks: Networks, variables: Variables, batch: Batch, rng
     return {**gray_and_truth(batch), "regressed": answer}
 
 
-def stages(config: Any, networks: Networks, inputs: Callable[[Batch], Inputs]) -> list[Stage]:
+def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInputs]) -> list[Stage]:
     """The stage `features`; none with VGG-16, which is trained already."""
     if config.features.network != "small":
         return []

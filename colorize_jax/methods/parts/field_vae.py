@@ -14,8 +14,8 @@ import numpy as np
 
 from colorize_jax import losses
 from colorize_jax.data import color_statistics
-from colorize_jax.methods.base import STATISTICS, Batch, Stage, Variables
-from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply, mixture_inputs
+from colorize_jax.methods.base import STATISTICS, Batch, LossResult, Stage, Variables
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply, mixture_inputs
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.field_vae import FieldDecoder, GrayEncoder
@@ -68,7 +68,7 @@ def replicate(code: Float[Array, "B Z"]) -> Float[Array, "B 4 4 Z"]:
     return jnp.broadcast_to(code[:, None, None, :], (len(code), 4, 4, code.shape[-1]))
 
 
-def example_inputs(vae: FieldVae, config: Any, batch: Batch) -> Inputs:
+def example_inputs(vae: FieldVae, config: Any, batch: Batch) -> ExampleInputs:
     """Zeros of the shape that each network takes, for one image."""
     side = batch["lightness"].shape[1]
     maps = None
@@ -160,7 +160,7 @@ def vae_loss(
     weights: dict[str, float],
     kl_weight: float,
     bins: str,
-) -> Learned:
+) -> LossResult:
     """Eq. (4) of Deshpande et al. 2017 and `kl_weight` times the KL divergence, per value of the field.
 
     The paper's norms are sums over the field. All is divided by the number of its values, which moves no minimum and

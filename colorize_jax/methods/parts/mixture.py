@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import losses
-from colorize_jax.methods.base import Batch, Samples, Stage, Variables
-from colorize_jax.methods.parts.networks import Inputs, Learned, Networks, apply
+from colorize_jax.methods.base import Batch, LossResult, Samples, Stage, Variables
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models import features as feature_models
@@ -113,7 +113,7 @@ def mdn_loss(
     sigma: float,
     relaxation: float,
     sampled_code: bool,
-) -> Learned:
+) -> LossResult:
     """Eq. (9) for the code of the true colours under the frozen encoder.
 
     The paper draws z ~ q(z | x, g), here `sampled_code`. The dimensions that the KL term switched off are then pure
@@ -173,7 +173,12 @@ def judged(config: Any, sample: Sample) -> dict[str, Callable[..., dict[str, Arr
 
 
 def stage(
-    config: Any, networks: Networks, inputs: Callable[[Batch], Inputs], *, encode: Encode, sample: Sample
+    config: Any,
+    networks: Networks,
+    inputs: Callable[[Batch], ExampleInputs],
+    *,
+    encode: Encode,
+    sample: Sample,
 ) -> Stage:
     """The stage `mdn`, for a method that encodes colours with `encode` and draws versions with `sample`."""
     return build_stage(

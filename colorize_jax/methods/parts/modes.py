@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import losses
-from colorize_jax.methods.base import Batch, Stage, Variables
+from colorize_jax.methods.base import Batch, LossResult, Stage, Variables
 from colorize_jax.methods.parts import mixture
-from colorize_jax.methods.parts.networks import Inputs, Learned, Networks
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.layers import resize_field
 from colorize_jax.shapes import Array, Float
@@ -42,7 +42,7 @@ def modes_loss(
     scale: float,
     relaxation: float,
     chroma_power: float = 0.0,
-) -> Learned:
+) -> LossResult:
     """The loss above; `scale` is s, network units, `relaxation` is ε."""
     drop, draw = jax.random.split(rng)
     (log_weights, means), stats = mixture.predict(networks, variables, batch, train=True, rng=drop)
@@ -75,7 +75,7 @@ def modes_loss(
 def stages(
     config: Any,
     networks: Networks,
-    inputs: Callable[[Batch], Inputs],
+    inputs: Callable[[Batch], ExampleInputs],
     *,
     decoder: tuple[str, ...],
     decode: Decode,

@@ -15,11 +15,8 @@ from colorize_jax.shapes import Array
 Networks = dict[str, nn.Module]
 """By the name under which the parameters are kept."""
 
-Inputs = dict[str, tuple[Any, ...]]
+ExampleInputs = dict[str, tuple[Any, ...]]
 """Zeros of the shape that each network takes, for one image."""
-
-Learned = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
-"""A loss, and (new batch statistics by network, metrics)."""
 
 VARIANCE_FLOOR = 0.01
 """Of BatchNorm at inference, as a share of a layer's mean variance; see `with_floor`."""
@@ -57,7 +54,7 @@ def with_floor(statistics: Any) -> Any:
     return jax.tree_util.tree_map_with_path(floored, statistics)
 
 
-def init_networks(rng: Array, networks: Networks, inputs: Inputs, names: tuple[str, ...]) -> Variables:
+def init_networks(rng: Array, networks: Networks, inputs: ExampleInputs, names: tuple[str, ...]) -> Variables:
     """Fresh variables of the networks in `names`."""
     variables: Variables = {"params": {}, "batch_stats": {}}
     for name, key in zip(names, jax.random.split(rng, len(names)), strict=True):
@@ -74,7 +71,7 @@ def example_batch(config: Any) -> Batch:
     return batch | ({"lightness_large": jnp.zeros((1, large, large, 1))} if large else {})
 
 
-def abstract(networks: Networks, inputs: Inputs, names: tuple[str, ...]) -> Variables:
+def abstract(networks: Networks, inputs: ExampleInputs, names: tuple[str, ...]) -> Variables:
     """Shapes and types of the variables of the networks in `names`."""
     return jax.eval_shape(lambda rng: init_networks(rng, networks, inputs, names), jax.random.key(0))
 
@@ -96,7 +93,7 @@ def mixture_networks(config: Any) -> Networks:
     }
 
 
-def mixture_inputs(networks: Networks, batch: Batch) -> Inputs:
+def mixture_inputs(networks: Networks, batch: Batch) -> ExampleInputs:
     """What `mixture_networks` take."""
     return {
         "features": (jnp.zeros_like(feature_models.source(networks["features"], batch)[:1]),),

@@ -1,11 +1,11 @@
-"""A stage from a loss: its networks are drawn where they are not there yet, and trained by Adam."""
+"""A stage from its players: their networks are drawn where they are not there yet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from colorize_jax.methods.base import Batch, Stage, TrainState, Variables
-from colorize_jax.methods.parts.networks import Inputs, Networks, init_networks
-from colorize_jax.methods.parts.updates import Loss, adam, init_state, loss_to_calibrate, loss_to_update
+from colorize_jax.methods.base import Batch, Loss, Optimizer, Player, Stage, TrainState, Variables
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, init_networks
+from colorize_jax.methods.parts.updates import adam, calibration, init_state, play
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.shapes import Array
 
@@ -14,26 +14,56 @@ def build_stage(
     config: Any,
     name: str,
     networks: Networks,
-    inputs: Callable[[Batch], Inputs],
+    inputs: Callable[[Batch], ExampleInputs],
     *,
     trained: tuple[str, ...],
     loss: Loss,
     evaluate: Callable[..., dict[str, Array]],
     pictures: Callable[..., dict[str, Array]],
 ) -> Stage:
-    """The stage `name`, with the epochs, batch size and rate of `config.stages[name]`.
+    """`build_stage_of` one player: Adam minimises `loss` for the networks named in `trained`."""
+    player = Player(name, trained, loss, stage_adam(config, name))
+    return build_stage_of(
+        config, name, networks, inputs, players=(player,), evaluate=evaluate, pictures=pictures
+    )
+
+
+def stage_adam(config: Any, name: str, *, lr: float | None = None, repeats: int = 1) -> Optimizer:
+    """Adam as `config.optim` has it, over the length of the stage `name`; see `updates.adam`.
+
+    Args:
+      config: whole.
+      name: of the stage.
+      lr: the highest rate; by default the stage's own.
+      repeats: the player's, who makes as many updates a step.
+    """
+    settings = config.stages[name]
+    steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
+    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps)
+
+
+def build_stage_of(
+    config: Any,
+    name: str,
+    networks: Networks,
+    inputs: Callable[[Batch], ExampleInputs],
+    *,
+    players: Sequence[Player],
+    evaluate: Callable[..., dict[str, Array]],
+    pictures: Callable[..., dict[str, Array]],
+) -> Stage:
+    """The stage `name` of several players, with the epochs and batch size of `config.stages[name]`.
 
     Args:
       config: whole; its `optim` is read, too.
       name: of the stage. The weights of VGG-16, where it is the feature network, are loaded from 'mdn' on.
       networks: all of the method.
       inputs: what each network takes for a batch.
-      trained: names of the networks that the stage changes.
-      loss, evaluate, pictures: see `updates.Loss` and `Stage`.
+      players: in the order of their turns. What they train is drawn where no stage before has trained it.
+      evaluate, pictures: see `Stage`.
     """
     settings = config.stages[name]
-    total_steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
-    optimizer = adam(config.optim, settings.lr, total_steps)
+    trained = tuple(dict.fromkeys(network for player in players for network in player.trained))
     pretrained = name in ("mdn", "spread_coarse", "spread") and config.features.network == "vgg16"
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
@@ -43,19 +73,17 @@ def build_stage(
         if pretrained:
             new["params"]["features"] = load_vgg16()
         params = {**before["params"], **new["params"]}
-        return init_state(params, {**before["batch_stats"], **new["batch_stats"]}, trained, optimizer)
+        return init_state(params, {**before["batch_stats"], **new["batch_stats"]}, players)
 
     return Stage(
         name=name,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         init=init,
-        update=loss_to_update(
-            loss, trained, optimizer, accumulate=config.optim.accumulate, remat=config.optim.remat
-        ),
+        update=play(players, accumulate=config.optim.accumulate, remat=config.optim.remat),
         evaluate=evaluate,
         pictures=pictures,
-        calibrate=loss_to_calibrate(loss, trained),
+        calibrate=calibration(players),
         calibration_batches=settings.get("calibration_batches", config.optim.calibration_batches),
         accumulate=config.optim.accumulate,
     )

@@ -1,24 +1,25 @@
-"""From a loss to the `update` of a stage: gradients for the trained parameters only, one optimiser."""
+"""The `update` of a stage: players take their turns, each with a loss, the networks that it trains and an optimiser."""
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.methods.base import Batch, TrainState, Variables
+from colorize_jax.methods.base import Batch, Optimizer, Player, TrainState, Variables
 from colorize_jax.models.layers import MOMENTUM
 from colorize_jax.shapes import Array
 
 if TYPE_CHECKING:
     import optax
 
-Optimizer = Callable[[], "optax.GradientTransformation"]
-"""Built when it is first used: colorizing a photo builds the method, too, and has no optax installed."""
+Update = Callable[[TrainState, Batch, Array], tuple[TrainState, dict[str, Array]]]
+"""`(state, batch, rng) -> (state, metrics)`."""
 
-Loss = Callable[[Variables, Batch, Array, Array], tuple[Array, tuple[dict[str, Any], dict[str, Array]]]]
-"""`(variables, batch, rng, step) -> (loss, (new batch statistics by network, metrics))`."""
+Gradients = Callable[[TrainState, Batch, Array], tuple[Any, dict[str, Any]]]
+"""`(state, batch, rng) -> ((loss, (batch statistics, metrics)), gradients of the trained weights)`."""
 
 
 def adam(optim: Any, learning_rate: float, total_steps: int) -> Optimizer:
@@ -40,55 +41,141 @@ def adam(optim: Any, learning_rate: float, total_steps: int) -> Optimizer:
     return build
 
 
-def init_state(
-    params: dict[str, Any],
-    batch_stats: dict[str, Any],
-    trained: tuple[str, ...],
-    optimizer: Optimizer,
-) -> TrainState:
-    """State at step 0 of a stage that trains the networks named in `trained`."""
-    opt_state = optimizer().init({name: params[name] for name in trained})
-    return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, opt_state)
+def init_state(params: dict[str, Any], batch_stats: dict[str, Any], players: Sequence[Player]) -> TrainState:
+    """State at step 0 of a stage of these players."""
+    opt_state = {player.name: player.optimizer().init(_own(player, params)) for player in players}
+    averages = {name: params[name] for player in players if player.ema is not None for name in player.trained}
+    # Copies: the whole state is donated to an update, and no buffer may be donated twice.
+    extra = {"averages": jax.tree.map(jnp.copy, averages)}
+    return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, {**opt_state, "extra": extra})
 
 
-def loss_to_update(
-    loss: Loss, trained: tuple[str, ...], optimizer: Optimizer, *, accumulate: int = 1, remat: bool = False
-) -> Callable[[TrainState, Batch, Array], tuple[TrainState, dict[str, Array]]]:
-    """A stage's `update`: one step on `loss` for the networks named in `trained`; the others are left alone.
+def play(players: Sequence[Player], *, accumulate: int = 1, remat: bool = False) -> Update:
+    """A stage's `update`: the players take their turns, each on the state that the one before left.
+
+    Metrics are those of each player's last turn, with its name and '_' before them where there are several; `loss` is
+    then the sum of their losses, which is finite only if all are.
 
     Args:
-      loss: see `Loss`.
-      trained: names of networks.
-      optimizer: of them.
-      accumulate: the gradient is the mean over as many equal parts of the batch, taken one after another, each with
-        a key of its own; BatchNorm sees a part at a time.
+      players: in the order of their turns. A single one that does not repeat gets the step's key itself, every turn of
+        several a key split from it.
+      accumulate: a gradient is the mean over as many equal parts of the batch, taken one after another, each with a key
+        of its own; BatchNorm sees a part at a time.
       remat: keep only what is dear (`_dear`) for the backward pass, and compute the rest again.
+
+    Raises:
+      ValueError: no players, two of one name or one named 'extra', or a number out of its range.
     """
-
-    def gradients(state: TrainState, batch: Batch, rng: Array) -> Any:
-        """((loss, (batch statistics, metrics)), gradients of the trained parameters)."""
-
-        def trained_loss(part: dict[str, Any]) -> Any:
-            variables = {"params": {**state.params, **part}, "batch_stats": state.batch_stats}
-            return loss(variables, batch, rng, state.step)
-
-        kept = jax.checkpoint(trained_loss, policy=_dear) if remat else trained_loss
-        return jax.value_and_grad(kept, has_aux=True)({name: state.params[name] for name in trained})
+    _check(players)
+    turns = [_turn(player, _gradients(player, accumulate, remat)) for player in players]
 
     def update(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
-        import optax
-
-        if accumulate == 1:
-            (value, (stats, metrics)), mean = gradients(state, batch, rng)
-        else:
-            (value, (stats, metrics)), mean = _accumulated(gradients, accumulate, state, batch, rng)
-        part = {name: state.params[name] for name in trained}
-        changes, opt_state = optimizer().update(mean, state.opt_state, part)
-        params = {**state.params, **optax.apply_updates(part, changes)}
-        metrics = {"loss": value, "gradient_norm": optax.tree.norm(mean), **metrics}
-        return TrainState(state.step + 1, params, {**state.batch_stats, **stats}, opt_state), metrics
+        told = {}
+        for player, turn, keys in zip(players, turns, _keys(players, rng), strict=True):
+            state, told[player.name] = _repeated(turn, state, batch, keys)
+        return state._replace(step=state.step + 1), _metrics(told)
 
     return update
+
+
+def _check(players: Sequence[Player]) -> None:
+    """Raises ValueError unless the players can play together."""
+    names = [player.name for player in players]
+    if not names or len(set(names)) < len(names) or "extra" in names:
+        raise ValueError(
+            f"players are named {names}; give at least one, each a name of its own, none 'extra'"
+        )
+    averaged = [network for player in players if player.ema is not None for network in player.trained]
+    if len(set(averaged)) < len(averaged):
+        raise ValueError(f"players average the networks {averaged}; a network can have one average, not two")
+    for player in players:
+        _check_player(player)
+
+
+def _check_player(player: Player) -> None:
+    if player.repeats < 1:
+        raise ValueError(f"player {player.name!r} has repeats {player.repeats}; give 1 or more")
+    if player.clip is not None and not player.clip > 0:
+        raise ValueError(f"player {player.name!r} has clip {player.clip}; give a bound above 0, or None")
+    if player.ema is not None and not 0 <= player.ema < 1:
+        raise ValueError(f"player {player.name!r} has ema {player.ema}; give a decay in [0, 1), or None")
+
+
+def _own(player: Player, params: dict[str, Any]) -> dict[str, Any]:
+    """The weights that the player changes."""
+    return {name: params[name] for name in player.trained}
+
+
+def _keys(players: Sequence[Player], rng: Array) -> list[Array]:
+    """A key for each turn of each player, (repeats,) each."""
+    ends = list(itertools.accumulate(player.repeats for player in players))
+    keys = rng[None] if ends[-1] == 1 else jax.random.split(rng, ends[-1])
+    return [keys[end - player.repeats : end] for player, end in zip(players, ends, strict=True)]
+
+
+def _repeated(
+    turn: Update, state: TrainState, batch: Batch, keys: Array
+) -> tuple[TrainState, dict[str, Array]]:
+    """One turn after another, a key each; the metrics of the last."""
+    if len(keys) == 1:
+        return turn(state, batch, keys[0])
+    state, metrics = jax.lax.scan(lambda state, key: turn(state, batch, key), state, keys)
+    return state, jax.tree.map(lambda x: x[-1], metrics)
+
+
+def _metrics(told: dict[str, dict[str, Array]]) -> dict[str, Array]:
+    """Of a step, from {player: metrics of its last turn}."""
+    if len(told) == 1:
+        return next(iter(told.values()))
+    named = {f"{player}_{name}": value for player, own in told.items() for name, value in own.items()}
+    return {"loss": sum((own["loss"] for own in told.values()), jnp.zeros(())), **named}
+
+
+def _turn(player: Player, gradients: Gradients) -> Update:
+    """One turn of the player; the step is not counted."""
+
+    def turn(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
+        import optax
+
+        (value, (stats, metrics)), mean = gradients(state, batch, rng)
+        before = _own(player, state.params)
+        changes, own = player.optimizer().update(mean, state.opt_state[player.name], before)
+        after = optax.apply_updates(before, changes)
+        if (bound := player.clip) is not None:
+            after = jax.tree.map(lambda x: jnp.clip(x, -bound, bound), after)
+        opt_state = {
+            **state.opt_state,
+            player.name: own,
+            "extra": _averaged(player, state.opt_state["extra"], after),
+        }
+        told = {"loss": value, "gradient_norm": optax.tree.norm(mean), **metrics}
+        params, batch_stats = {**state.params, **after}, {**state.batch_stats, **stats}
+        return TrainState(state.step, params, batch_stats, opt_state), told
+
+    return turn
+
+
+def _averaged(player: Player, extra: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """`opt_state['extra']` after a turn that left the player's networks with the weights `params`."""
+    if (decay := player.ema) is None:
+        return extra
+    averages = extra["averages"]
+    moved = jax.tree.map(lambda mean, x: mean + (1 - decay) * (x - mean), _own(player, averages), params)
+    return {**extra, "averages": {**averages, **moved}}
+
+
+def _gradients(player: Player, accumulate: int, remat: bool) -> Gradients:
+    """The player's loss and its gradients on a batch."""
+
+    def gradients(state: TrainState, batch: Batch, rng: Array) -> Any:
+        def trained_loss(part: dict[str, Any]) -> Any:
+            variables = {"params": {**state.params, **part}, "batch_stats": state.batch_stats}
+            return player.loss(variables, batch, rng, state.step)
+
+        kept = jax.checkpoint(trained_loss, policy=_dear) if remat else trained_loss
+        return jax.value_and_grad(kept, has_aux=True)(_own(player, state.params))
+
+    return gradients if accumulate == 1 else functools.partial(_accumulated, gradients, accumulate)
 
 
 def _dear(primitive: Any, *_: Any, **__: Any) -> bool:
@@ -96,9 +183,7 @@ def _dear(primitive: Any, *_: Any, **__: Any) -> bool:
     return primitive.name in ("dot_general", "conv_general_dilated", "cholesky", "triangular_solve")
 
 
-def _accumulated(
-    gradients: Callable[..., Any], parts: int, state: TrainState, batch: Batch, rng: Array
-) -> Any:
+def _accumulated(gradients: Gradients, parts: int, state: TrainState, batch: Batch, rng: Array) -> Any:
     """What `gradients` gives for the whole batch, as means over its parts; the statistics run on through them.
 
     Part j has the rows j, j + parts, ...: every device has as many of them in each part, and none moves.
@@ -119,16 +204,21 @@ def _accumulated(
     return (value, (stats, metrics)), mean
 
 
-def loss_to_calibrate(
-    loss: Loss, trained: tuple[str, ...]
-) -> Callable[[Variables, Batch, Array], dict[str, Any]]:
-    """A stage's `calibrate`: what BatchNorm measures on one batch, of the networks named in `trained`."""
+def calibration(players: Sequence[Player]) -> Callable[[Variables, Batch, Array], dict[str, Any]]:
+    """A stage's `calibrate`: what BatchNorm measures on one batch, of the networks that each player trains."""
 
     def calibrate(variables: Variables, batch: Batch, rng: Array) -> dict[str, Any]:
-        # From running statistics of zero, a step leaves (1 - MOMENTUM) times the batch's own.
-        blank = {name: jax.tree.map(jnp.zeros_like, variables["batch_stats"][name]) for name in trained}
-        blanked = {**variables, "batch_stats": {**variables["batch_stats"], **blank}}
-        _, (stats, _) = loss(blanked, batch, rng, jnp.zeros((), jnp.int32))
-        return jax.tree.map(lambda running: running / (1 - MOMENTUM), stats)
+        keys = [rng] if len(players) == 1 else jax.random.split(rng, len(players))
+        found = [_measured(player, variables, batch, key) for player, key in zip(players, keys, strict=True)]
+        return {name: stats for own in found for name, stats in own.items()}
 
     return calibrate
+
+
+def _measured(player: Player, variables: Variables, batch: Batch, rng: Array) -> dict[str, Any]:
+    """BatchNorm's statistics of the batch, by network."""
+    # From running statistics of zero, a step leaves (1 - MOMENTUM) times the batch's own.
+    blank = {name: jax.tree.map(jnp.zeros_like, variables["batch_stats"][name]) for name in player.trained}
+    blanked = {**variables, "batch_stats": {**variables["batch_stats"], **blank}}
+    _, (stats, _) = player.loss(blanked, batch, rng, jnp.zeros((), jnp.int32))
+    return {name: jax.tree.map(lambda x: x / (1 - MOMENTUM), stats[name]) for name in blank if name in stats}
