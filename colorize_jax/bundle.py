@@ -21,6 +21,7 @@ import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from colorize_jax import config as configs
+from colorize_jax import files
 
 WEIGHTS = Path(__file__).parent / "weights"
 FILES = ("weights.npz", "config.json", "provenance.json", "scores.json")
@@ -75,17 +76,10 @@ def save_bundle(
             f"variables are not finite, or beyond 65504, in {_listed(bad)}; such a model is not saved."
         )
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    with _replacing(target / "weights.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    texts = {
-        "config.json": configs.to_json(config),
-        "provenance.json": json.dumps(dict(provenance), indent=1),
-        "scores.json": json.dumps(dict(scores or {}), indent=1),
-    }
-    for name, text in texts.items():
-        with _replacing(target / name) as path:
-            path.write_text(text + "\n", encoding="utf-8")
+    files.write_arrays(target / "weights.npz", arrays, compressed=True, overwrite=True)
+    files.write_text(target / "config.json", configs.to_json(config) + "\n", overwrite=True)
+    files.write_json(target / "provenance.json", dict(provenance), overwrite=True)
+    files.write_json(target / "scores.json", dict(scores or {}), overwrite=True)
 
 
 def load_bundle(name_or_folder: str | os.PathLike, expected: Tree | None = None) -> Bundle:
@@ -185,8 +179,7 @@ def _compact(value: Any) -> np.ndarray:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key].astype(np.float32) for key in archive.files}
+        return {key: value.astype(np.float32) for key, value in files.read_arrays(path).items()}
     except (
         Exception
     ) as error:  # a damaged zip raises BadZipFile, EOFError, ValueError, KeyError, zlib.error, ...
@@ -201,22 +194,6 @@ def _json_text(path: Path) -> str:
         return text
     except ValueError as error:
         raise ValueError(f"{path}: damaged ({error}); fetch it again.") from error
-
-
-class _replacing:
-    """A temporary path beside `target`, renamed to it at the end, or removed after an error."""
-
-    def __init__(self, target: Path):
-        self._target, self._path = target, target.with_name(f".{target.name}.{os.getpid()}.tmp")
-
-    def __enter__(self) -> Path:
-        return self._path
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
-            os.replace(self._path, self._target)
-        else:
-            self._path.unlink(missing_ok=True)
 
 
 def _listed(keys: Iterable[str]) -> str:

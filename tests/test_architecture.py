@@ -13,8 +13,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "colorize_jax"
 # From the ground up. A module may import its own layer and those before it.
 LAYERS = [
-    {"shapes", "color", "config"},
-    {"photos", "gcrf", "classical", "data"},
+    {"shapes", "color", "config", "files"},
+    {"photos"},
+    {"gcrf", "classical", "data"},
     {"control", "losses", "models"},
     {"methods"},
     {"train", "bundle"},
@@ -60,6 +61,20 @@ def test_colorizing_loads_nothing_heavy():
     code = f"import sys, colorize_jax.inference.colorizer; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def modules(path: Path) -> set[str]:
+    """Top-level names that a file imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_module_is_for_one_system_alone(path):
+    missing = {"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios", "msvcrt", "winreg"}
+    assert not modules(path) & missing, f"{path.name} cannot be imported on every system"
 
 
 def test_orbax_is_imported_in_one_file():

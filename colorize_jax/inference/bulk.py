@@ -11,7 +11,6 @@ dies takes no other with it.
 
 import json
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
+from colorize_jax import files
 from colorize_jax.inference import batch
 from colorize_jax.inference.colorizer import Colorizer, Versions, network_input, render
 from colorize_jax.inference.ledger import Ledger, hash64
@@ -248,7 +248,7 @@ class _Run:
         if not np.isfinite(versions.field).all():
             raise PhotoError(f"{work.photo}: the model's colours are not finite")
         if self._ledger.was_interrupted(work.name):
-            _remove_leftovers(self._paths(work))
+            files.remove_leftovers(self._paths(work))
         if photo is None:
             photo = read_photo(work.photo)
         options = self._options(work)
@@ -312,14 +312,3 @@ def _is_there(path: Path) -> bool:
         return path.stat().st_size > 0
     except FileNotFoundError:
         return False
-
-
-def _remove_leftovers(paths: list[Path]) -> None:
-    """Removes the temporary files that a killed process left for these (see `photo.write_pictures`)."""
-    stems = "|".join(re.escape(path.stem) for path in paths)
-    temporary = re.compile(rf"\.(?:{stems})\.\d+\.tmp\.\w+")
-    if paths[0].parent.is_dir():
-        with os.scandir(paths[0].parent) as entries:
-            leftovers = [Path(entry.path) for entry in entries if temporary.fullmatch(entry.name)]
-        for path in leftovers:
-            path.unlink(missing_ok=True)

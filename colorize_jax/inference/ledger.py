@@ -10,7 +10,7 @@ Lines are only ever added. A line cut short by a kill is the last one of its fil
 | `{"failed": name, "error": text}` | none of them is |
 """
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt64
+
+from colorize_jax import files
 
 
 def hash64(name: str) -> int:
@@ -38,29 +41,22 @@ class Ledger:
         Raises:
           ValueError: another process has this part, a ledger is damaged, or was begun with other settings.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"ledger-{process:04d}-of-{processes:04d}.jsonl"
-        self._file = self.path.open("ab")
-        try:
-            self._lock()
-            self._interrupted: set[str] = set()
-            done = array("Q")
-            for path in sorted(folder.glob("ledger-*.jsonl")):
-                whole = self._read(path, settings, done)
-                if path == self.path:
-                    os.truncate(path, whole)  # a line that was cut short must not swallow the next one
-            self._done = np.sort(np.frombuffer(done, np.uint64))
+        self._interrupted: set[str] = set()
+        taken = f"{self.path} belongs to a process that is running; give each its own --process_id"
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(files.locked(self.path.with_suffix(".lock"), taken))
+            self._file = opened.enter_context(self.path.open("ab"))
+            self._done = self._read_all(folder, settings)
             self._write({"run": settings})
-        except BaseException:
-            self._file.close()
-            raise
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> "Ledger":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._sync()
-        self._file.close()
+        self._opened.close()
 
     def is_done(self, name: str) -> bool:
         """Whether an earlier run has finished this photo."""
@@ -85,20 +81,21 @@ class Ledger:
         """The photo has no files; the next run tries it again."""
         self._write({"failed": name, "error": error})
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{self.path} belongs to a process that is running; give each its own --process_id"
-            ) from None
-
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
 
     def _sync(self) -> None:
         os.fsync(self._file.fileno())
+
+    def _read_all(self, folder: Path, settings: dict[str, Any]) -> UInt64[np.ndarray, " D"]:
+        """The hashes of all photos that are done, sorted."""
+        done = array("Q")
+        for path in sorted(folder.glob("ledger-*.jsonl")):
+            whole = self._read(path, settings, done)
+            if path == self.path:
+                os.truncate(path, whole)  # a line that was cut short must not swallow the next one
+        return np.sort(np.frombuffer(done, np.uint64))
 
     def _read(self, path: Path, settings: dict[str, Any], done: array) -> int:
         """Takes in the whole lines of a ledger, and returns the bytes that they are."""

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image, ImageCms, ImageOps
 
-from colorize_jax import color
+from colorize_jax import color, files
 
 MAX_PIXELS = 178_956_970
 """Of a photo: where Pillow, too, calls an image a decompression bomb."""
@@ -228,8 +228,7 @@ def write_pictures(
 ) -> None:
     """Writes 8-bit sRGB pictures, the format by each name's suffix.
 
-    Each is first written beside its place under a temporary name, and all are renamed at the end: where one cannot be
-    encoded or stored, none appears.
+    Where one cannot be encoded or stored, none appears.
 
     Raises:
       PhotoError: a file that exists (without `overwrite`), a folder that cannot be written, opacity in a JPEG.
@@ -239,20 +238,18 @@ def write_pictures(
             raise PhotoError(f"{path}: exists already; --overwrite (overwrite=True) replaces it")
         if path.suffix.lower() in (".jpg", ".jpeg") and picture.shape[2:] == (4,):
             raise PhotoError(f"{path}: JPEG keeps no opacity, and the photo has some; choose PNG")
-    temporary = {path: path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}") for path in pictures}
     try:
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(_encode, pictures, temporary.values(), pictures.values()))
-        for path in pictures:
-            os.replace(temporary[path], path)
-    finally:
-        for leftover in temporary.values():
-            leftover.unlink(missing_ok=True)
+        with (
+            files.all_replaced(list(pictures), overwrite=overwrite) as temporary,
+            ThreadPoolExecutor() as pool,
+        ):
+            list(pool.map(_encode, pictures, temporary, pictures.values()))
+    except OSError as error:
+        raise PhotoError(f"{error.filename}: cannot be written ({error.strerror})") from error
 
 
 def _encode(path: Path, temporary: Path, picture: np.ndarray) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(temporary, **_encoding(path.suffix.lower()))
     except (OSError, ValueError, KeyError) as error:
         raise PhotoError(f"{path}: cannot be written ({_one_line(error)})") from error

@@ -29,10 +29,10 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from colorize_jax import files
 from colorize_jax.methods.base import TrainState, Variables
 from colorize_jax.shapes import Array
 from colorize_jax.train import hosts
-from colorize_jax.train import workdir as files
 
 Place = Callable[[tuple[int, ...]], jax.sharding.Sharding]
 """The sharding of an array of a shape."""
@@ -106,7 +106,7 @@ class StageCheckpoints:
         return self.folder.with_name(f"{self.folder.name}.sums")
 
     def _keep_sums(self, step: int, sums: list[int]) -> None:
-        files.write_json(self._sums_folder / f"{step}.json", sums)
+        files.write_json(self._sums_folder / f"{step}.json", sums, overwrite=True)
         by_age = sorted(self._sums_folder.glob("*.json"), key=lambda path: int(path.stem))
         for path in by_age[: -self._keep - 1]:  # one more: the newest checkpoint is still being written
             path.unlink()
@@ -173,7 +173,7 @@ def save_stage(workdir: Path, stage: str, index: int, step: int, variables: Vari
         checkpointer.save(_stage_folder(workdir, stage), variables, force=True)
         checkpointer.wait_until_finished()
     about = {"stage": stage, "index": index, "step": step, "sums": checksums(variables)}
-    hosts.first_decides(functools.partial(files.write_json, marker, about))
+    hosts.first_decides(functools.partial(files.write_json, marker, about, overwrite=True))
 
 
 def keep_best(workdir: Path, stage: str, step: int, metric: str, value: float, variables: Variables) -> None:
@@ -190,7 +190,8 @@ def keep_best(workdir: Path, stage: str, step: int, metric: str, value: float, v
         checkpointer.wait_until_finished()
 
     def mark() -> None:
-        files.write_json(_best_marker(workdir, stage), {"step": step, "metric": metric, "value": value})
+        told = {"step": step, "metric": metric, "value": value}
+        files.write_json(_best_marker(workdir, stage), told, overwrite=True)
         for other in folder.iterdir():
             if other.name != str(step):
                 shutil.rmtree(other)

@@ -25,6 +25,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from colorize_jax.config import to_json
+from colorize_jax.files import read_arrays
 from colorize_jax.methods.base import STATISTICS, Batch, Method, Stage, TrainState, Variables
 from colorize_jax.methods.parts.budget import epoch_steps, stage_steps
 from colorize_jax.shapes import Array
@@ -192,7 +193,7 @@ def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) 
     survey, collect, path = data.survey, method.statistics, folder / "statistics.npz"
     hosts.first_decides(lambda: files.keep_arrays(path, lambda: collect(survey())))
     before = initial or {"params": {}, "batch_stats": {}}
-    return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: files.read_arrays(path)}}
+    return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: read_arrays(path)}}
 
 
 def _plan(

@@ -1,10 +1,11 @@
 """Contact sheets: one row an image, one titled column a kind of picture."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from colorize_jax.files import replaced
 
 GAP = 2
 TITLE = 14  # pixels of the row of titles
@@ -43,7 +44,5 @@ def _shortened(draw: ImageDraw.ImageDraw, title: str, width: int) -> str:
 
 def write_sheet(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Writes `draw_sheet(columns)` as a PNG, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    Image.fromarray(draw_sheet(columns)).save(temporary, format="PNG")
-    os.replace(temporary, path)
+    with replaced(path, overwrite=True) as temporary:
+        Image.fromarray(draw_sheet(columns)).save(temporary)

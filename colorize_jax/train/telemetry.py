@@ -27,6 +27,7 @@ import jax
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from colorize_jax import files
 from colorize_jax.train import performance
 
 
@@ -101,9 +102,7 @@ def rewind(path: Path, stages: list[str], step: int) -> Metrics:
         return line["stage"] in stages[:-1] or (line["stage"] == stages[-1] and line["step"] <= step)
 
     kept = Metrics([line for line in read_metrics(path).lines if valid(line)])
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text("".join(json.dumps(line) + "\n" for line in kept.lines))
-    temporary.replace(path)
+    files.write_text(path, "".join(json.dumps(line) + "\n" for line in kept.lines), overwrite=True)
     return kept
 
 

@@ -11,20 +11,20 @@
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+from colorize_jax import files
 
 _FREE = ("log.", "checkpoint.", "data.dir", "data.threads", "mesh.")
 _EPOCHS = re.compile(r"stages\.\w+\.epochs")
@@ -43,45 +43,20 @@ _PACKAGES = (
 )
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON so that the file is either the old one or the whole new one, whenever the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
-    os.replace(temporary, path)
-
-
 def keep_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> None:
     """Writes the arrays of `make` to `path`, whole or not at all, unless there is such a file already."""
     if not path.exists():
-        temporary = path.with_name(path.name + ".part")
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **make())
-        os.replace(temporary, path)
+        files.write_arrays(path, make())
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that `keep_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive)
-
-
-@contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[None]:
+def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
     """Keeps a second training run out of the directory; the system frees the lock however this process ends.
 
     Raises:
       ValueError: another process trains there.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    with (workdir / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is training in {workdir}; wait for it or give another --workdir"
-            ) from None
-        yield
+    taken = f"another process is training in {workdir}; wait for it or give another --workdir"
+    return files.locked(workdir / ".lock", taken)
 
 
 def check_config(workdir: Path, config: dict[str, Any]) -> None:
@@ -100,7 +75,7 @@ def check_config(workdir: Path, config: dict[str, Any]) -> None:
             raise ValueError(
                 f"{workdir} was begun with another config ({lines}); give the old values or another --workdir"
             )
-    write_json(path, config)
+    files.write_json(path, config, overwrite=True)
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -129,7 +104,7 @@ def check_data(workdir: Path, provenance: Any) -> None:
             f"the data differ from those that {workdir} was begun with (compare {path} with: "
             f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
         )
-    write_json(path, provenance)
+    files.write_json(path, provenance, overwrite=True)
 
 
 def _agree(old: Any, new: Any) -> bool:
@@ -145,7 +120,8 @@ def record_start(workdir: Path) -> None:
     """Appends time, package versions and devices to `versions.json`."""
     path = workdir / "versions.json"
     starts = json.loads(path.read_text()) if path.exists() else []
-    write_json(path, [*starts, {"started_unix_s": round(time.time(), 1), **versions()}])
+    start = {"started_unix_s": round(time.time(), 1), **versions()}
+    files.write_json(path, [*starts, start], overwrite=True)
 
 
 def versions() -> dict[str, Any]:

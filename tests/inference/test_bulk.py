@@ -106,6 +106,9 @@ def test_what_is_done_is_skipped_whatever_the_number_of_processes(photos, tmp_pa
     assert (out / "1" / "1.png_1.png").stat().st_size > 0
 
 
+LEFT = "0a1b2c3d.tmp.png"  # how the name of a temporary file ends, see `files`
+
+
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_killed_run_goes_on_from_any_line_of_its_ledger(photos, tmp_path, cut):
     """The ledger is cut in the middle of a line, where a kill may leave it; files after that point are our own."""
@@ -122,14 +125,14 @@ def test_a_killed_run_goes_on_from_any_line_of_its_ledger(photos, tmp_path, cut)
             for version in (1, 2):
                 (out / f"{name}_{version}.png").unlink()
     for name in begun:
-        (out / name).with_name(f".{Path(name).name}_1.99.tmp.png").write_bytes(b"half a fi")
+        (out / name).with_name(f".{Path(name).name}_1.{LEFT}").write_bytes(b"half a fi")
     interrupted = begun - {
         line["done"] for line in map(json.loads, raw[:size].split(b"\n")[:-1]) if "done" in line
     }
     tally = go(photos, out)
     assert tally.failed == 0 and tally.done + tally.skipped == 11
     for name in begun - interrupted:  # they were whole: nobody looks for what they left
-        (out / name).with_name(f".{Path(name).name}_1.99.tmp.png").unlink()
+        (out / name).with_name(f".{Path(name).name}_1.{LEFT}").unlink()
     assert contents(out) == contents(tmp_path / "whole")
     assert sorted(line["done"] for line in ledger_lines(out) if "done" in line) == sorted(
         f"{n % 3}/{n}.png" for n in range(11)
