@@ -17,6 +17,7 @@ from colorize_jax.control.raster import mark
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.inference.explain import show_edits
 from colorize_jax.photos.photo import as_photo
+from colorize_jax.photos.sheet import grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WIDTH, GAP = 320, 4
@@ -32,15 +33,15 @@ def main(arguments: Sequence[str]) -> None:
         shown = [show_edits(photo, mark(as_edits(file), *photo.lightness.shape))]
         shown += [model.edit(gray, file, mode=mode).rgb[0] for mode in ("alone", "guided")]
         pictures = (*shown, np.asarray(Image.open(true).convert("RGB")))
-        rows.append(np.hstack([_small(picture) for picture in pictures]))
-    Image.fromarray(np.vstack(rows)).save(out, quality=88)
+        rows.append([_small(picture) for picture in pictures])
+    grid(rows, scale=1, gap=GAP).save(out, quality=88)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
-    """`WIDTH` pixels wide, with a margin of white."""
+    """`WIDTH` pixels wide."""
     image = Image.fromarray(picture)
-    image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
-    return np.pad(np.asarray(image), [(0, GAP), (0, GAP), (0, 0)], constant_values=255)
+    size = (WIDTH, round(image.height * WIDTH / image.width))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
 if __name__ == "__main__":

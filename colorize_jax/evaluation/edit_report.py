@@ -12,6 +12,7 @@ from colorize_jax.classical import Propagate
 from colorize_jax.evaluation import edits, report
 from colorize_jax.evaluation.edits import ColorPhoto, EditScores
 from colorize_jax.evaluation.reveals import Protocol
+from colorize_jax.photos.sheet import grid
 from colorize_jax.shapes import Float, UInt8
 
 
@@ -157,7 +158,7 @@ def sheet(
             # One PSNR a method, in the order of the columns, below the count.
             values = "\n".join(f"{edits.psnr(photo, field):.1f}" for field in answers)
             labels.append(f"{count} reveals\n{values}")
-    return report.grid(rows, columns=["revealed", *methods, "photo"], labels=labels, scale=1)
+    return grid(rows, columns=["revealed", *methods, "photo"], labels=labels, scale=1)
 
 
 def _picture(

@@ -16,6 +16,7 @@ from PIL import Image
 from colorize_jax.evaluation import report, tables
 from colorize_jax.evaluation.report import Gallery
 from colorize_jax.evaluation.tables import Scored, Table
+from colorize_jax.photos.sheet import grid
 from colorize_jax.train.telemetry import read_metrics
 
 FIG5_SAMPLES = 3  # versions of each method in a row of Fig. 5
@@ -215,7 +216,7 @@ def fig5(galleries: dict[str, Gallery], *, images: int = report.ROWS) -> Image.I
         versions = [report.to_picture(gray, f) for fields in shown.values() for f in fields[i]]
         rows.append([report.to_gray(gray), *versions, report.to_picture(gray, truth)])
     titles = [name if n == 0 else "" for name, fields in shown.items() for n in range(fields.shape[1])]
-    return report.grid(rows, columns=["gray", *titles, "truth"])
+    return grid(rows, columns=["gray", *titles, "truth"])
 
 
 def fig7(galleries: dict[str, Gallery], *, images: int = FIG7_IMAGES) -> Image.Image:
@@ -229,7 +230,7 @@ def fig7(galleries: dict[str, Gallery], *, images: int = FIG7_IMAGES) -> Image.I
             rows.append([*versions, report.to_picture(gray, truth)])
             labels.append(f"image {some.indices[i]}\n{name}")
     count = some.field.shape[1]
-    return report.grid(rows, columns=[*(f"version {n + 1}" for n in range(count)), "truth"], labels=labels)
+    return grid(rows, columns=[*(f"version {n + 1}" for n in range(count)), "truth"], labels=labels)
 
 
 def _extremes(name: str, own: Gallery, errors: np.ndarray) -> list[Picture]:
@@ -245,7 +246,7 @@ def _extremes(name: str, own: Gallery, errors: np.ndarray) -> list[Picture]:
             for gray, truth, fields in zip(part.lightness, part.truth, part.field, strict=True)
         ]
         labels = [f"image {i}\n{errors[i]:.4f}" for i in indices]
-        sheet = report.grid(rows, labels=labels, scale=1)
+        sheet = grid(rows, labels=labels, scale=1)
         caption = f"{name}: the {len(indices)} images with the {kind} eob_mae (gray, truth, versions)"
         found.append(Picture(f"{name}_{kind}", caption, sheet))
     return found

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from colorize_jax import color
 from colorize_jax.evaluation import evaluate, tables
 from colorize_jax.evaluation.evaluate import Batch, Evaluation, PerImage, Predict, ratios
 from colorize_jax.evaluation.tables import Scored, Table
+from colorize_jax.photos.sheet import grid
 from colorize_jax.shapes import Float, Int, UInt8
 
 # Images on each contact sheet, and of those with the best and the worst scores in the page of `page`.
@@ -162,53 +163,6 @@ def to_picture(
 def to_gray(lightness: Float[np.ndarray, "H W 1"]) -> UInt8[np.ndarray, "H W 3"]:
     """A lightness, network units, as 8-bit sRGB."""
     return to_picture(lightness, np.zeros((*lightness.shape[:2], 2), np.float32))
-
-
-def grid(
-    rows: Sequence[Sequence[UInt8[np.ndarray, "H W 3"]]],
-    *,
-    columns: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    scale: int = 2,
-    gap: int = 4,
-) -> Image.Image:
-    """Pictures of one size in rows, with titles over the columns and a label left of each row.
-
-    Args:
-      rows: the pictures, all rows of one length.
-      columns: titles, one a column, or none.
-      labels: one a row, or none.
-      scale: whole-number magnification, nearest neighbour: the pixels that were measured are the ones seen.
-      gap: white pixels between pictures.
-
-    Raises:
-      ValueError: ragged rows, or titles or labels that do not fit them.
-    """
-    if len({len(row) for row in rows}) != 1:
-        raise ValueError(
-            f"grid: rows have lengths {[len(row) for row in rows]}; give rows of one length, at least one"
-        )
-    for name, texts, wanted in (("columns", columns, len(rows[0])), ("labels", labels, len(rows))):
-        if texts and len(texts) != wanted:
-            raise ValueError(f"grid: {len(texts)} {name} for {wanted}; give one each, or none")
-    font = ImageFont.load_default(size=13)
-    height, width = (side * scale + gap for side in rows[0][0].shape[:2])
-    left = (
-        max((int(font.getlength(line)) for text in labels for line in text.split("\n")), default=0) + 2 * gap
-    )
-    top = 20 if columns else gap
-    sheet = Image.new("RGB", (left + width * len(rows[0]), top + height * len(rows)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for place, text in enumerate(columns):
-        draw.text((left + width * place, 2), text, fill="black", font=font)
-    for place, text in enumerate(labels):
-        draw.multiline_text((gap, top + height * place + 2), text, fill="black", font=font)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            size = (picture.shape[1] * scale, picture.shape[0] * scale)
-            enlarged = Image.fromarray(picture).resize(size, Image.Resampling.NEAREST)
-            sheet.paste(enlarged, (left + width * x, top + height * y))
-    return sheet
 
 
 def contact_sheet(

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from colorize_jax import color
 from colorize_jax.inference.colorizer import Versions
 from colorize_jax.photos.photo import Photo, PhotoError, read_photo, write_pictures
+from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
 
 SUFFIXES = (
@@ -26,8 +27,6 @@ FORMATS = ("png", "jpg")
 
 _THUMBNAIL = 320  # pixels, the longer side
 _COLUMNS = 6
-_CAPTION = 22
-_NARROWEST = 120
 
 
 class Job(NamedTuple):
@@ -202,16 +201,7 @@ def contact_sheet(photo: Photo, versions: Versions) -> UInt8[np.ndarray, "h w 3"
     """The gray photo beside its versions, small, captioned with their mixture weights."""
     captions = ["input", *(f"{n + 1}  (weight {w:.2f})" for n, w in enumerate(versions.weights))]
     pictures = [_gray(photo.lightness), *map(_shown, versions.rgb)]
-    width, height = max(pictures[0].width + 4, _NARROWEST), pictures[0].height + _CAPTION
-    columns = min(_COLUMNS, len(pictures))
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        x, y = place % columns * width, place // columns * height
-        draw.text((x + 2, y + 3), caption, fill="black", font=font)
-        sheet.paste(picture, (x + 2, y + _CAPTION))
-    return np.asarray(sheet)
+    return np.asarray(captioned(pictures, captions, columns=_COLUMNS))
 
 
 def _gray(lightness: Float[np.ndarray, "H W"]) -> Image.Image:

@@ -25,6 +25,7 @@ from colorize_jax.gcrf.interactive.suggest import suggest
 from colorize_jax.inference.colorizer import Colorizer, Versions, render
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo, as_photo
+from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
 
 NAMES = ("attention", "unary", "variance", "suggested")
@@ -208,12 +209,4 @@ def panels(
     shown = [Image.fromarray(picture) for picture in pictures]
     for image in shown:
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    width, height, caption = shown[0].width + 6, shown[0].height + 24, 20
-    columns = min(columns, len(shown))
-    sheet = Image.new("RGB", (columns * width, -(-len(shown) // columns) * height), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    for place, (image, text) in enumerate(zip(shown, captions, strict=True)):
-        x, y = place % columns * width + 3, place // columns * height
-        draw.text((x, y + 2), text, fill="black", font=font)
-        sheet.paste(image, (x, y + caption))
-    return np.asarray(sheet)
+    return np.asarray(captioned(shown, captions, columns=columns))

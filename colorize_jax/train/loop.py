@@ -470,4 +470,4 @@ def _write_sheet(run: _StageRun, state: TrainState, step: int, batch: Batch, ima
     if not hosts.is_first():
         return
     path = run.workdir / "sheets" / f"{run.order}_{run.stage.name}_{step:07d}.png"
-    sheet.write_sheet(path, columns)
+    sheet.write(path, columns)

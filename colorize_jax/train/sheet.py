@@ -1,48 +1,36 @@
-"""Contact sheets: one row an image, one titled column a kind of picture."""
+"""A training run's sheet of pictures: one row an image, one titled column a kind of picture."""
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from jaxtyping import UInt8
+from PIL import Image
 
 from colorize_jax.files import replaced
+from colorize_jax.photos.sheet import fitting, grid
 
-GAP = 2
-TITLE = 14  # pixels of the row of titles
+_GAP = 2
+_TEXT = 10
 
 
-def draw_sheet(columns: dict[str, np.ndarray]) -> np.ndarray:
+def draw(columns: dict[str, np.ndarray]) -> Image.Image:
     """Joins columns of pictures under their titles.
 
     Args:
       columns: title -> (B, H, W, 3), sRGB in [0, 1]; smaller pictures are enlarged to the largest H and W.
-
-    Returns:
-      (TITLE + B·(H + GAP), K·(W + GAP), 3), uint8, on white, with K columns.
     """
-    rows = len(next(iter(columns.values())))
     height, width = (max(column.shape[axis] for column in columns.values()) for axis in (1, 2))
-    sheet = Image.new("RGB", (len(columns) * (width + GAP), TITLE + rows * (height + GAP)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for k, (title, pictures) in enumerate(columns.items()):
-        draw.text((k * (width + GAP), 1), _shortened(draw, title, width), fill="black")
-        for row, picture in enumerate(pictures):
-            tile = Image.fromarray(_bytes(picture)).resize((width, height), Image.Resampling.NEAREST)
-            sheet.paste(tile, (k * (width + GAP), TITLE + row * (height + GAP)))
-    return np.asarray(sheet)
+    tiles = [[_tile(picture, width, height) for picture in pictures] for pictures in columns.values()]
+    titles = [fitting(title, width, text=_TEXT) for title in columns]
+    return grid(list(zip(*tiles, strict=True)), columns=titles, scale=1, gap=_GAP, text=_TEXT)
 
 
-def _bytes(picture: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(np.nan_to_num(picture), 0, 1) * 255).astype(np.uint8)
-
-
-def _shortened(draw: ImageDraw.ImageDraw, title: str, width: int) -> str:
-    while title and draw.textlength(title) > width:
-        title = title[:-1]
-    return title
-
-
-def write_sheet(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Writes `draw_sheet(columns)` as a PNG, whole or not at all."""
+def write(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Writes `draw(columns)` as a PNG."""
     with replaced(path, overwrite=True) as temporary:
-        Image.fromarray(draw_sheet(columns)).save(temporary)
+        draw(columns).save(temporary)
+
+
+def _tile(picture: np.ndarray, width: int, height: int) -> UInt8[np.ndarray, "{height} {width} 3"]:
+    levels = np.round(np.clip(np.nan_to_num(picture), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.NEAREST))

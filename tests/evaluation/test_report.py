@@ -75,22 +75,6 @@ def _photos(count: int = 2, side: int = 16) -> tuple[np.ndarray, np.ndarray]:
     return lightness, np.full((count, side, side, 2), 0.1, np.float32)
 
 
-def test_grid_puts_pictures_in_rows_and_columns():
-    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)]
-    a, b, c, d = (np.full((8, 6, 3), shade, np.uint8) for shade in colors)
-    sheet = np.asarray(report.grid([[a, b], [c, d]], scale=1, gap=2))
-    assert sheet.shape == (2 + 2 * 10, 4 + 2 * 8, 3)
-    assert [tuple(sheet[y, x]) for y, x in ((3, 5), (3, 13), (13, 5), (13, 13))] == colors
-
-
-def test_grid_refuses_what_does_not_fit():
-    picture = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="rows of one length"):
-        report.grid([[picture], []])
-    with pytest.raises(ValueError, match="2 columns for 1"):
-        report.grid([[picture]], columns=["a", "b"])
-
-
 def test_contact_sheet_shows_gray_truth_and_every_version():
     lightness, truth = _photos()
     samples = np.stack([truth, -truth, truth * 3], axis=1)

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from colorize_jax import bundle
-from colorize_jax.train import checkpoints, handover, loop, parallel, sheet, stop, telemetry
+from colorize_jax.train import checkpoints, handover, loop, parallel, stop, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -227,7 +227,7 @@ def test_each_evaluation_writes_a_contact_sheet(straight):
     names = sorted(path.name for path in (workdir / "sheets").iterdir())
     assert names == [f"{i}_{s}_{n:07d}.png" for i, s in enumerate(("first", "second")) for n in (5, 10)]
     with Image.open(workdir / "sheets" / names[0]) as picture:
-        assert picture.size == (2 * (toy.SIDE + sheet.GAP), sheet.TITLE + 4 * (toy.SIDE + sheet.GAP))
+        assert picture.size == (4 + 2 * (toy.SIDE + 2), 17 + 4 * (toy.SIDE + 2))
         assert np.asarray(picture.convert("RGB")).std() > 0
 
 

@@ -106,7 +106,7 @@ def test_all_stages_train_evaluate_and_draw(trained):
     sheets = sorted((workdir / "sheets").iterdir())
     assert [path.name.split("_")[1] for path in sheets] == list(STAGES)
     with Image.open(sheets[-1]) as sheet:
-        assert sheet.width == 7 * 66  # gray, truth, five versions
+        assert sheet.width == 4 + 7 * 66  # gray, truth, five versions
 
 
 def test_a_trained_run_becomes_a_model(trained, tmp_path):
