@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from colorize_jax.control.document import EditError
     from colorize_jax.inference.colorizer import Colorizer, Versions
     from colorize_jax.inference.edit import edit
-    from colorize_jax.photos.photo import Photo, PhotoError
+    from colorize_jax.photos.decode import PhotoError
+    from colorize_jax.photos.photo import Photo
 
 __all__ = ["Colorizer", "EditError", "Photo", "PhotoError", "Versions", "edit"]
 
@@ -20,7 +21,7 @@ _PLACES = {
     "Colorizer": "inference.colorizer",
     "EditError": "control.document",
     "Photo": "photos.photo",
-    "PhotoError": "photos.photo",
+    "PhotoError": "photos.decode",
     "Versions": "inference.colorizer",
     "edit": "inference.edit",
 }

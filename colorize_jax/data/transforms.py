@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
 from colorize_jax import color
+from colorize_jax.photos.decode import on_white, to_srgb
 
 Pixels = dict[str, np.ndarray]
 """`rgb` (..., S, S, 3) uint8 sRGB and, where asked for, `rgb_large` (..., L, L, 3)."""
@@ -23,7 +24,6 @@ Example = dict[str, np.ndarray]
 
 _LINEAR = color.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 _CHUNK = 16384  # pixels to convert at a time: more leave the cache, fewer cost more calls
-_GRAY_16_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class View(NamedTuple):
@@ -66,27 +66,17 @@ def decode(content: bytes, at_least: int) -> Image.Image:
     """Decodes a photo of any kind to RGB, the right way up.
 
     JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that keeps the short side at `at_least` pixels or
-    more, which takes a fraction of the time. Transparent pixels are laid on white, 16 bits are cut to 8, embedded
-    colour profiles are ignored (sRGB is assumed).
+    more, which takes a fraction of the time. Colours are those that `photos.decode` gives the photo when it is
+    colorized; transparent pixels are laid on white, 16 bits are cut to 8.
 
     Raises:
       OSError: not an image, or a truncated one. Pillow raises other types for some corrupt files.
+      PhotoError: pixels without a fixed range.
     """
-    image: Image.Image = Image.open(io.BytesIO(content))
+    image = Image.open(io.BytesIO(content))
     image.draft(None, (at_least, at_least))
-    if image.getexif().get(0x0112, 1) != 1:  # the EXIF tag for orientation; 1 is upright
-        image = ImageOps.exif_transpose(image)
-    return _to_rgb(image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in _GRAY_16_BIT:
-        return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")  # of RGB to RGB, convert makes a copy
+    return on_white(to_srgb(image))
 
 
 def center_box(width: int, height: int) -> Box:

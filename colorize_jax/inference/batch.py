@@ -13,7 +13,8 @@ from PIL import Image
 
 from colorize_jax import color
 from colorize_jax.inference.colorizer import Versions
-from colorize_jax.photos.photo import Photo, PhotoError, read_photo, write_pictures
+from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos.photo import Photo, read_photo, write_pictures
 from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
 

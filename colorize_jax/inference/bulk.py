@@ -24,7 +24,8 @@ from colorize_jax import files
 from colorize_jax.inference import batch
 from colorize_jax.inference.colorizer import Colorizer, Versions, network_input, render
 from colorize_jax.inference.ledger import Ledger, hash64
-from colorize_jax.photos.photo import Photo, PhotoError, read_photo, write_pictures
+from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos.photo import Photo, read_photo, write_pictures
 
 FOLDER = ".bulk"
 """Below `out`: the ledgers, and the reports of what failed."""

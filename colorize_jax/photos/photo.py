@@ -1,8 +1,6 @@
 """Any image file to its lightness, and pictures to files; every mistake is one line that names the file."""
 
 import contextlib
-import io
-import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from colorize_jax import color, files
+from colorize_jax.photos.decode import PhotoError, one_line, to_srgb
 
 MAX_PIXELS = 178_956_970
 """Of a photo: where Pillow, too, calls an image a decompression bomb."""
@@ -23,10 +22,6 @@ MIN_SIDE = 2
 """Pixels: a 1 x 1 image, or a line, has no structure to colour."""
 
 _ROW_PIXELS = 1 << 18  # converted at a time, so that 24 megapixels do not need gigabytes
-
-
-class PhotoError(ValueError):
-    """A photo that cannot be read or written; the message is one line and names it."""
 
 
 class Photo(NamedTuple):
@@ -44,8 +39,7 @@ class Photo(NamedTuple):
 def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads an image file of any mode that Pillow decodes: its first frame, upright by its EXIF orientation.
 
-    Colours count as sRGB, or by the embedded ICC profile; a profile that cannot be applied is ignored with a warning.
-    16-bit colour is read at 8 bits, as Pillow does; 16-bit gray at 16.
+    Colours are decoded as `decode.to_srgb` says.
 
     Raises:
       PhotoError: missing, empty, truncated, not an image, more than `max_pixels`, a side below `MIN_SIDE`, or
@@ -93,16 +87,14 @@ def _decoded(name: str, max_pixels: int) -> Iterator[Image.Image]:
         ) as error:  # on broken bytes decoders raise anything: OSError, SyntaxError, struct.error
             if isinstance(error, OSError) and error.strerror:
                 raise PhotoError(f"{name}: cannot be read ({error.strerror})") from error
-            raise PhotoError(f"{name}: a truncated or damaged image ({_one_line(error)})") from error
+            raise PhotoError(f"{name}: a truncated or damaged image ({one_line(error)})") from error
         yield image
 
 
 def photo_from_image(image: Image.Image, *, name: str = "image", max_pixels: int = MAX_PIXELS) -> Photo:
     """As `read_photo`, for an image in memory; `name` is what errors call it."""
     _check_size(name, image.size, max_pixels)
-    upright = ImageOps.exif_transpose(image)
-    bands, alpha = _split_alpha(upright, name)
-    bands = _to_srgb(bands, image.info.get("icc_profile"), name)
+    bands, alpha = to_srgb(image, name=name)
     return Photo(_lightness(np.asarray(bands)), None if alpha is None else np.asarray(alpha, np.uint8))
 
 
@@ -147,60 +139,6 @@ def _check_size(name: str, size: tuple[int, ...], max_pixels: int) -> None:
         )
     if min(width, height) < MIN_SIDE:
         raise PhotoError(f"{name}: {width}x{height} pixels; a photo has at least {MIN_SIDE}x{MIN_SIDE}")
-
-
-def _split_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | np.ndarray | None]:
-    """Bands of colour in mode L, I;16*, RGB or CMYK, and the opacity."""
-    mode = image.mode
-    if mode.startswith("I;16"):
-        transparent = image.info.get("transparency")
-        values = np.asarray(image)
-        return image, None if transparent is None else np.where(values == transparent, 0, 255).astype(
-            np.uint8
-        )
-    if mode == "I":
-        return _as_16_bit(image, name), None
-    if mode == "F":
-        raise PhotoError(f"{name}: 32-bit floats have no fixed range; save it with 8 or 16 bits")
-    if mode == "LAB":
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return _through_profiles(image, *profiles), None
-    gray = mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data or mode in ("La", "PA"):
-        *bands, alpha = image.convert("LA" if gray else "RGBA").split()
-        return (bands[0] if gray else Image.merge("RGB", bands)), alpha
-    return (image if mode == "CMYK" else image.convert("L" if gray else "RGB")), None
-
-
-def _as_16_bit(image: Image.Image, name: str) -> Image.Image:
-    """Pillow opens some 16-bit formats with 32 bits."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise PhotoError(f"{name}: 32-bit integers have no fixed range; save it with 8 or 16 bits")
-    return Image.fromarray(values.astype(np.uint16))
-
-
-def _to_srgb(bands: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    """Through the ICC profile where there is one; otherwise gray stays gray and CMYK turns RGB as Pillow does."""
-    plain = bands.convert("RGB") if bands.mode == "CMYK" else bands
-    if not profile:
-        return plain
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return plain
-        if source.profile.xcolor_space.strip() == "RGB":
-            bands = plain.convert("RGB")
-        return _through_profiles(bands, source, ImageCms.createProfile("sRGB"))
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logging.getLogger(__name__).warning(
-            "%s: its colour profile is ignored, sRGB assumed (%s)", name, _one_line(error)
-        )
-        return plain
-
-
-def _through_profiles(bands: Image.Image, source: Any, target: Any) -> Image.Image:
-    return ImageCms.buildTransform(source, target, bands.mode, "RGB").apply(bands)
 
 
 def _lightness(values: np.ndarray) -> Float32[np.ndarray, "H W"]:
@@ -252,7 +190,7 @@ def _encode(path: Path, temporary: Path, picture: np.ndarray) -> None:
     try:
         Image.fromarray(picture).save(temporary, **_encoding(path.suffix.lower()))
     except (OSError, ValueError, KeyError) as error:
-        raise PhotoError(f"{path}: cannot be written ({_one_line(error)})") from error
+        raise PhotoError(f"{path}: cannot be written ({one_line(error)})") from error
 
 
 def _encoding(suffix: str) -> dict[str, Any]:
@@ -271,7 +209,3 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise PhotoError(f"{folder}: cannot be written ({error.strerror})") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -44,7 +44,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from colorize_jax.control.document import MAX_BYTES, Edits
 from colorize_jax.control.raster import to_cells
 from colorize_jax.inference.colorizer import Colorizer
-from colorize_jax.photos.photo import PhotoError, read_photo
+from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos.photo import read_photo
 from colorize_jax.studio import protocol
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.sessions import Sessions

@@ -41,7 +41,7 @@ def test_pixels_are_converted_alike_wherever_they_stand():
         assert all((batch[key][number] == alone[key]).all() for key in batch)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
 def test_any_mode_decodes(mode):
     picture = Image.fromarray(synthetic.draw(1))
     if mode == "I;16":
@@ -145,6 +145,11 @@ def test_half_of_the_images_are_mirrored():
 @pytest.mark.parametrize("content", [b"", archives.CORRUPT, archives.encoded(0)[:900]])
 def test_corrupt_photos_are_told(content):
     assert screening.reason_to_skip(content).startswith("corrupt: ")
+
+
+def test_pixels_without_a_range_are_told():
+    content = saved(Image.fromarray(synthetic.draw(1)).convert("F"), "TIFF")
+    assert "32-bit floats" in screening.reason_to_skip(content)
 
 
 def test_gray_is_told_from_color():

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from colorize_jax import color
+from colorize_jax.data import transforms
 from colorize_jax.photos import photo as photos
-from colorize_jax.photos.photo import PhotoError, read_photo
+from colorize_jax.photos.decode import PhotoError, on_white, to_srgb
+from colorize_jax.photos.photo import read_photo
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,41 @@ def test_a_profile_is_converted_to_srgb(tmp_path, rgb, gray, kind):
     expected = color.linear_to_lightness(values / 255)[..., 0]
     bright = expected > 30  # next to black 8-bit sRGB is coarse
     np.testing.assert_allclose(photo.lightness[bright], expected[bright], atol=1)
+
+
+def _contents(rgb: np.ndarray, gray: np.ndarray) -> dict[str, bytes]:
+    """A photo of each kind in which a decoder can go wrong."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {
+        "plain": (rgb, {}),
+        "gray": (gray, {}),
+        "sixteen_bits": (gray.astype(np.uint16) * 257, {}),
+        "profile": (rgb, {"icc_profile": _linear_profile()}),
+        "gray_with_a_profile": (gray, {"icc_profile": _linear_profile()}),
+        "turned_with_a_profile": (rgb, {"icc_profile": _linear_profile(), "exif": exif}),
+    }
+    targets = {name: io.BytesIO() for name in options}
+    for name, (array, wanted) in options.items():
+        Image.fromarray(array).save(targets[name], "png", **wanted)
+    return {name: target.getvalue() for name, target in targets.items()}
+
+
+def test_training_sees_the_photo_that_colorizing_sees(tmp_path, rgb, gray):
+    for name, content in _contents(rgb, gray).items():
+        (tmp_path / name).write_bytes(content)
+        trained = np.asarray(transforms.decode(content, 16))
+        np.testing.assert_allclose(
+            _lightness(trained), read_photo(tmp_path / name).lightness, atol=1e-3, err_msg=name
+        )
+
+
+def test_transparent_parts_are_trained_as_white(rgb):
+    image = Image.fromarray(rgb)
+    image.putalpha(Image.fromarray(np.where(np.arange(53) < 20, 0, 255).astype(np.uint8)[None].repeat(37, 0)))
+    shown = np.asarray(on_white(to_srgb(image)))
+    assert (shown[:, :20] == 255).all()
+    np.testing.assert_array_equal(shown[:, 20:], rgb[:, 20:])
 
 
 def test_a_broken_profile_is_told_and_ignored(tmp_path, rgb, caplog):
