@@ -42,7 +42,7 @@ def main(model: str, data: Path, images: int = 1600) -> None:
 
     @jax.jit
     def run(batch):
-        drawn = method.sample(variables, batch, jax.random.key(0), samples=5, rule="modes")
+        drawn = method.colors.sample(variables, batch, jax.random.key(0), samples=5, rule="modes")
         true = resize_field(batch["ab"], drawn.field.shape[-2])
         return [scores(factor * drawn.field, true) for factor in FACTORS]
 

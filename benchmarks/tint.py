@@ -34,7 +34,7 @@ def main(model: str, data: Path, images: int = 500) -> None:
 
     @jax.jit
     def run(batch):
-        drawn = method.sample(variables, batch, jax.random.key(0), samples=5, rule="modes").field
+        drawn = method.colors.sample(variables, batch, jax.random.key(0), samples=5, rule="modes").field
         true = resize_field(batch["ab"], drawn.shape[-2])
         return {"five": energies(drawn).sum(axis=1), "first": energies(drawn[:, 0]), "photos": energies(true)}
 

@@ -27,9 +27,16 @@ from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import Photo, check_writable
 
 _OUT = flags.DEFINE_string("out", "colorized", "Folder for the versions; made where it is missing.")
-_SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of --rule=random.")
-_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Means of the mixture, or draws from it.")
+_SAMPLES = flags.DEFINE_integer(
+    "samples", None, "Versions of each photo; by default 5, or as many as the model has.", lower_bound=1
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of a rule that draws.")
+_RULE = flags.DEFINE_string(
+    "rule",
+    None,
+    "How versions are chosen, by default the model's first: of the default model 'modes', means of the mixture, or "
+    "'random', draws from it.",
+)
 _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
 )
@@ -77,12 +84,10 @@ def main(arguments: Sequence[str]) -> int:
         batch.report(error)
     edits = None if _EDITS.value is None else as_edits(_EDITS.value)
     positions = [_position(text) for text in _EXPLAIN_AT.value]
-    explained = explain.NAMES if _EXPLAIN.value or positions else ()
-    options = batch.Options(_samples(), _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value, explained)
     failed = len(found.errors)
     if found.jobs:
         check_writable(out)
-        failed += batch.run(found.jobs, *_workers(edits, positions, options))
+        failed += batch.run(found.jobs, *_workers(edits, positions))
     done = len(found.jobs) + len(found.errors) - failed
     print(f"{done} of {done + failed} photos coloured in {time.perf_counter() - start:.1f} s")
     return 1 if failed else 0
@@ -101,12 +106,13 @@ def _bulk(arguments: Sequence[str]) -> int:
     out, part = Path(_OUT.value), bulk.Part(*multihost.part())
     source = Path(*arguments, *filter(None, [_MANIFEST.value]))
     works = _works(source, out)
-    options = batch.Options(_SAMPLES.value, _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value)
-    how = bulk.How(out, options, _SEED.value, _RULE.value, _BATCH_SIZE.value)
     check_writable(out)
+    colorizer = Colorizer.load(_MODEL.value)
+    samples, rule = colorizer.request(_SAMPLES.value, _RULE.value)
+    how = bulk.How(out, _options(samples), rule, _SEED.value, _BATCH_SIZE.value)
     weights = (bundle.find(_MODEL.value) / "weights.npz").read_bytes()
     settings = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    tally = bulk.run(works, Colorizer.load(_MODEL.value), how, part, settings)
+    tally = bulk.run(works, colorizer, how, part, settings)
     if tally.listed == 0:
         raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
     if tally.failed:
@@ -130,11 +136,11 @@ def _one_version() -> bool:
     return _EDITS.value is not None and _EDITS_MODE.value != "over"
 
 
-def _samples() -> int:
+def _samples() -> int | None:
     """Modes 'alone' and 'guided' have one version; more are refused where they were asked for."""
     if not _one_version():
         return _SAMPLES.value
-    if flags.FLAGS["samples"].present and _SAMPLES.value != 1:
+    if _SAMPLES.value not in (None, 1):
         raise ValueError(
             f"--samples is {_SAMPLES.value}, but --edits_mode={_EDITS_MODE.value} has one version; leave it out"
         )
@@ -149,12 +155,19 @@ def _position(text: str) -> tuple[float, float]:
         raise ValueError(f"--explain_at is {text!r}; allowed is x,y in pixels, such as 120,80") from None
 
 
+def _options(samples: int, explained: tuple[str, ...] = ()) -> batch.Options:
+    return batch.Options(samples, _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value, explained)
+
+
 def _workers(
-    edits: Edits | None, positions: list[tuple[float, float]], options: batch.Options
+    edits: Edits | None, positions: list[tuple[float, float]]
 ) -> tuple[batch.Colorize, batch.Options, batch.Explain | None]:
     """The rest of `batch.run`'s arguments."""
+    asked = _samples()
     colorizer = Colorizer.load(_MODEL.value)
-    how: dict[str, Any] = {"samples": options.samples, "seed": _SEED.value, "rule": _RULE.value}
+    samples, rule = colorizer.request(asked, _RULE.value)
+    options = _options(samples, explain.NAMES if _EXPLAIN.value or positions else ())
+    how: dict[str, Any] = {"samples": samples, "seed": _SEED.value, "rule": rule}
     colorize: batch.Colorize = partial(colorizer.colorize, **how)
     if edits is not None:
         colorize = partial(colorizer.edit, edits=edits, mode=_EDITS_MODE.value, **how)

@@ -44,8 +44,13 @@ _RUNS = flags.DEFINE_string("runs", None, "For --methods: the folder with a trai
 _CONFIG = config_flags.DEFINE_config_file("config", None, "For --workdir: by default the run's own.")
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared data set; by default the config's.")
 _SPLIT = flags.DEFINE_string("split", None, "Its split; by default the config's, or test.")
-_SAMPLES = flags.DEFINE_integer("samples", 5, "Colour versions of each image.", lower_bound=1)
-_RULE = flags.DEFINE_enum("rule", "modes", ["modes", "random"], "Means of the mixture, or draws from it.")
+_SAMPLES = flags.DEFINE_integer(
+    "samples",
+    None,
+    "Colour versions of each image; by default 5, or as many as the model has.",
+    lower_bound=1,
+)
+_RULE = flags.DEFINE_string("rule", None, "How versions are chosen; by default the model's first rule.")
 _LIFT = flags.DEFINE_enum("lift", "bicubic", ["bicubic", "jbu"], "From the field to the images' size.")
 _IMAGES = flags.DEFINE_integer("images", 1000, "Test images at most.", lower_bound=1)
 _FIT_IMAGES = flags.DEFINE_integer(
@@ -210,13 +215,15 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
 
     from colorize_jax import methods
     from colorize_jax.evaluation import evaluate, report
+    from colorize_jax.methods.base import colors_of
     from colorize_jax.train import hosts
 
     began = time.monotonic()
     method = methods.build(source.config)
     data = _dataset(source.config)
     fields = _training_fields(source.config, data)
-    protocol = _protocol(source, data, fit_images=len(fields))
+    samples, rule = colors_of(method).request(_SAMPLES.value, _RULE.value)
+    protocol = _protocol(source, data, samples=samples, rule=rule, fit_images=len(fields))
     if keep and (out / "scores.json").is_file():
         _check_kept(out, protocol)
         return
@@ -224,8 +231,8 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
     sampled: dict[str, Any] = {
         "method": method,
         "variables": source.variables,
-        "samples": _SAMPLES.value,
-        "rule": _RULE.value,
+        "samples": samples,
+        "rule": rule,
     }
     process = (jax.process_index(), jax.process_count())
     batches = partial(_batches, source.config, *data, images=_IMAGES.value)
@@ -246,7 +253,8 @@ def evaluate_source(source: Source, out: Path, *, keep: bool = False) -> None:
     )
     protocol = protocol._replace(seconds=round(time.monotonic() - began, 1))
     evaluation = evaluate.Evaluation(protocol, evaluate.reduce_rows(per_image, counts), diagnostics)
-    similarity = jax.jit(partial(method.similarity, source.variables)) if method.similarity else None
+    found = method.edits and method.edits.similarity
+    similarity = found and jax.jit(partial(found, source.variables))
     gallery = report.gallery(predict, batches, per_image, seed=_SEED.value)
     images = evaluate.collect(batches(), range(min(report.ROWS, protocol.images)))
     sheets = report.pictures(gallery, similarity, images, per_image)
@@ -339,7 +347,7 @@ def _batches(
     )
 
 
-def _protocol(source: Source, data: tuple[str, str, str], *, fit_images: int) -> Any:
+def _protocol(source: Source, data: tuple[str, str, str], *, samples: int, rule: str, fit_images: int) -> Any:
     from colorize_jax.data import prepared
     from colorize_jax.evaluation import evaluate
 
@@ -354,8 +362,8 @@ def _protocol(source: Source, data: tuple[str, str, str], *, fit_images: int) ->
         split=split,
         split_hash=summary.split_hash[split],
         images=min(_IMAGES.value, summary.images[split]),
-        samples=_SAMPLES.value,
-        rule=_RULE.value,
+        samples=samples,
+        rule=rule,
         resolution=source.config.data.image_size,
         field=source.config.model.field,
         lift=_LIFT.value,

@@ -31,7 +31,7 @@ from colorize_jax import bundle, color, gcrf
 from colorize_jax.data import color_statistics
 from colorize_jax.evaluation import baselines as blind
 from colorize_jax.evaluation import metrics
-from colorize_jax.methods.base import Method, Samples
+from colorize_jax.methods.base import Method, Samples, colors_of
 from colorize_jax.photos import upsample
 from colorize_jax.shapes import Float, Int
 from colorize_jax.train import workdir
@@ -180,15 +180,13 @@ def image_keys(seed: int, indices: Int[np.ndarray, "B"]) -> Any:
 
 
 def sample_each(
-    method: Method, variables: dict[str, Any], batch: Any, keys: Any, *, samples: int, rule: str
+    sample: Callable[..., Samples], variables: Any, batch: Any, keys: Any, *, samples: int, rule: str
 ) -> Samples:
-    """`method.sample` with a key for each image, so that an image's versions do not depend on its neighbours."""
+    """`Colors.sample` with a key for each image, so that an image's versions do not depend on its neighbours."""
 
     def one(image: Any) -> Samples:
         inputs, key = image
-        drawn = method.sample(
-            variables, {k: v[None] for k, v in inputs.items()}, key, samples=samples, rule=rule
-        )
+        drawn = sample(variables, {k: v[None] for k, v in inputs.items()}, key, samples=samples, rule=rule)
         return jax.tree.map(lambda x: x[0], drawn)
 
     return jax.lax.map(one, (batch, keys), batch_size=min(TOGETHER, len(keys)))
@@ -231,28 +229,28 @@ def predictor(
       method: from `methods.build`.
       variables: those of `method.abstract_variables`, and the encoder's for the reconstruction rows.
       samples: N.
-      rule: 'modes' or 'random'.
+      rule: one of `Colors.rules`.
       lift: of `upsample.lift`. 'bicubic' looks at no lightness, so that `bleed` measures the fields alone,
         and is the quicker one; 'jbu' is what photos are lifted by.
 
     Raises:
-      ValueError: networks are missing from `variables`.
+      ValueError: networks are missing from `variables`, or the method gives no colour versions.
     """
+    colors, solved = colors_of(method), method.edits is not None
     missing = sorted(set(method.abstract_variables()["params"]) - set(variables["params"]))
     if missing:
         raise ValueError(
             f"variables lack the networks {', '.join(missing)}; evaluate a run whose last stage is finished"
         )
-    sample = jax.jit(partial(sample_each, method, samples=samples, rule=rule))
-    regress = jax.jit(method.regress) if method.regress else None
+    sample = jax.jit(partial(sample_each, colors.sample, samples=samples, rule=rule))
+    regress = jax.jit(colors.regress) if colors.regress else None
     has_encoder = "encoder" in variables["params"]
-    reconstruct = jax.jit(method.reconstruct) if method.reconstruct and has_encoder else None
+    reconstruct = jax.jit(colors.reconstruct) if colors.reconstruct and has_encoder else None
 
     def predict(batch: Batch, keys: Any) -> dict[str, np.ndarray]:
         inputs = {name: value for name, value in batch.items() if name != "mask"}
         drawn = sample(variables, inputs, keys)
-        side, solved = drawn.field.shape[2], method.similarity is not None
-        fields = {}
+        side, fields = drawn.field.shape[2], {}
         if side < batch["ab"].shape[1]:
             fields["perfect_field"] = _shrink(batch["ab"], side)[:, None]
         if regress:
@@ -466,9 +464,18 @@ def diagnose(
       unary_weight: w of every pixel in the method's sampling, `gcrf.beta_test + gcrf.floor`.
       images: how many; a condition number costs a factorisation.
     """
-    if method.similarity is None:
+    if method.edits is None or method.edits.similarity is None:
         return None
-    step = jax.jit(partial(_diagnose_batch, method, samples=samples, rule=rule, unary_weight=unary_weight))
+    step = jax.jit(
+        partial(
+            _diagnose_batch,
+            colors_of(method).sample,
+            method.edits.similarity,
+            samples=samples,
+            rule=rule,
+            unary_weight=unary_weight,
+        )
+    )
     parts: list[dict[str, np.ndarray]] = []
     for index, batch in enumerate(batches):
         inputs = {name: value for name, value in batch.items() if name != "mask"}
@@ -481,12 +488,20 @@ def diagnose(
 
 
 def _diagnose_batch(
-    method: Method, variables: Any, batch: Any, keys: Any, *, samples: int, rule: str, unary_weight: float
+    sample: Callable[..., Samples],
+    similarity: Callable[..., Any],
+    variables: Any,
+    batch: Any,
+    keys: Any,
+    *,
+    samples: int,
+    rule: str,
+    unary_weight: float,
 ) -> dict[str, Any]:
-    drawn = sample_each(method, variables, batch, keys, samples=samples, rule=rule)
-    similarity = method.similarity(variables, batch)  # type: ignore[misc]  # diagnose has checked that there is one
-    pixels = similarity.shape[-1]
-    weights = jnp.full(pixels, unary_weight, similarity.dtype)
+    drawn = sample_each(sample, variables, batch, keys, samples=samples, rule=rule)
+    matrices = similarity(variables, batch)
+    pixels = matrices.shape[-1]
+    weights = jnp.full(pixels, unary_weight, matrices.dtype)
 
     def columns(fields: Any) -> Any:
         return jnp.moveaxis(fields, 1, 3).reshape(fields.shape[0], pixels, -1)
@@ -496,7 +511,7 @@ def _diagnose_batch(
         return gcrf.diagnostics(matrix, solved, targets, weights)
 
     # One image after the other: a whole batch of P × P systems at once would not fit beside the batch's S.
-    return jax.lax.map(one, (similarity, columns(drawn.field), columns(drawn.unary)))
+    return jax.lax.map(one, (matrices, columns(drawn.field), columns(drawn.unary)))
 
 
 def _summarise(values: dict[str, np.ndarray]) -> Diagnostics:

@@ -71,8 +71,8 @@ class How(NamedTuple):
 
     out: Path
     options: batch.Options
+    rule: str
     seed: int = 0
-    rule: str = "modes"
     batch_size: int = 16
     threads: int = os.cpu_count() or 1
 

@@ -14,7 +14,6 @@ Nothing that only training needs is imported here.
 
 import itertools
 import math
-import operator
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -28,13 +27,13 @@ from colorize_jax import bundle, color, methods
 from colorize_jax.control import propagate
 from colorize_jax.control.document import Edits, as_edits
 from colorize_jax.control.raster import CellEdits, Marks, mark, to_cells
-from colorize_jax.methods.base import Samples, SpreadPrior, Variables
+from colorize_jax.methods import base
+from colorize_jax.methods.base import Method, Samples, Variables, colors_of
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo, as_photo
 from colorize_jax.shapes import Float, UInt8
 
-RULES = ("modes", "random")
 EDIT_MODES = ("over", "alone", "guided")
 
 _TOGETHER = 1 << 14  # pixels whose colours are converted at once
@@ -77,25 +76,24 @@ class Versions(NamedTuple):
 class Colorizer:
     """A method with its variables, ready for photos of any size; compiled once for each (samples, rule)."""
 
-    def __init__(
-        self,
-        config: Any,
-        sample: Callable[..., Samples],
-        variables: Variables,
-        similarity: Callable[..., jax.Array] | None = None,
-        spread: Callable[..., SpreadPrior] | None = None,
-        correct: Callable[..., jax.Array] | None = None,
-    ):
-        """Args: a resolved config, the variables, and functions of the method that it names."""
+    def __init__(self, config: Any, method: Method, variables: Variables):
+        """Of a resolved config, the method that it names, and the variables that this one needs.
+
+        Raises:
+          ValueError: the method colours no photos.
+        """
         self.config = config
         self._variables = jax.device_put(variables)
         # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
         options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+        self._colors = colors_of(method)
+        sample, edits = self._colors.sample, method.edits or base.Edits()
         self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
-        self._sample_many = jax.jit(partial(_sample_many, sample), static_argnames=("samples", "rule"))
-        self._similarity = similarity and jax.jit(similarity, compiler_options=options)
-        self._spread = spread and jax.jit(spread, compiler_options=options)
-        self._correct = correct and jax.jit(correct)
+        many = partial(_sample_many, sample, self._colors.deterministic)
+        self._sample_many = jax.jit(many, static_argnames=("samples", "rule"))
+        self._similarity = edits.similarity and jax.jit(edits.similarity, compiler_options=options)
+        self._spread = edits.spread and jax.jit(edits.spread, compiler_options=options)
+        self._correct = edits.correct and jax.jit(edits.correct)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":
@@ -110,26 +108,27 @@ class Colorizer:
         variables = loaded.variables
         if config.features.network == "vgg16":
             variables["params"]["features"] = load_vgg16()  # public weights: not in the bundle
-        return cls(config, method.sample, variables, method.similarity, method.spread, method.correct)
+        return cls(config, method, variables)
 
     def colorize(
         self,
         image: str | os.PathLike | Image.Image | np.ndarray | Photo,
-        samples: int = 5,
+        samples: int | None = None,
         seed: int = 0,
-        rule: str = "modes",
+        rule: str | None = None,
     ) -> Versions:
         """Colours a photo of any size; colours that it has already only count for its lightness.
 
         Args:
           image: a path, a PIL image, an array (see `photo.photo_from_array`) or a Photo.
-          samples: N, at least 1.
-          seed: of rule 'random'; the same seed gives the same versions.
-          rule: 'modes', the mixture's means, chosen as the model's config says; or 'random', draws.
+          samples: N, at least 1; by default 5, or as many as the rule gives.
+          seed: of a rule that draws; the same seed gives the same versions.
+          rule: how versions are chosen, by default the method's first. The paper's method has 'modes', the mixture's
+            means, chosen as the model's config says; and 'random', draws.
 
         Raises:
           PhotoError: an image that cannot be read; a ValueError.
-          ValueError: an unknown rule, or more samples than the model has modes.
+          ValueError: an unknown rule, or more samples than it gives.
         """
         photo = as_photo(image)
         versions = self._versions(photo, samples, seed=seed, rule=rule)
@@ -143,7 +142,7 @@ class Colorizer:
         mode: str = "over",
         *,
         seed: int = 0,
-        rule: str = "modes",
+        rule: str | None = None,
         confidence: float | Float[np.ndarray, "F F"] | None = None,
     ) -> Versions:
         """Colours a photo as `colorize` does, with a user's edits spread through the learned similarity.
@@ -178,7 +177,7 @@ class Colorizer:
         prior = self.prior(photo)
         system = self.system_of(prior, _cells(marks, prior), mode, confidence)
         if mode == "over":
-            versions = self._versions(photo, 5 if samples is None else samples, seed=seed, rule=rule)
+            versions = self._versions(photo, samples, seed=seed, rule=rule)
             unary = self.edited_unary(prior.similarity, versions.unary, versions.field, confidence)
         else:
             unary = prior.unary[None] * np.float32(mode == "guided")
@@ -285,7 +284,15 @@ class Colorizer:
         gray = np.zeros((side, side, 2), np.float32)
         return Prior(similarity, gray, np.full((side, side), self.config.gcrf.floor, np.float32))
 
-    def _versions(self, photo: Photo, samples: int, *, seed: int, rule: str) -> Versions:
+    def request(self, samples: int | None = None, rule: str | None = None) -> tuple[int, str]:
+        """The number of versions and the rule by which they are chosen, with the method's defaults for None.
+
+        Raises:
+          ValueError: an unknown rule, or more samples than it gives.
+        """
+        return self._colors.request(samples, rule)
+
+    def _versions(self, photo: Photo, samples: int | None, *, seed: int, rule: str | None) -> Versions:
         """Versions without their pictures."""
         drawn = self.sample(photo, samples=samples, seed=seed, rule=rule)
         return Versions([], *(np.asarray(x[0]) for x in (drawn.weights, drawn.unary, drawn.field)))
@@ -293,9 +300,11 @@ class Colorizer:
     def _input(self, photo: Photo) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
         return network_input(photo, self.config.data.image_size, self.config.data.lightness_large)
 
-    def sample(self, photo: Photo, *, samples: int, seed: int, rule: str) -> Samples:
+    def sample(
+        self, photo: Photo, *, samples: int | None = None, seed: int = 0, rule: str | None = None
+    ) -> Samples:
         """The versions of one photo (B = 1) at the resolution of the field, network units."""
-        _check_sampling(samples, rule)
+        samples, rule = self.request(samples, rule)
         drawn = self._sample(
             self._variables, self._input(photo), jax.random.key(seed), samples=samples, rule=rule
         )
@@ -304,14 +313,19 @@ class Colorizer:
         return drawn
 
     def sample_many(
-        self, inputs: Mapping[str, Float[np.ndarray, "B _ _ 1"]], *, samples: int, seed: int, rule: str
+        self,
+        inputs: Mapping[str, Float[np.ndarray, "B _ _ 1"]],
+        *,
+        samples: int | None = None,
+        seed: int = 0,
+        rule: str | None = None,
     ) -> Samples:
         """As `sample`, for B photos at once, whose `network_input`s are stacked; compiled once for each B.
 
         On a CPU a photo's versions depend neither on the others, nor on its place among them, to the last bit.
         Values that are not finite are returned: they need not be every photo's.
         """
-        _check_sampling(samples, rule)
+        samples, rule = self.request(samples, rule)
         return self._sample_many(
             self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
         )
@@ -321,15 +335,9 @@ def _cells(marks: Marks, prior: Prior) -> CellEdits:
     return to_cells(marks, len(prior.unary))
 
 
-def _check_sampling(samples: int, rule: str) -> None:
-    if operator.index(samples) < 1:
-        raise ValueError(f"samples is {samples}; allowed are whole numbers from 1.")
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}.")
-
-
 def _sample_many(
     sample: Callable[..., Samples],
+    deterministic: tuple[str, ...],
     variables: Variables,
     batch: dict[str, jax.Array],
     rng: jax.Array,
@@ -337,12 +345,12 @@ def _sample_many(
     samples: int,
     rule: str,
 ) -> Samples:
-    """One photo after another, except for the modes on an accelerator.
+    """One photo after another, except where nothing is drawn and an accelerator does it.
 
     In a batch on a CPU the last photo of 16 came out with other bits than in any other place, probably because the last
     rows of a product are summed in another order. One by one takes about as long there.
     """
-    if rule == "modes" and jax.default_backend() != "cpu":
+    if rule in deterministic and jax.default_backend() != "cpu":
         return sample(variables, batch, rng, samples=samples, rule=rule)
 
     # Each photo draws with the key itself, as it would alone: what it gets is not its place's.

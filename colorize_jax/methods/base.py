@@ -1,7 +1,10 @@
-"""What a method hands over: stages that train it, and functions that sample from it."""
+"""What a method hands over: stages that train it, and what it can do once it is trained, by capability."""
 
-from collections.abc import Callable, Iterable, Sequence
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorize_jax.shapes import Array
@@ -16,7 +19,11 @@ Variables = dict[str, Any]
 """`{'params': {network: ...}, 'batch_stats': {network: ...}}`."""
 
 STATISTICS = "training_set"
-"""The name in `batch_stats` of what a method asked to know of its training set; see `Method.statistics`."""
+"""The name in `batch_stats` of what a method asked to know of its training set; see `Survey`."""
+
+
+USUAL = 5
+"""Versions of a photo, where nobody says how many."""
 
 
 LossResult = tuple[Array, tuple[dict[str, Any], dict[str, Array]]]
@@ -134,9 +141,9 @@ class Samples(NamedTuple):
     """Colour versions of a batch of images, network units.
 
     Attributes:
-      unary: (B, N, F, F, 2), as decoded, before the G-CRF.
+      unary: (B, N, F, F, 2), as decoded, before the G-CRF; `field` itself where there is none.
       field: (B, N, F, F, 2), after it; the method's output.
-      weights: (B, N), the mixture weight of each version.
+      weights: (B, N), the weight of each version, such as its mixture component's.
     """
 
     unary: Array
@@ -153,7 +160,7 @@ class SpreadPrior(NamedTuple):
       confidence: κ > 0 (B, F, F) that holds them there.
       fine: S by window (B, K, G, G), see `gcrf.solve_windowed`, of a finer field of G², and the confidence
         (B, G, G) there in the coarse field; None where there is none.
-      seen: what `Method.correct` asks of the photos, arrays with a leading axis B; None where there is none.
+      seen: what `Edits.correct` asks of the photos, arrays with a leading axis B; None where there is none.
     """
 
     similarity: Array
@@ -163,29 +170,143 @@ class SpreadPrior(NamedTuple):
     seen: Any = None
 
 
+class Survey(NamedTuple):
+    """What a method asks of its training set before the first stage.
+
+    Attributes:
+      collect: `training batches -> {name: array}`; called once, and kept with the run.
+      shapes: `() -> {name: ShapeDtypeStruct}` of these arrays, so that stages can be compiled before there are any.
+    """
+
+    collect: Callable[[Iterable[Any]], dict[str, Any]]
+    shapes: Callable[[], dict[str, Any]]
+
+
+class Colors(NamedTuple):
+    """Colour versions of gray images.
+
+    Attributes:
+      sample: `(variables, batch, rng, *, samples, rule) -> Samples`.
+      rules: ways of choosing versions that `sample` knows; the first is the default.
+      most: largest number of versions under a rule; a rule that is not in it gives any number. A method with one
+        deterministic answer has `most={rule: 1}`.
+      deterministic: rules that use no `rng`, so that photos sampled together have the versions that each has alone.
+      regress: `(variables, batch) -> (B, h, w, 2)`, network units: one deterministic answer beside the versions; None
+        where there is none.
+      reconstruct: `(variables, batch) -> (unary, field)`, both (B, F, F, 2), network units, from the code of the true
+        colours; None for a method without a code.
+    """
+
+    sample: Callable[..., Samples]
+    rules: tuple[str, ...]
+    most: Mapping[str, int] = MappingProxyType({})
+    deterministic: tuple[str, ...] = ()
+    regress: Callable[..., Array] | None = None
+    reconstruct: Callable[..., tuple[Array, Array]] | None = None
+
+    def request(self, samples: int | None = None, rule: str | None = None) -> tuple[int, str]:
+        """The number of versions and the rule, checked; by default `USUAL`, or as many as there are, and the first.
+
+        Raises:
+          ValueError: an unknown rule, fewer than one version, or more than the rule gives.
+        """
+        rule = self.rules[0] if rule is None else rule
+        if rule not in self.rules:
+            raise ValueError(f"rule is {rule!r}; allowed are {', '.join(self.rules)}.")
+        if samples is None:
+            return min(USUAL, self._most(rule)), rule
+        if operator.index(samples) < 1:
+            raise ValueError(f"samples is {samples}; allowed are whole numbers from 1.")
+        if samples > self._most(rule):
+            wider = [f"use rule {other!r}" for other in self.rules if samples <= self._most(other)]
+            fix = " or ".join(wider) or "take fewer"
+            raise ValueError(
+                f"samples is {samples}, but rule {rule!r} gives at most {self._most(rule)}; {fix}."
+            )
+        return samples, rule
+
+    def _most(self, rule: str) -> int:
+        return self.most.get(rule, sys.maxsize)
+
+
+class Distribution(NamedTuple):
+    """What a classifier says of every cell.
+
+    Attributes:
+      histograms: `(variables, batch) -> (B, h, w, Q)`, probabilities that sum to 1 over the Q bins.
+      bins: (Q, 2), the bins' centres, network units.
+    """
+
+    histograms: Callable[..., Array]
+    bins: Array
+
+
+class Edits(NamedTuple):
+    """How a user's colours spread: through a similarity, or by a network that is given them.
+
+    Attributes:
+      similarity: `(variables, batch) -> S (B, P, P)`, row-stochastic, of the G-CRF that made the versions; None
+        without one.
+      spread: `(variables, batch) -> SpreadPrior`, learned for edits; None: they spread through `similarity`, and
+        meet gray.
+      correct: `(variables, seen, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, m, m, 2)`,
+        network units: the fine field at the resolution of photos, corrected; see `spreading.correct`. None: the field
+        is lifted along the lightness and no more.
+      respond: `(variables, batch, ab, revealed) -> (B, h, w, 2)`, network units: the answer of a network that takes
+        edits itself, with their colours (B, H, W, 2) and the share (B, H, W, 1) of each pixel that they cover; None
+        for a method whose edits spread through S.
+    """
+
+    similarity: Callable[..., Array] | None = None
+    spread: Callable[..., SpreadPrior] | None = None
+    correct: Callable[..., Array] | None = None
+    respond: Callable[..., Array] | None = None
+
+
+class Images(NamedTuple):
+    """Whole images from nothing.
+
+    Attributes:
+      sample: `(variables, rng, *, count) -> (N, H, W, C)`, network units.
+    """
+
+    sample: Callable[..., Array]
+
+
 class Method(NamedTuple):
-    """A colorization method; see `methods/scc.py` for the paper's.
+    """A method by what it can do; see `methods/scc.py` for the paper's.
 
     Attributes:
       stages: in the order of training.
-      abstract_variables: `() -> tree of ShapeDtypeStruct`: the networks that `sample` needs.
-      sample: `(variables, batch, rng, *, samples, rule) -> Samples`; rule is 'modes' or 'random'.
-      similarity: `(variables, batch) -> S (B, P, P)`; None without a G-CRF, and then the unary is the field.
-      reconstruct: `(variables, batch) -> (unary, field)`, both (B, F, F, 2), from the true colours' code; or None.
-      regress: `(variables, batch) -> (B, h, w, 2)`, one deterministic answer, or None where there is none.
-      statistics: `training batches -> {name: array}`, called once before the first stage, whose variables then hold
-        the arrays under `batch_stats[STATISTICS]`, as those of all later stages do; None where nothing is asked.
-      spread: `(variables, batch) -> SpreadPrior`; None: edits spread through `similarity`, and meet gray.
-      correct: `(variables, seen, field, reach, colours, revealed) -> (B, m, m, 2)`: the fine field at the resolution
-        of photos, corrected; see `spreading.correct`. None where the field is only lifted.
+      abstract_variables: `() -> tree of ShapeDtypeStruct`: the networks that the capabilities below need, and none that
+        only train.
+      statistics: what it asks of its training set; the variables of all stages hold the arrays under
+        `batch_stats[STATISTICS]`. None where nothing is asked.
+      colors: colour versions of gray images, or None.
+      distribution: histograms of colours by cell, or None.
+      edits: colours that spread from a user's edits, or None.
+      images: images from nothing, or None.
     """
 
     stages: Sequence[Stage]
     abstract_variables: Callable[[], Variables]
-    sample: Callable[..., Samples]
-    similarity: Callable[..., Array] | None
-    reconstruct: Callable[..., tuple[Array, Array]] | None
-    regress: Callable[..., Array] | None
-    statistics: Callable[[Iterable[Any]], dict[str, Any]] | None = None
-    spread: Callable[..., SpreadPrior] | None = None
-    correct: Callable[..., Array] | None = None
+    statistics: Survey | None = None
+    colors: Colors | None = None
+    distribution: Distribution | None = None
+    edits: Edits | None = None
+    images: Images | None = None
+
+
+def colors_of(method: Method) -> Colors:
+    """How a method colours gray images.
+
+    Raises:
+      ValueError: it does not.
+    """
+    if method.colors is None:
+        told = [name for name in ("distribution", "edits", "images") if getattr(method, name) is not None]
+        raise ValueError(
+            f"this method colours no gray image: of the capabilities it has {', '.join(told) or 'none'}, "
+            "and no colors; take another model"
+        )
+    return method.colors

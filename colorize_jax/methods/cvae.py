@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
+from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
 from colorize_jax.methods.parts.field_vae import (
     FieldVae,
     GrayMaps,
@@ -25,7 +25,7 @@ from colorize_jax.methods.parts.field_vae import (
     gray_maps,
     reconstruct,
     replicate,
-    training_statistics,
+    survey,
     vae_networks,
     vae_stage,
 )
@@ -43,11 +43,13 @@ def build(config: Any) -> Method:
     return Method(
         stages=Stages(lambda: [vae_stage(config, vae)]),
         abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), ("gray", "decoder")),
-        sample=partial(sample, vae, config.model.latent, config.cvae.draws, config.cvae.iterations),
-        similarity=None,
-        reconstruct=partial(reconstruct, vae),
-        regress=None,
-        statistics=partial(training_statistics, config),
+        statistics=survey(config),
+        colors=Colors(
+            sample=partial(sample, vae, config.model.latent, config.cvae.draws, config.cvae.iterations),
+            rules=("modes", "random"),
+            most={"modes": config.cvae.draws},
+            reconstruct=partial(reconstruct, vae),
+        ),
     )
 
 

@@ -9,8 +9,10 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `unary` | encoder, gray features f1-f4, decoder | Eq. (7) on the unary colours |
 | `structure` | structure encoder, the decoder's two top layers | Eq. (7) on the G-CRF's output, the unary masked by H |
 | `mdn` | mixture density network | Eq. (9) |
-| `modes` | that, f1-f4 and the decoder, where `config.modes` asks for it | see `methods/modes.py` |
-| `spread_coarse`, `spread` | an S for edits, where `config.spread` asks for one | see `methods/spreading.py` |
+| `modes` | that, f1-f4 and the decoder, where `config.modes` asks for it | see `parts/modes.py` |
+| `spread_coarse`, `spread` | an S for edits, where `config.spread` asks for one | see `methods/guided` |
+| `spread_fine` | an S of a finer field, where `config.spread.fine` asks for one | likewise |
+| `correct` | what corrects the fine field, where `config.spread.correct` asks for it | likewise |
 """
 
 from functools import partial
@@ -20,7 +22,17 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
-from colorize_jax.methods.base import Batch, LossResult, Method, Samples, Stage, Stages, Variables
+from colorize_jax.methods.base import (
+    Batch,
+    Colors,
+    Edits,
+    LossResult,
+    Method,
+    Samples,
+    Stage,
+    Stages,
+    Variables,
+)
 from colorize_jax.methods.guided import spreading
 from colorize_jax.methods.parts import features, mixture, modes
 from colorize_jax.methods.parts.networks import (
@@ -78,12 +90,19 @@ def build(config: Any) -> Method:
     return Method(
         stages=Stages(partial(_stages, config, parts)),
         abstract_variables=partial(_abstract_variables, parts, config),
-        sample=partial(sample, parts),
-        similarity=partial(similarity, parts),
-        reconstruct=partial(reconstruct, parts),
-        regress=features.regressor(config, parts.networks),
-        spread=spreading.spreader(parts.networks, parts.field),
-        correct=spreading.corrector(parts.networks),
+        colors=Colors(
+            sample=partial(sample, parts),
+            rules=mixture.RULES,
+            most={"modes": config.mdn.components},
+            deterministic=("modes",),
+            regress=features.regressor(config, parts.networks),
+            reconstruct=partial(reconstruct, parts),
+        ),
+        edits=Edits(
+            similarity=partial(similarity, parts),
+            spread=spreading.spreader(parts.networks, parts.field),
+            correct=spreading.corrector(parts.networks),
+        ),
     )
 
 

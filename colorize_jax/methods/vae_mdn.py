@@ -13,7 +13,7 @@ codes for one. Stages, in order:
 from functools import partial
 from typing import Any
 
-from colorize_jax.methods.base import Batch, Method, Samples, Stages, Variables
+from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
 from colorize_jax.methods.parts import features, mixture
 from colorize_jax.methods.parts.field_vae import (
     FieldVae,
@@ -23,7 +23,7 @@ from colorize_jax.methods.parts.field_vae import (
     example_inputs,
     reconstruct,
     replicate,
-    training_statistics,
+    survey,
     vae_networks,
     vae_stage,
 )
@@ -51,11 +51,15 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
             lambda: (*features.stages(config, vae.networks, inputs), vae_stage(config, vae), mdn())
         ),
         abstract_variables=lambda: abstract(vae.networks, inputs(example_batch(config)), names),
-        sample=draw,
-        similarity=None,
-        reconstruct=partial(reconstruct, vae),
-        regress=features.regressor(config, vae.networks),
-        statistics=partial(training_statistics, config),
+        statistics=survey(config),
+        colors=Colors(
+            sample=draw,
+            rules=mixture.RULES,
+            most={"modes": config.mdn.components},
+            deterministic=("modes",),
+            regress=features.regressor(config, vae.networks),
+            reconstruct=partial(reconstruct, vae),
+        ),
     )
 
 

@@ -53,7 +53,7 @@ class LivePhoto:
         Raises:
           ValueError: too many samples, or a model without a similarity.
         """
-        drawn = colorizer.sample(photo, samples=samples, seed=0, rule="modes")
+        drawn = colorizer.sample(photo, samples=samples)
         crf = colorizer.config.gcrf
         self.photo, self.preview = photo, preview_of(photo)
         self.similarity = colorizer.similarity(photo)

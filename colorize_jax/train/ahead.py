@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from colorize_jax.methods.base import Method, Stage, TrainState, Variables
+from colorize_jax.methods.base import STATISTICS, Method, Stage, TrainState, Variables
 from colorize_jax.methods.parts.networks import example_batch
 from colorize_jax.shapes import Array
 from colorize_jax.train import parallel
@@ -122,19 +122,13 @@ def compiled_steps(
       names: of the stages to compile; by default all.
 
     Raises:
-      ValueError: an unknown stage, a batch that cannot be split over the devices, or a method that needs statistics
-        of its training set, whose shapes are not known without it.
+      ValueError: an unknown stage, or a batch that cannot be split over the devices.
       TooLarge: a step needs more memory than a chip has, by the compiler's own account.
     """
     known = [stage.name for stage in method.stages]
     if unknown := set(names or ()) - set(known):
         raise ValueError(f"stages has {sorted(unknown)}; the method's are {', '.join(known)}")
-    if method.statistics is not None:
-        raise ValueError(
-            "the method begins with statistics of its training set, which is not read here; compile a method without, "
-            "such as scc"
-        )
-    variables = None
+    variables = _begin(method)
     for stage in method.stages:
         parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
         batch = _batch(config, stage.batch_size)
@@ -142,6 +136,13 @@ def compiled_steps(
         if not names or stage.name in names:
             yield compiled_step(stage, mesh, *arguments)
         variables = jax.eval_shape(stage.init, *arguments).variables
+
+
+def _begin(method: Method) -> Variables | None:
+    """Shapes of the variables before the first stage."""
+    if method.statistics is None:
+        return None
+    return {"params": {}, "batch_stats": {STATISTICS: method.statistics.shapes()}}
 
 
 def _batch(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:

@@ -64,7 +64,7 @@ class Data(NamedTuple):
       evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
         besides, False for padding; this process's rows of them.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
-      survey: training batches for `Method.statistics`, the same in every call and on every host; None where no
+      survey: training batches for `Survey.collect`, the same in every call and on every host; None where no
         method asks for them.
     """
 
@@ -190,7 +190,7 @@ def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) 
         raise ValueError(
             "data.survey is None, but the method needs statistics of the training set; give batches"
         )
-    survey, collect, path = data.survey, method.statistics, folder / "statistics.npz"
+    survey, collect, path = data.survey, method.statistics.collect, folder / "statistics.npz"
     hosts.first_decides(lambda: files.keep_arrays(path, lambda: collect(survey())))
     before = initial or {"params": {}, "batch_stats": {}}
     return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: read_arrays(path)}}

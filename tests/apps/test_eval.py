@@ -15,7 +15,7 @@ from colorize_jax import methods
 from colorize_jax.apps import eval as app
 from colorize_jax.data.prepare import prepare
 from colorize_jax.evaluation import evaluate
-from colorize_jax.methods.base import Method, Samples
+from colorize_jax.methods.base import Colors, Edits, Method, Samples
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,13 +45,14 @@ def _build(config) -> Method:
         unary = jnp.repeat(jnp.concatenate([small * 0.2, small * -0.1], axis=-1)[:, None], samples, axis=1)
         return Samples(unary, unary * 0.9, jnp.ones(unary.shape[:2]))
 
+    def similarity(variables, batch):
+        return jnp.full((len(batch["lightness"]), 1024, 1024), 1 / 1024)
+
     return Method(
         stages=(),
         abstract_variables=lambda: {"params": {}, "batch_stats": {}},
-        sample=sample,
-        similarity=lambda variables, batch: jnp.full((len(batch["lightness"]), 1024, 1024), 1 / 1024),
-        reconstruct=None,
-        regress=None,
+        colors=Colors(sample, ("modes",)),
+        edits=Edits(similarity),
     )
 
 

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import losses
-from colorize_jax.methods.base import Method, Player, Samples, Stage
+from colorize_jax.methods.base import Colors, Method, Player, Samples, Stage
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.updates import adam, init_state, play
 
@@ -41,7 +41,7 @@ def build(config):
         play((player,)), measure, pictures,
     )
     abstract = lambda: {"params": {"tint": {"ab": jax.ShapeDtypeStruct((2,), "float32")}}, "batch_stats": {}}
-    return Method((stage,), abstract, sample, similarity=None, reconstruct=None, regress=None)
+    return Method((stage,), abstract, colors=Colors(sample, rules=("strengths",)))
 
 
 def init(player, rng, batch, variables):

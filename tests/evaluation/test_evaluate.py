@@ -14,7 +14,7 @@ from PIL import Image
 from colorize_jax import color
 from colorize_jax.data import color_statistics
 from colorize_jax.evaluation import baselines, evaluate, metrics
-from colorize_jax.methods.base import Method, Samples
+from colorize_jax.methods.base import Colors, Edits, Method, Samples
 
 SIZE, FIELD = 32, 16
 BETA = 0.05  # far from the other eigenvalues, where the power iterations of `condition` are exact
@@ -65,10 +65,13 @@ def _toy_method() -> Method:
     return Method(
         stages=(),
         abstract_variables=lambda: {"params": {"tint": None}, "batch_stats": {}},
-        sample=sample,
-        similarity=similarity,
-        reconstruct=reconstruct,
-        regress=lambda variables, batch: jnp.zeros((batch["ab"].shape[0], 8, 8, 2)),
+        colors=Colors(
+            sample=sample,
+            rules=("modes", "random"),
+            regress=lambda variables, batch: jnp.zeros((batch["ab"].shape[0], 8, 8, 2)),
+            reconstruct=reconstruct,
+        ),
+        edits=Edits(similarity),
     )
 
 
@@ -169,7 +172,7 @@ def test_every_row_is_measured_against_its_own_image(photos, scored):
 
 def test_unary_and_field_are_lifted_and_measured_as_the_metrics_define(photos, scored):
     per_image, _ = scored
-    drawn = _toy_method().sample(VARIABLES, photos, None, samples=3, rule="modes")
+    drawn = _toy_method().colors.sample(VARIABLES, photos, None, samples=3, rule="modes")
     for name, fields in (("unary", drawn.unary), ("field", drawn.field)):
         alone = evaluate.lift_all({name: np.asarray(fields)}, photos["lightness"], method="bicubic")[name]
         np.testing.assert_allclose(
@@ -323,7 +326,8 @@ def test_errors_name_what_is_missing(photos, blind, evaluation):
 
 
 def test_a_method_without_its_optional_parts_has_no_such_rows(photos, blind):
-    method = _toy_method()._replace(similarity=None, regress=None, reconstruct=None)
+    sample = _toy_method().colors.sample
+    method = _toy_method()._replace(colors=Colors(sample, ("modes",)), edits=None)
     predict = evaluate.predictor(method, VARIABLES, samples=1, rule="modes")
     _, counts = evaluate.score_images(predict, _batches(photos, 5), blind, seed=0)
     assert list(counts)[6:] == ["perfect_field", "field"]
@@ -336,8 +340,8 @@ def test_a_field_of_full_size_has_no_ceiling_and_is_not_lifted(photos, blind):
         fields = jnp.repeat(batch["ab"][:, None] * 0.5, samples, axis=1)
         return Samples(fields, fields, jnp.ones(fields.shape[:2]) / samples)
 
-    method = _toy_method()._replace(similarity=None, regress=None, sample=sample,
-                                    reconstruct=lambda variables, batch: (batch["ab"], batch["ab"]))  # fmt: skip
+    colors = Colors(sample, ("modes",), reconstruct=lambda variables, batch: (batch["ab"], batch["ab"]))
+    method = _toy_method()._replace(colors=colors, edits=None)
     predict = evaluate.predictor(method, VARIABLES, samples=2, rule="modes")
     scores, counts = evaluate.score_images(predict, _batches(photos, 5), blind, seed=0)
     assert list(counts)[6:] == ["reconstruction", "field"]

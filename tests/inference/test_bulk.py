@@ -49,7 +49,7 @@ def photos(tmp_path):
 
 def how(out, **changes):
     options = batch.Options(samples=2, contact_sheet=False, overwrite=changes.pop("overwrite", False))
-    return bulk.How(out, options, batch_size=4, threads=2, **changes)
+    return bulk.How(out, options, changes.pop("rule", "modes"), batch_size=4, threads=2, **changes)
 
 
 def go(photos, out, part=None, model=None, **changes):

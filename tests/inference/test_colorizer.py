@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import random_model
+from colorizers import colorizer_of
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -31,7 +32,7 @@ def _plain(variables, batch, rng, *, samples, rule):
 @pytest.fixture(scope="module")
 def colorizer() -> Colorizer:
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
-    return Colorizer(config, _plain, {"chroma": np.float32(20 / 128)})
+    return colorizer_of(config, _plain, {"chroma": np.float32(20 / 128)})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_versions_have_the_photos_size_and_lightness_and_the_fields_color(colori
 
 def test_lightness_is_kept_where_the_colors_leave_the_gamut(rgb):
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
-    versions = Colorizer(config, _plain, {"chroma": np.float32(1.0)}).colorize(rgb)
+    versions = colorizer_of(config, _plain, {"chroma": np.float32(1.0)}).colorize(rgb)
     lightness = photo_from_array(rgb).lightness
     for picture in versions.rgb:
         error = np.abs(_lab(picture)[..., 0] - lightness)
@@ -112,7 +113,7 @@ def test_mistakes_are_told(colorizer, rgb, arguments, message):
 def test_broken_colors_are_not_shown(rgb):
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
     with pytest.raises(ValueError, match="not finite"):
-        Colorizer(config, _plain, {"chroma": np.float32(np.nan)}).colorize(rgb)
+        colorizer_of(config, _plain, {"chroma": np.float32(np.nan)}).colorize(rgb)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_rules_and_seeds(noise, rgb):
 
 
 def test_more_versions_than_modes_is_told(noise, rgb):
-    with pytest.raises(ValueError, match="8 modes"):
+    with pytest.raises(ValueError, match="samples is 9, but rule 'modes' gives at most 8; use rule 'random'"):
         noise.colorize(rgb, samples=9)
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import random_model
+from colorizers import colorizer_of
 from ml_collections import ConfigDict
 
 from colorize_jax import color
@@ -42,7 +43,7 @@ def colorizer() -> Colorizer:
             "gcrf": {"beta_test": 5.0, "floor": 1e-4},
         }
     )
-    return Colorizer(config, _sample, {}, _similarity)
+    return colorizer_of(config, _sample, similarity=_similarity)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def _spread(variables, batch):
 def with_prior(colorizer) -> Colorizer:
     """A model that has learned an S for edits beside the one of its versions."""
     unlike = lambda variables, batch: jnp.full((1, SIDE**2, SIDE**2), 1 / SIDE**2)  # noqa: E731
-    return Colorizer(colorizer.config, _sample, {}, unlike, _spread)
+    return colorizer_of(colorizer.config, _sample, similarity=unlike, spread=_spread)
 
 
 def _ab(picture):
@@ -115,13 +116,13 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
         return jnp.zeros((1, 2 * near, 2 * near, 2)).at[..., 0].set(0.1)
 
     config = ConfigDict({**with_prior.config.to_dict(), "spread": {"correct_side": near}})
-    model = Colorizer(config, _sample, {}, with_prior._similarity, spread, correct)
+    model = colorizer_of(config, _sample, spread=spread, correct=correct)
     edited = model.edit(gray, [UP], mode="guided")
     jax.effects_barrier()
     assert edited.field[0].shape == (2 * near, 2 * near, 2)
     np.testing.assert_allclose(edited.field[0, ..., 0], 0.1, atol=1e-6)
     field, reach, *known = (np.asarray(told[number][0]) for number in range(6))
-    uncorrected = Colorizer(config, _sample, {}, with_prior._similarity, spread)
+    uncorrected = colorizer_of(config, _sample, spread=spread)
     np.testing.assert_allclose(field, uncorrected.edit(gray, [UP], mode="guided").field[0], atol=1e-6)
     half = SIDE // 2  # the edit tells of the bright half
     assert reach[: half - 1].min() > 0.9 and reach[half + 1 :].max() < 0.1
@@ -242,7 +243,7 @@ def test_mistakes_are_told(colorizer, gray, arguments, message):
 
 
 def test_a_model_without_a_similarity_is_told(colorizer, gray):
-    blind = Colorizer(colorizer.config, _sample, {})
+    blind = colorizer_of(colorizer.config, _sample)
     with pytest.raises(ValueError, match="'fake' learns no similarity"):
         blind.edit(gray, [UP])
 

@@ -84,7 +84,7 @@ def test_no_photo_makes_the_colors_explode(tmp_path, real_data):
     config.data.update({"dir": str(tmp_path), "test": ("lsun_church", "test")})
     method = methods.build(config)
     variables = bundle.load_bundle("default", method.abstract_variables()).variables
-    sample = jax.jit(partial(method.sample, samples=5, rule="modes"))
+    sample = jax.jit(partial(method.colors.sample, samples=5, rule="modes"))
     largest = [
         float(np.abs(sample(variables, {"lightness": batch["lightness"]}, jax.random.key(0)).unary).max())
         for batch in pipeline.evaluation(config.data, batch_size=50)

@@ -79,14 +79,16 @@ def test_stages_and_the_networks_that_sampling_needs(name, stages, sampling):
     batch = {"lightness": jnp.zeros((2, 64, 64, 1))}
     for rule in ("modes", "random"):
         drawn = jax.eval_shape(
-            lambda v, key, rule=rule: method.sample(v, batch, key, samples=3, rule=rule),
+            lambda v, key, rule=rule: method.colors.sample(v, batch, key, samples=3, rule=rule),
             variables,
             jax.random.key(0),
         )
         assert drawn.field.shape == (2, 3, 64, 64, 2) and drawn.weights.shape == (2, 3)
     with pytest.raises(ValueError, match="allowed are 'modes' and 'random'"):
         jax.eval_shape(
-            lambda v, key: method.sample(v, batch, key, samples=1, rule="best"), variables, jax.random.key(0)
+            lambda v, key: method.colors.sample(v, batch, key, samples=1, rule="best"),
+            variables,
+            jax.random.key(0),
         )
 
 

@@ -61,7 +61,7 @@ def variables(method, batch):
 
 @pytest.fixture(scope="module")
 def sampler(method):
-    return jax.jit(method.sample, static_argnames=("samples", "rule"))
+    return jax.jit(method.colors.sample, static_argnames=("samples", "rule"))
 
 
 def test_stages_are_the_papers_with_features_before(method):
@@ -105,7 +105,7 @@ def test_modes_are_the_heaviest_means_and_ignore_the_key(sampler, variables, bat
 
 def test_modes_that_cover_are_modes_chosen_by_their_colors(sampler, variables, batch):
     covering = methods.build(tiny(**{"mdn.choice": "cover"}))
-    sample = jax.jit(covering.sample, static_argnames=("samples", "rule"))
+    sample = jax.jit(covering.colors.sample, static_argnames=("samples", "rule"))
     drawn = sample(variables, batch, rng(), samples=5, rule="modes")
     modes = sampler(variables, batch, rng(), samples=8, rule="modes")
     chosen, weights = mixture.cover(modes.unary, modes.weights, 5)
@@ -114,9 +114,9 @@ def test_modes_that_cover_are_modes_chosen_by_their_colors(sampler, variables, b
         np.testing.assert_allclose(drawn.field[image], modes.field[image, picks], atol=1e-5)
     np.testing.assert_allclose(drawn.weights, weights, rtol=1e-5)
     with pytest.raises(ValueError, match="samples is 9, but rule 'modes' has 8 modes"):
-        covering.sample(variables, batch, rng(), samples=9, rule="modes")
+        covering.colors.sample(variables, batch, rng(), samples=9, rule="modes")
     random = [
-        method.sample(variables, batch, rng(), samples=2, rule="random").unary
+        method.colors.sample(variables, batch, rng(), samples=2, rule="random").unary
         for method in (covering, methods.build(tiny()))
     ]
     np.testing.assert_array_equal(*random)
@@ -125,7 +125,7 @@ def test_modes_that_cover_are_modes_chosen_by_their_colors(sampler, variables, b
 def test_chroma_multiplies_what_is_sampled(sampler, variables, batch):
     twice = methods.build(tiny(**{"mdn.chroma": 2.0}))
     drawn = sampler(variables, batch, rng(), samples=2, rule="modes")
-    doubled = jax.jit(twice.sample, static_argnames=("samples", "rule"))(
+    doubled = jax.jit(twice.colors.sample, static_argnames=("samples", "rule"))(
         variables, batch, rng(), samples=2, rule="modes"
     )
     np.testing.assert_allclose(doubled.unary, 2 * drawn.unary, rtol=1e-5)
@@ -143,9 +143,9 @@ def test_random_samples_follow_the_key(sampler, variables, batch):
 
 def test_more_modes_than_components_or_an_unknown_rule_is_an_error(method, variables, batch):
     with pytest.raises(ValueError, match="samples is 9, but rule 'modes' has 8 modes"):
-        method.sample(variables, batch, rng(), samples=9, rule="modes")
+        method.colors.sample(variables, batch, rng(), samples=9, rule="modes")
     with pytest.raises(ValueError, match="rule is 'best'; allowed are 'modes' and 'random'"):
-        method.sample(variables, batch, rng(), samples=1, rule="best")
+        method.colors.sample(variables, batch, rng(), samples=1, rule="best")
 
 
 def test_samples_of_one_image_solved_together_equal_separate_solves(variables, batch):
@@ -201,7 +201,7 @@ def test_the_likelihood_falls_with_the_distance_from_the_truth(variables, batch)
 
 
 def test_similarity_rows_sum_to_one_and_leave_the_pixel_itself_out(method, variables, batch):
-    rows = method.similarity(variables, batch)
+    rows = method.edits.similarity(variables, batch)
     assert rows.shape == (2, 1024, 1024)
     np.testing.assert_allclose(rows.sum(axis=-1), 1, atol=1e-5)
     assert not rows[:, jnp.arange(1024), jnp.arange(1024)].any()
@@ -230,7 +230,7 @@ def test_a_model_released_before_a_field_of_training_existed_still_samples(sampl
         del config[training]
     method = methods.build(config)
     expected = sampler(variables, batch, rng(), samples=2, rule="modes")
-    drawn = jax.jit(method.sample, static_argnames=("samples", "rule"))(
+    drawn = jax.jit(method.colors.sample, static_argnames=("samples", "rule"))(
         variables, batch, rng(), samples=2, rule="modes"
     )
     np.testing.assert_allclose(drawn.field, expected.field, atol=1e-6)
@@ -246,7 +246,7 @@ def test_an_unknown_method_lists_those_present():
 
 
 def test_bfloat16_computes_but_solves_in_float32(variables, batch):
-    sample = methods.build(tiny(compute_dtype="bfloat16")).sample
+    sample = methods.build(tiny(compute_dtype="bfloat16")).colors.sample
     drawn = jax.eval_shape(partial(sample, samples=5, rule="modes"), variables, batch, rng())
     assert drawn.field.dtype == drawn.unary.dtype == jnp.float32
 
@@ -255,7 +255,7 @@ def test_vgg_is_a_configuration_without_a_features_stage(monkeypatch, variables,
     """VGG-16 with drawn weights where the real ones are not installed: the same sizes, the same path."""
     method = methods.build(tiny(**{"features.network": "vgg16", "data.lightness_large": 224}))
     assert [stage.name for stage in method.stages] == ["unary", "structure", "mdn"]
-    assert method.regress is None
+    assert method.colors.regress is None
     assert "features" not in method.abstract_variables()["params"]
 
     large = {**batch, "lightness_large": jnp.zeros((2, 224, 224, 1)).at[:, 100:].set(0.5)}

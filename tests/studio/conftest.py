@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from colorizers import colorizer_of
 from ml_collections import ConfigDict
 from served import Address, running
 
@@ -37,7 +38,7 @@ def _similarity(variables, batch):
 def colorizer() -> Colorizer:
     config = ConfigDict({"data": {"image_size": 64, "lightness_large": 0}})
     config.gcrf = ConfigDict({"beta_test": 5.0, "floor": 1e-3})
-    return Colorizer(config, _sample, {"chroma": np.float32(20 / 128)}, _similarity)
+    return colorizer_of(config, _sample, {"chroma": np.float32(20 / 128)}, similarity=_similarity)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from colorizers import colorizer_of
 
 from colorize_jax.control import propagate
 from colorize_jax.control.document import EditError, as_edits
 from colorize_jax.control.raster import to_cells
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
-from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.methods.base import Samples, SpreadPrior
 from colorize_jax.photos.photo import photo_from_array
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
@@ -55,7 +55,7 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
             np.full((1, side, side), 1e-3, np.float32),
         )
 
-    other = Colorizer(colorizer.config, two_tones, {}, spread=spread)
+    other = colorizer_of(colorizer.config, two_tones, spread=spread)
     wanted = other.edit(photo, [STROKE], 3).rgb
     live = LivePhoto(other, photo, 3)
     for version, picture in enumerate(wanted):

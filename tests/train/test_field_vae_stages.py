@@ -101,11 +101,15 @@ def test_it_resumes_with_the_same_bits(runs):
 
 def test_statistics_are_taken_once_a_run_and_go_along(runs):
     _, (workdir, variables), _, surveyed = runs
+    told = methods.build(tiny("cvae")).statistics.shapes()
     assert len(surveyed) == 2  # of the run that was cut off and resumed, and of the straight one
     with np.load(workdir / "statistics.npz") as kept:
         assert kept["components"].shape == (4, 64, 64, 2)
         for name, value in variables["batch_stats"][STATISTICS].items():
             np.testing.assert_array_equal(kept[name], value)
+        assert {name: (value.shape, value.dtype) for name, value in kept.items()} == {
+            name: (value.shape, value.dtype) for name, value in told.items()
+        }
 
 
 def test_all_stages_train_evaluate_and_draw(runs):

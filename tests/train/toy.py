@@ -86,7 +86,7 @@ def stage(name: str, epochs: float, batch_size: int, lr: float) -> Stage:
 
 def method(settings: Any) -> Method:
     stages = tuple(stage(name, **settings.stages[name]) for name in ("first", "second"))
-    return Method(stages, dict, None, None, None, None)
+    return Method(stages, dict)
 
 
 def images(key: list[int], count: int) -> dict[str, np.ndarray]:

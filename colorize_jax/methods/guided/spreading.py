@@ -519,7 +519,7 @@ def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, sid
 
 
 def spreader(networks: Networks, side: int) -> Callable[..., SpreadPrior] | None:
-    """`Method.spread`; None where no S for edits is learned."""
+    """`Edits.spread`; None where no S for edits is learned."""
     if "spread" not in networks:
         return None
 
@@ -542,7 +542,7 @@ def spreader(networks: Networks, side: int) -> Callable[..., SpreadPrior] | None
 
 
 def corrector(networks: Networks) -> Callable[..., Array] | None:
-    """`Method.correct`; None where no network for it is learned."""
+    """`Edits.correct`; None where no network for it is learned."""
     return partial(correct, networks) if "correct" in networks else None
 
 

@@ -21,7 +21,7 @@ def regress(networks: Networks, variables: Variables, batch: Batch) -> Float[Arr
 
 
 def regressor(config: Any, networks: Networks) -> Callable[..., Array] | None:
-    """`Method.regress`: VGG-16 predicts no colours."""
+    """`Colors.regress`: VGG-16 predicts no colours."""
     return partial(regress, networks) if config.features.network == "small" else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from colorize_jax import losses
 from colorize_jax.data import color_statistics
-from colorize_jax.methods.base import STATISTICS, Batch, LossResult, Stage, Variables
+from colorize_jax.methods.base import STATISTICS, Batch, LossResult, Stage, Survey, Variables
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply, mixture_inputs
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
@@ -128,16 +128,30 @@ def reconstruct(
     return field, field
 
 
-def training_statistics(config: Any, batches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """`Method.statistics`: what the decoder losses of the config read of the training set."""
-    chosen = config.field_loss
-    return color_statistics.collect(
-        (batch["ab"] for batch in batches),
-        components=chosen.components,
-        bins=color_statistics.BINS[chosen.bins],
-        uniform=chosen.bin_uniform,
-        cap=chosen.bin_cap,
-    )
+def survey(config: Any) -> Survey:
+    """What the decoder losses of the config read of the training set."""
+    chosen, side = config.field_loss, config.data.image_size
+    bins = color_statistics.BINS[chosen.bins]
+
+    def collect(batches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return color_statistics.collect(
+            (batch["ab"] for batch in batches),
+            components=chosen.components,
+            bins=bins,
+            uniform=chosen.bin_uniform,
+            cap=chosen.bin_cap,
+        )
+
+    def shapes() -> dict[str, jax.ShapeDtypeStruct]:
+        count = chosen.components
+        sides = {
+            "bin_weights": bins.inside.shape,
+            "deviations": (count,),
+            "components": (count, side, side, 2),
+        }
+        return {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in sides.items()}
+
+    return Survey(collect, shapes)
 
 
 def _terms(weights: dict[str, float], bins: str, variables: Variables, field: Array, true: Array) -> Any:

@@ -20,7 +20,10 @@ Encode = Callable[[Variables, Batch], tuple[Array, Array]]
 """`(variables, batch) -> (mean, log-variance) of q(z | x)`, both (B, Z)."""
 
 Sample = Callable[..., Samples]
-"""`Method.sample`."""
+"""`Colors.sample`."""
+
+RULES = ("modes", "random")
+"""Of `draw_codes`."""
 
 
 def predict(
