@@ -19,6 +19,9 @@ _OUT = flags.DEFINE_string(
     "out", None, "Folder of the model; colorize_jax/weights/NAME puts it into the package."
 )
 _LICENSES = flags.DEFINE_multi_string("licence", [], "NAME=TEXT, the licence of a data set; may be repeated.")
+_BEST = flags.DEFINE_bool(
+    "best", False, "The best variables of the last stage, by config.checkpoint.best, in place of its last."
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a model that is already in --out.")
 
 
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     workdir, out = Path(_WORKDIR.value), Path(_OUT.value)
     if (out / "weights.npz").exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds a model already; give another --out, or --overwrite")
-    export.export(workdir, out, _parsed(_LICENSES.value))
+    export.export(workdir, out, _parsed(_LICENSES.value), best=_BEST.value)
     print(f"wrote {out} ({os.path.getsize(out / 'weights.npz') / 1e6:.1f} MB of weights)")
 
 

@@ -40,7 +40,7 @@ class ConvBlock(nn.Module):
             dtype=self.dtype,
             conv_general_dilated=winograd.convolve if train else None,
         )(x)
-        return nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM, dtype=self.dtype)(nn.relu(x))
+        return nn.BatchNorm(momentum=MOMENTUM, dtype=self.dtype)(nn.relu(x), use_running_average=not train)
 
 
 def upsample(x: Array, factor: int) -> Array:

@@ -28,9 +28,9 @@ class MixtureDensityNetwork(nn.Module):
         x = features
         for channels, stride in ((384, 1), (320, 1), (288, 1), (256, 2), (128, 1)):
             x = ConvBlock(scaled(channels, self.width), 5, stride, self.dtype)(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(x.shape[0], -1))
+        x = nn.Dropout(self.dropout)(x.reshape(x.shape[0], -1), deterministic=not train)
         x = nn.relu(nn.Dense(scaled(4096, self.width), dtype=self.dtype)(x))
-        x = nn.Dropout(self.dropout, deterministic=not train)(x).astype(jnp.float32)
+        x = nn.Dropout(self.dropout)(x, deterministic=not train).astype(jnp.float32)
         x = nn.Dense(self.components * (self.latent + 1), name="mixture")(x)
         means, logits = jnp.split(x, [self.components * self.latent], axis=-1)
         return nn.log_softmax(logits), means.reshape(x.shape[0], self.components, self.latent)

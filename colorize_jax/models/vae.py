@@ -30,7 +30,7 @@ class Encoder(nn.Module):
         x = ab
         for channels, kernel in ((128, 5), (256, 5), (512, 5), (1024, 4)):
             x = ConvBlock(scaled(channels, self.width), kernel, 2, self.dtype)(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train)(x.reshape(x.shape[0], -1))
+        x = nn.Dropout(self.dropout)(x.reshape(x.shape[0], -1), deterministic=not train)
         # float32 from here: the code's statistics enter the KL term.
         mean = nn.Dense(self.latent, name="mean")(x.astype(jnp.float32))
         log_variance = nn.Dense(self.latent, name="log_variance")(x.astype(jnp.float32))

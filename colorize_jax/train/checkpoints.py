@@ -189,9 +189,10 @@ def keep_best(workdir: Path, stage: str, step: int, metric: str, value: float, v
         checkpointer.save(folder / str(step), variables, force=True)
         checkpointer.wait_until_finished()
 
+    about = {"step": step, "metric": metric, "value": value, "sums": checksums(variables)}
+
     def mark() -> None:
-        told = {"step": step, "metric": metric, "value": value}
-        files.write_json(_best_marker(workdir, stage), told, overwrite=True)
+        files.write_json(_best_marker(workdir, stage), about, overwrite=True)
         for other in folder.iterdir():
             if other.name != str(step):
                 shutil.rmtree(other)
@@ -200,7 +201,7 @@ def keep_best(workdir: Path, stage: str, step: int, metric: str, value: float, v
 
 
 def best(workdir: Path, stage: str) -> dict[str, Any] | None:
-    """`{'step', 'metric', 'value'}` of the best variables of a stage, None where none were kept."""
+    """`{'step', 'metric', 'value', 'sums'}` of the best variables of a stage, None where none were kept."""
 
     def read() -> dict[str, Any] | None:
         marker = _best_marker(workdir, stage)
@@ -213,7 +214,7 @@ def load_best(workdir: Path, stage: str) -> Variables:
     """The variables that `keep_best` kept, on the first device.
 
     Raises:
-      ValueError: it kept none.
+      ValueError: it kept none, or a file is damaged.
     """
     kept = best(workdir, stage)
     if kept is None:
@@ -221,7 +222,9 @@ def load_best(workdir: Path, stage: str) -> Variables:
             f"{workdir} keeps no best variables of stage {stage!r}; name a metric that it evaluates in "
             "config.checkpoint.best"
         )
-    return _load((workdir / "best" / stage / str(kept["step"])).absolute())
+    variables = _load((workdir / "best" / stage / str(kept["step"])).absolute())
+    _check(kept.get("sums"), variables, f"the best of stage {stage!r} in {workdir}")
+    return variables
 
 
 def _best_marker(workdir: Path, stage: str) -> Path:
@@ -276,12 +279,21 @@ def restore_variables(workdir: str | Path) -> Variables:
     Raises:
       ValueError: no stage is finished there.
     """
-    stages = [json.loads(path.read_text()) for path in Path(workdir).glob("stages/*.json")]
+    return load_stage(Path(workdir), newest_stage(Path(workdir)))
+
+
+def newest_stage(workdir: Path) -> str:
+    """The last of a run's stages that is finished.
+
+    Raises:
+      ValueError: none is.
+    """
+    stages = [json.loads(path.read_text()) for path in workdir.glob("stages/*.json")]
     if not stages:
         raise ValueError(
             f"{workdir} holds no finished stage; train with colorize-train --workdir={workdir} first"
         )
-    return load_stage(Path(workdir), max(stages, key=lambda stage: stage["index"])["stage"])
+    return max(stages, key=lambda stage: stage["index"])["stage"]
 
 
 def _stage_folder(workdir: Path, stage: str) -> Path:

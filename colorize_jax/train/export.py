@@ -8,8 +8,8 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from colorize_jax import bundle, methods
 from colorize_jax import config as configs
+from colorize_jax.train import checkpoints
 from colorize_jax.train import workdir as files
-from colorize_jax.train.checkpoints import restore_variables
 from colorize_jax.train.handover import is_released
 from colorize_jax.train.telemetry import read_metrics
 
@@ -24,24 +24,36 @@ LICENSES = {
 _LINE_KEYS = ("kind", "stage", "step", "epoch", "time_unix_s", "stage_s", "evaluation_s")
 
 
-def export(workdir: Path, out: Path, licenses: dict[str, str]) -> None:
+def export(workdir: Path, out: Path, licenses: dict[str, str], *, best: bool = False) -> None:
     """Writes the newest finished stage of `workdir` as a model.
 
     Args:
       workdir: of the training run.
       out: folder of the model.
-      licences: of data sets by name, beside those in `LICENCES`.
+      licenses: of data sets by name, beside those in `LICENSES`.
+      best: the variables that `config.checkpoint.best` chose in that stage, not those that it ended with.
 
     Raises:
-      ValueError: `workdir` is no training run, or not all networks that sampling needs are trained yet.
+      ValueError: `workdir` is no training run, not all networks that sampling needs are trained yet, or no best
+        variables were kept.
     """
     if not (workdir / "config.json").is_file():
         raise ValueError(f"{workdir} holds no config.json; give the folder of a training run")
     config = configs.from_json((workdir / "config.json").read_text())
     needed = methods.build(config).abstract_variables()
-    variables = selected(restore_variables(workdir), needed)
+    stage = checkpoints.newest_stage(workdir)
+    load = checkpoints.load_best if best else checkpoints.load_stage
+    variables = selected(load(workdir, stage), needed)
     bundle.check(bundle.flatten(variables), needed, name=f"the newest finished stage in {workdir}")
-    bundle.save_bundle(out, _portable(config), variables, provenance(workdir, licenses))
+    record = provenance(workdir, licenses) | (_chosen(workdir, stage) if best else {})
+    bundle.save_bundle(out, _portable(config), variables, record)
+
+
+def _chosen(workdir: Path, stage: str) -> dict[str, Any]:
+    """What the best variables of a stage were chosen by, for the provenance."""
+    kept = checkpoints.best(workdir, stage)
+    assert kept is not None  # they have just been read
+    return {"best": {"stage": stage} | {name: kept[name] for name in ("step", "metric", "value")}}
 
 
 def _portable(config: FrozenConfigDict) -> FrozenConfigDict:

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import math
+import shutil
 from pathlib import Path
 
 import jax
@@ -16,7 +17,7 @@ from PIL import Image
 from colorize_jax import methods
 from colorize_jax.bundle import load_bundle
 from colorize_jax.config import beside, resolve
-from colorize_jax.train import export, loop, parallel, telemetry
+from colorize_jax.train import checkpoints, export, loop, parallel, telemetry
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 STAGES = ("features", "unary", "structure", "mdn")
@@ -120,6 +121,19 @@ def test_a_trained_run_becomes_a_model(trained, tmp_path):
     assert len(told["starts"]) == 2 and told["seed"] == 0
     top = jax.tree.leaves(variables["params"]["top"])[0]
     np.testing.assert_allclose(jax.tree.leaves(bundle.variables["params"]["top"])[0], top, rtol=1e-3)
+
+
+def test_the_best_variables_of_a_run_become_a_model_where_asked_for(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    better = jax.tree.map(lambda x: x + 1, trained[2])
+    checkpoints.keep_best(run, "mdn", 2, "best_absolute_error", -1.0, better)
+    export.export(run, tmp_path / "model", {}, best=True)
+    bundle = load_bundle(tmp_path / "model", methods.build(trained[1]).abstract_variables())
+    told = json.loads((tmp_path / "model" / "provenance.json").read_text())
+    assert told["best"] == {"stage": "mdn", "step": 2, "metric": "best_absolute_error", "value": -1.0}
+    top = [jax.tree.leaves(params["top"])[0] for params in (bundle.variables["params"], better["params"])]
+    np.testing.assert_allclose(*top, rtol=1e-3)
 
 
 def test_a_run_whose_last_stage_is_not_finished_is_no_model(trained, tmp_path):

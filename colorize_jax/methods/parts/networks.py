@@ -1,5 +1,6 @@
 """Several networks as one set of variables, kept by name: applying one of them, drawing some of them."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,16 +30,50 @@ def apply(
     *inputs: Any,
     train: bool = False,
     rng: Array | None = None,
+    batch_statistics: bool = False,
 ) -> tuple[Any, dict[str, Any]]:
-    """Network `name` applied to `inputs`: (its output, {name: new batch statistics}; empty unless `train`)."""
+    """Network `name` applied to `inputs`: (its output, {name: new batch statistics}; empty unless `train`).
+
+    Dropout and the batch's own statistics can be had at test time, too, where they are a method's noise (Isola et al.
+    2017, Sec. 3.2). For that a network gives its Dropout and BatchNorm layers their switch in the call, not at
+    construction: `nn.Dropout(0.5)(x, deterministic=not train)`.
+
+    Args:
+      networks, variables: of the method.
+      name: of the network.
+      inputs: as it takes them.
+      train: with Dropout, and BatchNorm by the batch, whose statistics the running ones follow.
+      rng: of Dropout; without `train`, dropout is active where a key is given.
+      batch_statistics: without `train`, BatchNorm goes by the batch, and the running statistics stay.
+    """
     network = networks[name]
     own = {"params": variables["params"][name], "batch_stats": variables["batch_stats"].get(name, {})}
-    if not train:
-        own["batch_stats"] = with_floor(own["batch_stats"])
-        return network.apply(own, *inputs, train=False), {}
     rngs = None if rng is None else {"dropout": rng}
-    output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
-    return output, {name: new["batch_stats"]}
+    if train:
+        output, new = network.apply(own, *inputs, train=True, mutable=["batch_stats"], rngs=rngs)
+        return output, {name: new["batch_stats"]}
+    own["batch_stats"] = with_floor(own["batch_stats"])
+    with nn.intercept_methods(partial(_switched, dropout=rng is not None, batch_statistics=batch_statistics)):
+        mutable = ["batch_stats"] if batch_statistics else False
+        output = network.apply(own, *inputs, train=False, mutable=mutable, rngs=rngs)
+    return output[0] if batch_statistics else output, {}
+
+
+def _switched(
+    call: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    context: nn.module.InterceptorContext,
+    *,
+    dropout: bool,
+    batch_statistics: bool,
+) -> Any:
+    """A layer's call with the switch of Dropout or BatchNorm as in training."""
+    if dropout and isinstance(context.module, nn.Dropout):
+        options = {**options, "deterministic": False}
+    if batch_statistics and isinstance(context.module, nn.BatchNorm):
+        options = {**options, "use_running_average": False}
+    return call(*arguments, **options)
 
 
 def with_floor(statistics: Any) -> Any:
