@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
             return [edits.psnr(photo, answer(model, prior, photo, *each)) for each in given]
 
         found.setdefault("coarse", []).append(scores(prior._replace(fine=None)))
-        found.setdefault("fine", []).append(scores(prior._replace(seen=None)))
+        found.setdefault("fine", []).append(scores(prior._replace(context=None)))
         with mock.patch.object(settle, "settle", lambda _, field, *__: field):
             found.setdefault("corrected", []).append(scores(prior, unsettled))
         found.setdefault("settled", []).append(scores(prior))

@@ -17,7 +17,7 @@ and a version keeps its colours where m = 0. Without any edit it is the version,
 In mode 'guided' the unary is first made no more colourful than the edits are (`control.calibrate`), and the field is
 refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
 Where a model has learned to, a network then adds what solving cannot know, at the photo's resolution
-(`spreading.correct`), and the result settles along the lightness (module `settle`).
+(`methods.guided.fields.correct`), and the result settles along the lightness (module `settle`).
 
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.
@@ -40,6 +40,7 @@ from scipy import ndimage
 
 from colorize_jax import color, gcrf
 from colorize_jax.control import calibrate
+from colorize_jax.control.prior import Fine
 from colorize_jax.control.raster import CellEdits, Marks
 from colorize_jax.photos import upsample
 from colorize_jax.shapes import Float
@@ -77,18 +78,6 @@ class System(NamedTuple):
     @property
     def weights(self) -> Float[np.ndarray, "P 1"]:
         return self.known + self.unary + self.floor
-
-
-class Fine(NamedTuple):
-    """What a photo's field is refined by.
-
-    Attributes:
-      rows: S by window, see `gcrf.solve_windowed`.
-      confidence: κ > 0 in the coarse field.
-    """
-
-    rows: Float[np.ndarray, "K G G"]
-    confidence: Float[np.ndarray, "G G"]
 
 
 def alone(similarity: Float[np.ndarray, "P P"], edits: CellEdits, *, weight: float, floor: float) -> System:

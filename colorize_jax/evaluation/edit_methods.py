@@ -7,8 +7,9 @@ import numpy as np
 from colorize_jax import color
 from colorize_jax.classical import Propagate
 from colorize_jax.control import propagate
+from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import CellEdits
-from colorize_jax.inference.colorizer import Colorizer, Prior
+from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo
 from colorize_jax.shapes import Float

@@ -26,6 +26,7 @@ from PIL import Image
 from colorize_jax import bundle, color, methods
 from colorize_jax.control import propagate
 from colorize_jax.control.document import Edits, as_edits
+from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import CellEdits, Marks, mark, to_cells
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables, colors_of
@@ -37,24 +38,6 @@ from colorize_jax.shapes import Float, UInt8
 EDIT_MODES = ("over", "alone", "guided")
 
 _TOGETHER = 1 << 14  # pixels whose colours are converted at once
-
-
-class Prior(NamedTuple):
-    """What a model knows of a photo before any edit.
-
-    Attributes:
-      similarity: S that edits spread through: row i tells how much cell i of the field leans on each other cell.
-      unary: its single answer where edits say nothing, network units.
-      confidence: κ > 0 that holds it there.
-      fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
-      seen: what it is corrected from besides (B = 1), likewise.
-    """
-
-    similarity: Float[np.ndarray, "P P"]
-    unary: Float[np.ndarray, "F F 2"]
-    confidence: Float[np.ndarray, "F F"]
-    fine: propagate.Fine | None = None
-    seen: Any = None
 
 
 class Versions(NamedTuple):
@@ -239,14 +222,14 @@ class Colorizer:
         field = propagate.refine(
             prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
         )
-        if self._correct is None or prior.seen is None:
+        if self._correct is None or prior.context is None:
             return field
         reach = propagate.reach(system).reshape(coarse.shape[:2])
         side = self.config.spread.correct_side
         near = [cells_of(each) for each in (side, 2 * side)]
         edits = [array for each in near for array in (color.ab_to_network(each.ab), each.weights)]
         arrays = (np.asarray(array, np.float32)[None] for array in (field, reach, *edits))
-        return np.asarray(self._correct(self._variables, prior.seen, *arrays)[0])
+        return np.asarray(self._correct(self._variables, prior.context, *arrays)[0])
 
     def edited_unary(
         self,
@@ -274,9 +257,8 @@ class Colorizer:
         """
         if self._spread is not None:
             found = self._spread(self._variables, self._input(photo))
-            own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(seen=None))
-            fine = own.fine and propagate.Fine(*own.fine)
-            return Prior(own.similarity, own.unary, own.confidence, fine, found.seen)
+            own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(context=None))
+            return own._replace(context=found.context)
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])

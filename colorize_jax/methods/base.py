@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from colorize_jax.control.prior import Prior
 from colorize_jax.shapes import Array
 
 if TYPE_CHECKING:
@@ -151,25 +152,6 @@ class Samples(NamedTuple):
     weights: Array
 
 
-class SpreadPrior(NamedTuple):
-    """What edits of a batch of photos spread through, and what they meet.
-
-    Attributes:
-      similarity: S (B, P, P).
-      unary: (B, F, F, 2), network units: colours of what edits do not reach.
-      confidence: κ > 0 (B, F, F) that holds them there.
-      fine: S by window (B, K, G, G), see `gcrf.solve_windowed`, of a finer field of G², and the confidence
-        (B, G, G) there in the coarse field; None where there is none.
-      seen: what `Edits.correct` asks of the photos, arrays with a leading axis B; None where there is none.
-    """
-
-    similarity: Array
-    unary: Array
-    confidence: Array
-    fine: tuple[Array, ...] | None = None
-    seen: Any = None
-
-
 class Survey(NamedTuple):
     """What a method asks of its training set before the first stage.
 
@@ -247,18 +229,18 @@ class Edits(NamedTuple):
     Attributes:
       similarity: `(variables, batch) -> S (B, P, P)`, row-stochastic, of the G-CRF that made the versions; None
         without one.
-      spread: `(variables, batch) -> SpreadPrior`, learned for edits; None: they spread through `similarity`, and
+      spread: `(variables, batch) -> Prior`, learned for edits; None: they spread through `similarity`, and
         meet gray.
-      correct: `(variables, seen, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, m, m, 2)`,
-        network units: the fine field at the resolution of photos, corrected; see `spreading.correct`. None: the field
-        is lifted along the lightness and no more.
+      correct: `(variables, context, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, m, m, 2)`,
+        network units: the fine field at the resolution of photos, corrected; see `guided.fields.correct`. None: the
+        field is lifted along the lightness and no more.
       respond: `(variables, batch, ab, revealed) -> (B, h, w, 2)`, network units: the answer of a network that takes
         edits itself, with their colours (B, H, W, 2) and the share (B, H, W, 1) of each pixel that they cover; None
         for a method whose edits spread through S.
     """
 
     similarity: Callable[..., Array] | None = None
-    spread: Callable[..., SpreadPrior] | None = None
+    spread: Callable[..., Prior] | None = None
     correct: Callable[..., Array] | None = None
     respond: Callable[..., Array] | None = None
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax import gcrf, losses
+from colorize_jax.methods import guided
 from colorize_jax.methods.base import (
     Batch,
     Colors,
@@ -33,7 +34,6 @@ from colorize_jax.methods.base import (
     Stages,
     Variables,
 )
-from colorize_jax.methods.guided import spreading
 from colorize_jax.methods.parts import features, mixture, modes
 from colorize_jax.methods.parts.networks import (
     ExampleInputs,
@@ -100,8 +100,8 @@ def build(config: Any) -> Method:
         ),
         edits=Edits(
             similarity=partial(similarity, parts),
-            spread=spreading.spreader(parts.networks, parts.field),
-            correct=spreading.corrector(parts.networks),
+            spread=guided.spreader(parts.networks, parts.field),
+            correct=guided.corrector(parts.networks),
         ),
     )
 
@@ -133,7 +133,7 @@ def build_networks(config: Any) -> Networks:
         "top": DecoderTop(**vae),
         "structure": StructureEncoder(temperature=initial_temperature(config), **vae),
         **mixture_networks(config),
-        **spreading.spread_networks(config),
+        **guided.spread_networks(config),
     }
 
 
@@ -466,7 +466,7 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         decode=partial(decode_versions, parts),
         sample=partial(sample, parts),
     )
-    return [*first, unary, structure, mdn, *best, *spreading.stages(config, networks, inputs)]
+    return [*first, unary, structure, mdn, *best, *guided.build_stages(config, networks, inputs)]
 
 
 def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInputs:
@@ -484,11 +484,11 @@ def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInpu
         "top": (jnp.zeros((1, field, field, 2 * scaled(128, width))),),
         "structure": (jnp.zeros((1, field, field, 1)),),
         **mixture_inputs(networks, batch),
-        **spreading.spread_inputs(gray, networks, batch, field),
+        **guided.spread_inputs(gray, networks, batch, field),
     }
 
 
 def _abstract_variables(parts: Parts, config: Any) -> Variables:
     inputs = example_inputs(parts.networks, config, example_batch(config))
-    names = (*released(SAMPLING_NETWORKS, config), *spreading.spread_networks(config))
+    names = (*released(SAMPLING_NETWORKS, config), *guided.spread_networks(config))
     return abstract(parts.networks, inputs, names)

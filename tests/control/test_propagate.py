@@ -7,6 +7,7 @@ import pytest
 from colorize_jax import color, gcrf
 from colorize_jax.control import propagate
 from colorize_jax.control.document import as_edits
+from colorize_jax.control.prior import Fine
 from colorize_jax.control.raster import mark, to_cells
 from colorize_jax.photos import upsample
 
@@ -207,7 +208,7 @@ def test_exact_colors_survive_to_the_picture_within_one_unit():
 def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_unary(unary):
     side, cells = 2 * SIDE, to_cells(mark(as_edits([LEFT]), 80, 80), 2 * SIDE)
     near = np.array([np.asarray(x) for x in gcrf.shifted(jax.numpy.ones((side, side)), 1)])
-    fine = propagate.Fine(near / near.sum(axis=0), np.full((side, side), 0.05, np.float32))
+    fine = Fine(near / near.sum(axis=0), np.full((side, side), 0.05, np.float32))
     field = propagate.refine(fine, propagate.lifted(unary[0], side), cells, weight=5.0, within=unary[0])
     matrix = np.zeros((side**2, side**2))
     at = np.arange(side**2).reshape(side, side)

@@ -9,10 +9,11 @@ from colorizers import colorizer_of
 from ml_collections import ConfigDict
 
 from colorize_jax import color
+from colorize_jax.control.prior import Fine, Prior
 from colorize_jax.evaluation import edit_methods
 from colorize_jax.inference import edit, explain
 from colorize_jax.inference.colorizer import Colorizer
-from colorize_jax.methods.base import Samples, SpreadPrior
+from colorize_jax.methods.base import Samples
 from colorize_jax.photos.photo import photo_from_array
 
 RED, BLUE = "#b07070", "#6070a0"  # within the gamut at both lightnesses
@@ -58,7 +59,7 @@ def _spread(variables, batch):
     unary = jnp.zeros((1, SIDE, SIDE, 2)).at[..., 1].set(-10 / 128)
     rows = jnp.where(jnp.arange(SIDE) < SIDE // 2, 1e-4, 1e-2)
     confidence = jnp.broadcast_to(rows[None, :, None], (1, SIDE, SIDE))
-    return SpreadPrior(_similarity(variables, batch), unary, confidence)
+    return Prior(_similarity(variables, batch), unary, confidence)
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +109,11 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
         # Each cell leans on its right neighbour.
         rows = jnp.zeros((1, 8, fine, fine)).at[:, 4, :, :-1].set(1.0)
         confidence = jnp.full((1, fine, fine), 10.0)
-        return own._replace(fine=(rows, confidence), seen={"of the photo": jnp.ones((1, 3))})
+        return own._replace(fine=Fine(rows, confidence), context={"of the photo": jnp.ones((1, 3))})
 
-    def correct(variables, seen, *arrays):
+    def correct(variables, context, *arrays):
         jax.debug.callback(lambda *arrays: told.update(enumerate(arrays)), *arrays)
-        assert seen["of the photo"].shape == (1, 3)
+        assert context["of the photo"].shape == (1, 3)
         return jnp.zeros((1, 2 * near, 2 * near, 2)).at[..., 0].set(0.1)
 
     config = ConfigDict({**with_prior.config.to_dict(), "spread": {"correct_side": near}})

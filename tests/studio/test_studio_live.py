@@ -6,10 +6,11 @@ from colorizers import colorizer_of
 
 from colorize_jax.control import propagate
 from colorize_jax.control.document import EditError, as_edits
+from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import to_cells
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
-from colorize_jax.methods.base import Samples, SpreadPrior
+from colorize_jax.methods.base import Samples
 from colorize_jax.photos.photo import photo_from_array
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
 
@@ -49,7 +50,7 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
         row, column = np.divmod(np.arange(side**2), side)
         distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
         near = np.exp(-distance / 8) * (distance > 0)
-        return SpreadPrior(
+        return Prior(
             np.float32(near / near.sum(1, keepdims=True))[None],
             np.zeros((1, side, side, 2), np.float32),
             np.full((1, side, side), 1e-3, np.float32),
