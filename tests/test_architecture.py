@@ -1,4 +1,4 @@
-"""Imports go one way; the light path stays light; the README's equations exist in the code."""
+"""Imports go one way; the light path stays light; the equations of the documentation exist in the code."""
 
 import ast
 import importlib
@@ -83,15 +83,15 @@ def test_orbax_is_imported_in_one_file():
 
 
 EQUATION_ROW = re.compile(r"^\| (Eq\. \(\d+\)) \| `([\w.]+)` \|", re.MULTILINE)
-EQUATIONS = EQUATION_ROW.findall((ROOT / "README.md").read_text())
+EQUATIONS = EQUATION_ROW.findall((ROOT / "docs" / "equations.md").read_text())
 
 
-def test_the_readme_lists_the_equations():
+def test_the_documentation_lists_the_equations():
     assert len(EQUATIONS) >= 6
 
 
 @pytest.mark.parametrize(("equation", "symbol"), EQUATIONS, ids=str)
-def test_each_equation_is_where_the_readme_says(equation, symbol):
+def test_each_equation_is_where_the_documentation_says(equation, symbol):
     module, _, name = symbol.rpartition(".")
     function = getattr(importlib.import_module(f"colorize_jax.{module}"), name)
     number = equation.removeprefix("Eq. ")
