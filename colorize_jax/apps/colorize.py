@@ -22,7 +22,7 @@ from absl import flags
 from colorize_jax import bundle
 from colorize_jax.apps import multihost
 from colorize_jax.control.document import Edits, as_edits
-from colorize_jax.inference import batch, bulk, explain
+from colorize_jax.inference import batch, bulk, explain, reference
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import Photo, check_writable
 
@@ -39,6 +39,11 @@ _RULE = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
+)
+_REFERENCE = flags.DEFINE_string(
+    "reference",
+    None,
+    "A photo in colour that lends its colours, by Welsh's transfer; one version, and no model is used.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
@@ -71,6 +76,8 @@ _FORMAT = flags.DEFINE_enum("format", "png", list(batch.FORMATS), "Of the versio
 
 def main(arguments: Sequence[str]) -> int:
     """Colours the photos that the arguments name; 1 where one of them failed."""
+    if _REFERENCE.value is not None:
+        _check_reference_alone()
     if flags.FLAGS.multihost or _MANIFEST.value is not None:
         return _bulk(arguments)
     multihost.part()  # refuses its other flags
@@ -122,6 +129,14 @@ def _bulk(arguments: Sequence[str]) -> int:
     return 1 if tally.failed else 0
 
 
+def _check_reference_alone() -> None:
+    unused = ("samples", "seed", "rule", "model", "edits", "explain", "explain_at", "manifest", "multihost")
+    if given := [name for name in unused if flags.FLAGS[name].present]:
+        raise ValueError(
+            f"--reference is given with --{given[0]}, which only a model has; leave out one of them"
+        )
+
+
 def _works(source: Path, out: Path) -> Iterator[bulk.Work]:
     if _MANIFEST.value is None:
         if not source.is_dir():
@@ -163,6 +178,9 @@ def _workers(
     edits: Edits | None, positions: list[tuple[float, float]]
 ) -> tuple[batch.Colorize, batch.Options, batch.Explain | None]:
     """The rest of `batch.run`'s arguments."""
+    if _REFERENCE.value is not None:
+        lent = reference.read_reference(_REFERENCE.value)
+        return partial(reference.colorize_like, reference=lent), _options(1), None
     asked = _samples()
     colorizer = Colorizer.load(_MODEL.value)
     samples, rule = colorizer.request(asked, _RULE.value)

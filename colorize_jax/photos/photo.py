@@ -13,7 +13,7 @@ from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
 from colorize_jax import color, files
-from colorize_jax.photos.decode import PhotoError, one_line, to_srgb
+from colorize_jax.photos.decode import PhotoError, on_white, one_line, to_srgb
 
 MAX_PIXELS = 178_956_970
 """Of a photo: where Pillow, too, calls an image a decompression bomb."""
@@ -45,13 +45,26 @@ def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Phot
       PhotoError: missing, empty, truncated, not an image, more than `max_pixels`, a side below `MIN_SIDE`, or
         pixels without a fixed range (32-bit integers and floats).
     """
+    with _opened(path, max_pixels) as image:
+        return photo_from_image(image, name=os.fspath(path), max_pixels=max_pixels)
+
+
+def read_rgb(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
+    """As `read_photo`, for its colours: 8-bit sRGB, transparent parts on white."""
+    with _opened(path, MAX_PIXELS) as image:
+        _check_size(os.fspath(path), image.size, MAX_PIXELS)
+        return np.asarray(on_white(to_srgb(image, name=os.fspath(path))))
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Image]:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise PhotoError(f"{name}: {'is a folder, not an image' if os.path.isdir(name) else 'no such file'}")
     if os.path.getsize(name) == 0:
         raise PhotoError(f"{name}: the file is empty (0 bytes)")
     with _quiet_and_unlimited(), _decoded(name, max_pixels) as image:
-        return photo_from_image(image, name=name, max_pixels=max_pixels)
+        yield image
 
 
 @contextlib.contextmanager

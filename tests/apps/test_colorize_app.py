@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import random_model
 from PIL import Image
@@ -42,12 +43,24 @@ def test_photos_folders_and_a_broken_file(folder):
     assert Image.open(folder / "new" / "out" / "clear_1.png").mode == "RGBA"
 
 
+def test_a_reference_lends_its_colors_without_any_model(folder):
+    Image.new("RGB", (40, 30), (200, 60, 40)).save(folder / "red.png")
+    done = _run("photos/gray.png", "--reference=red.png", "--out=lent", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(folder / "lent")) == ["gray_1.png", "gray_sheet.png"]
+    picture = np.asarray(Image.open(folder / "lent" / "gray_1.png")).astype(int)
+    middle = picture[22, 30]
+    assert middle[0] > middle[1] + 20 and middle[0] > middle[2] + 20
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((), "usage: colorize"),
         (("clear.png", "--out=file"), "file: cannot be written"),
         (("clear.png", "--out=new", "--model=nowhere"), "nowhere"),
+        (("clear.png", "--out=new", "--reference=clear.png"), "clear.png: a gray photo lends no colours"),
+        (("clear.png", "--reference=red.png", "--samples=3"), "--reference is given with --samples"),
     ],
 )
 def test_mistakes_are_told_before_work_starts(folder, arguments, message):
