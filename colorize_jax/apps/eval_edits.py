@@ -12,11 +12,8 @@ from pathlib import Path
 
 from absl import flags
 
-from colorize_jax import classical
-from colorize_jax.classical import Propagate
 from colorize_jax.data.prepared import PhotoSource
-from colorize_jax.evaluation import edit_methods, edit_report, edits, reveals
-from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.evaluation import reveals
 
 _PHOTOS = flags.DEFINE_string("photos", None, "For --task=edits: a folder, zip or tar of colour photos.")
 _LIMIT = flags.DEFINE_integer(
@@ -30,12 +27,10 @@ _COUNTS = flags.DEFINE_list("reveals", [str(count) for count in reveals.COUNTS],
 _CLASSICS = flags.DEFINE_list(
     "classics", ["gray", "constant", "levin", "bilateral_solver"], "Of colorize_jax.classical; also deepprop."
 )
-# DeepProp compiles in its first answer: `seconds` is of those that follow.
-_WARM_UP = 10
 
 
 def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Path, *, seed: int) -> None:
-    """Measures each model in modes 'guided' and 'alone', and the classics.
+    """Measures the models and the classics that the flags name.
 
     Args:
       models: {name: released model's name or folder}.
@@ -46,33 +41,13 @@ def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Pat
     Raises:
       ValueError: a flag's value that cannot be used.
     """
-    rule = reveals.protocol(_PROTOCOL.value)
-    classics, counts = _classics(_CLASSICS.value), _counts(_COUNTS.value)
-    photos = _read(rule, prepared)
-    methods = _learned(models) | classics
-    edits.evaluate_edits(photos[:1], methods, counts=[min(_WARM_UP, max(counts))], protocol=rule, draws=1)
-    found = edits.evaluate_edits(photos, methods, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed)
-    shown = photos[:: max(1, len(photos) // 4)][:4]
-    columns = {name: method for name, method in methods.items() if name != "gray"}
-    print(edit_report.summary(found))
-    for path in edit_report.write(out, found, {"edits_sheet": edit_report.sheet(shown, columns, rule)}):
-        print(f"wrote {path}")
+    from colorize_jax.evaluation import edit_run
 
-
-def _learned(models: Mapping[str, str | Path]) -> dict[str, Propagate]:
-    found = {}
-    for name, place in models.items():
-        colorizer = Colorizer.load(place)
-        found[name] = edit_methods.learned(colorizer)
-        found[f"{name}, alone"] = edit_methods.learned(colorizer, "alone")
-    return found
-
-
-def _classics(names: list[str]) -> dict[str, Propagate]:
-    unknown = [name for name in names if name not in classical.METHODS]
-    if unknown:
-        raise ValueError(f"--classics has {unknown[0]!r}; allowed are {', '.join(classical.METHODS)}")
-    return {name: classical.METHODS[name] for name in names}
+    rule, counts = reveals.protocol(_PROTOCOL.value), _counts(_COUNTS.value)
+    classics, source = edit_run.classics(_CLASSICS.value), _source(_PHOTOS.value, prepared)
+    photos = edit_run.colored_photos(source, rule.side, limit=_LIMIT.value)
+    methods = edit_run.learned(models) | classics
+    edit_run.run(photos, methods, out, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed)
 
 
 def _counts(texts: list[str]) -> list[int]:
@@ -81,26 +56,10 @@ def _counts(texts: list[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def _read(rule: reveals.Protocol, prepared: PhotoSource | None) -> list[edits.ColorPhoto]:
-    archive = _PHOTOS.value
-    if (archive is None) == (prepared is None):
+def _source(archive: str | None, prepared: PhotoSource | None) -> str | PhotoSource:
+    given = [source for source in (archive, prepared) if source is not None]
+    if len(given) != 1:
         raise ValueError(
             "--task=edits needs --photos, a folder, zip or tar of colour photos, or --dataset, a prepared one; not both"
         )
-    if archive is not None:
-        photos = edits.load_photos(archive, rule.side)
-    elif prepared is not None:  # screened for gray ones when it was prepared
-        records = map(prepared.__getitem__, range(0, len(prepared), _step(len(prepared))))
-        photos = [edits.color_photo(record.name, record.image, rule.side) for record in records]
-    colored = []
-    for photo in photos:
-        if edits.is_gray(photo):
-            print(f"left out: {photo.name} is gray")
-        else:
-            colored.append(photo)
-    return colored[:: _step(len(colored))]
-
-
-def _step(count: int) -> int:
-    """Of so many photos every how many-th is one of at most --photos_limit."""
-    return max(1, -(-count // _LIMIT.value)) if _LIMIT.value else 1
+    return given[0]

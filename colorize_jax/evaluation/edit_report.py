@@ -1,51 +1,18 @@
-"""`edit_scores` for people: a table by reveals, the curves beside published ones, and a sheet of answers."""
+"""`edits.EditScores` for people: a table by reveals, the curves beside published ones, and a sheet of answers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from colorize_jax import color
 from colorize_jax.classical import Propagate
-from colorize_jax.evaluation import edits, report
+from colorize_jax.evaluation import edits, metrics, published, report
 from colorize_jax.evaluation.edits import ColorPhoto, EditScores
-from colorize_jax.evaluation.reveals import Protocol
+from colorize_jax.evaluation.reveals import RevealProtocol
 from colorize_jax.photos.sheet import grid
 from colorize_jax.shapes import Float, UInt8
-
-
-class Published(NamedTuple):
-    """A published curve, of other images: PSNR in dB by reveals, as printed."""
-
-    name: str
-    protocol: str
-    psnr: dict[int, float]
-    source: str
-
-
-_MESSAOUD = "Messaoud et al. 2018, Table 3, ImageNet test images"
-_TABLE_3 = {
-    "Levin": (26.5, 28.5, 30.0),
-    "Endo": (24.8, 25.9, 26.0),
-    "Barron": (25.3, 28.0, 29.0),
-    "Zhang": (28.0, 30.2, 31.5),
-    "the paper's method": (26.7, 29.3, 30.4),
-}
-
-PUBLISHED = (
-    *(
-        Published(name, "paper", dict(zip((10, 50, 100), values, strict=True)), _MESSAOUD)
-        for name, values in _TABLE_3.items()
-    ),
-    Published(
-        "Zhang",
-        "zhang",
-        {0: 24.43, 1: 25.37, 10: 28.42, 50: 30.42, 100: 31.13},
-        "Zhang et al. 2017, 1000 ImageNet test images",
-    ),
-)
 
 
 def table(found: EditScores, *, markdown: bool = False) -> str:
@@ -63,7 +30,7 @@ def table(found: EditScores, *, markdown: bool = False) -> str:
 
 
 def _mean(found: EditScores, method: str, score: str) -> np.ndarray:
-    return edits.mean_and_error(edits.by_photo(found, method, score))[0]
+    return metrics.mean_and_error(edits.by_photo(found, method, score))[0]
 
 
 def paired_table(found: EditScores, method: str, *, markdown: bool = False) -> str:
@@ -77,9 +44,9 @@ def paired_table(found: EditScores, method: str, *, markdown: bool = False) -> s
     return report.aligned(lines, markdown)
 
 
-def published_table(protocol: Protocol, *, markdown: bool = False) -> str:
+def published_table(protocol: RevealProtocol, *, markdown: bool = False) -> str:
     """Published PSNR of the same protocol on other images; only differences between rows can be compared."""
-    curves = [curve for curve in PUBLISHED if curve.protocol == protocol.name]
+    curves = [curve for curve in published.CURVES if curve.protocol == protocol.name]
     counts = sorted({count for curve in curves for count in curve.psnr})
     lines = [("published, other images", *(str(count) for count in counts), "source")]
     for curve in curves:
@@ -106,7 +73,7 @@ def summary(found: EditScores, *, markdown: bool = False) -> str:
         table(found, markdown=markdown),
         paired_table(found, first, markdown=markdown),
     ]
-    if any(curve.protocol == found.protocol.name for curve in PUBLISHED):
+    if any(curve.protocol == found.protocol.name for curve in published.CURVES):
         parts.append(published_table(found.protocol, markdown=markdown))
     return "\n\n".join(parts) + "\n"
 
@@ -124,9 +91,9 @@ def plot(found: EditScores, path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name in found.scores:
-        mean, spread = edits.mean_and_error(edits.by_photo(found, name, "psnr"))
+        mean, spread = metrics.mean_and_error(edits.by_photo(found, name, "psnr"))
         axes.errorbar(found.counts, mean, yerr=spread, label=name, marker=".", capsize=2)
-    for curve in PUBLISHED:
+    for curve in published.CURVES:
         if curve.protocol == found.protocol.name:
             label = f"{curve.name} (other images)"
             axes.plot(list(curve.psnr), list(curve.psnr.values()), "--", linewidth=1, label=label)
@@ -142,7 +109,7 @@ def plot(found: EditScores, path: Path) -> None:
 def sheet(
     photos: Sequence[ColorPhoto],
     methods: Mapping[str, Propagate],
-    rule: Protocol,
+    rule: RevealProtocol,
     *,
     counts: Sequence[int] = (10, 50),
     seed: int = 0,

@@ -26,8 +26,8 @@ from colorize_jax import color
 from colorize_jax.classical import Propagate
 from colorize_jax.data.archives import open_archive
 from colorize_jax.data.transforms import View, pixels
-from colorize_jax.evaluation import reveals
-from colorize_jax.evaluation.reveals import Protocol
+from colorize_jax.evaluation import metrics, reveals
+from colorize_jax.evaluation.reveals import RevealProtocol
 from colorize_jax.shapes import Bool, Float
 
 EDGE_STEP = 20.0
@@ -63,7 +63,7 @@ class EditScores(NamedTuple):
       scores: {method: {score: (photos, draws, counts)}}; NaN for the leak of a photo without colour steps.
     """
 
-    protocol: Protocol
+    protocol: RevealProtocol
     counts: tuple[int, ...]
     draws: int
     seed: int
@@ -96,7 +96,7 @@ def color_photo(name: str, content: bytes, side: int) -> ColorPhoto:
 
 
 def revealed(
-    photo: ColorPhoto, rule: Protocol, count: int, *, draw: int, seed: int
+    photo: ColorPhoto, rule: RevealProtocol, count: int, *, draw: int, seed: int
 ) -> tuple[Float[np.ndarray, "H W 2"], Bool[np.ndarray, "H W"]]:
     """(targets, weights) of one draw: a function of the photo's name, the seed and the draw; nested in the count."""
     key = (seed, draw, zlib.crc32(photo.name.encode()))
@@ -109,7 +109,7 @@ def evaluate_edits(
     methods: Mapping[str, Propagate],
     *,
     counts: Sequence[int] = reveals.COUNTS,
-    protocol: Protocol,
+    protocol: RevealProtocol,
     draws: int = 5,
     seed: int = 0,
 ) -> EditScores:
@@ -145,7 +145,7 @@ def evaluate_edits(
 
 
 def _check(
-    photos: Sequence[ColorPhoto], methods: Mapping[str, Propagate], rule: Protocol, draws: int
+    photos: Sequence[ColorPhoto], methods: Mapping[str, Propagate], rule: RevealProtocol, draws: int
 ) -> None:
     for name, given in (("photos", len(photos)), ("methods", len(methods)), ("draws", draws)):
         if given < 1:
@@ -171,10 +171,8 @@ def _score(photo: ColorPhoto, name: str, method: Propagate, given: tuple) -> dic
 
 
 def psnr(photo: ColorPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:
-    """PSNR in dB of colours in network units on the photo's own lightness, RGB clipped; infinite for its own."""
-    rgb, truth = (_clipped_rgb(photo.lightness, field) for field in (ab, photo.ab))
-    with np.errstate(divide="ignore"):
-        return float(-10 * np.log10(np.square(rgb - truth).mean()))
+    """`metrics.psnr` of colours in network units on the photo's own lightness, RGB clipped."""
+    return float(metrics.psnr(*(_clipped_rgb(photo.lightness, field) for field in (ab, photo.ab))))
 
 
 def _clipped_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -218,20 +216,11 @@ def by_photo(found: EditScores, method: str, score: str) -> Float[np.ndarray, "p
     return found.scores[method][score].mean(axis=1)
 
 
-def mean_and_error(values: Float[np.ndarray, "photos counts"]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the photos where a value exists, and its standard error; NaN where fewer than one, or two, do."""
-    counts = (~np.isnan(values)).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.nansum(values, axis=0) / counts
-        variance = np.nansum(np.square(values - mean), axis=0) / (counts - 1)
-        return mean, np.sqrt(np.where(counts > 1, variance, np.nan) / counts)
-
-
 def paired(
     found: EditScores, method: str, other: str, score: str = "psnr"
 ) -> tuple[Float[np.ndarray, "counts"], Float[np.ndarray, "counts"]]:
     """Mean difference `method` − `other` over the photos, and its standard error, by count."""
-    return mean_and_error(by_photo(found, method, score) - by_photo(found, other, score))
+    return metrics.mean_and_error(by_photo(found, method, score) - by_photo(found, other, score))
 
 
 def worst(found: EditScores, method: str, k: int) -> dict[str, Any]:
@@ -255,7 +244,7 @@ def summary(found: EditScores) -> dict[str, Any]:
     names = list(found.scores)
     methods = {
         name: {
-            **{score: _listed(*mean_and_error(by_photo(found, name, score))) for score in SCORES},
+            **{score: _listed(*metrics.mean_and_error(by_photo(found, name, score))) for score in SCORES},
             "worst": [worst(found, name, k) for k in range(len(found.counts))],
             "psnr_by_photo": [_rounded(row) for row in by_photo(found, name, "psnr")],
         }

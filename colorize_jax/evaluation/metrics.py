@@ -35,6 +35,11 @@ SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 
+OF_ALL_SAMPLES = (
+    "eob_mae", "eob_mse", "variance", "pair_ssim_ab", "pair_ssim_rgb", "psnr_best", "lpips_best", "lpips_pairs",
+)  # fmt: skip
+"""Metrics that change with N; the others are means over the samples."""
+
 # About 41 pixels a superpixel at 64×64: smaller than a cheek or a forelock, larger than a JPEG chroma block.
 SUPERPIXELS = 100
 # slic stretches the image to [0, 1]; at 0.1 a tenth of that range counts as much as a superpixel's width.
@@ -160,7 +165,7 @@ def to_rgb(
 def psnr_best(
     samples_rgb: Float[np.ndarray, "B N H W 3"], truth_rgb: Float[np.ndarray, "B H W 3"]
 ) -> Float[np.ndarray, "B"]:
-    """Largest peak signal-to-noise ratio of the N samples, −10 log₁₀ of the mean squared RGB error, in dB.
+    """Largest `psnr` of the N samples.
 
     Args:
       samples_rgb, truth_rgb: sRGB in [0, 1].
@@ -168,9 +173,20 @@ def psnr_best(
     Returns:
       dB; infinite where a sample equals the truth.
     """
-    squared = np.square(samples_rgb.astype(np.float64) - truth_rgb[:, None]).mean(axis=(2, 3, 4))
+    return psnr(samples_rgb, truth_rgb[:, None]).max(axis=1)
+
+
+def psnr(
+    rgb: Float[np.ndarray, "*batch H W 3"], truth_rgb: Float[np.ndarray, "*#batch H W 3"]
+) -> Float[np.ndarray, "*batch"]:
+    """Peak signal-to-noise ratio, −10 log₁₀ of the mean squared RGB error, in dB; infinite for the truth itself.
+
+    Args:
+      rgb, truth_rgb: sRGB in [0, 1].
+    """
+    squared = np.square(rgb.astype(np.float64) - truth_rgb).mean(axis=(-3, -2, -1))
     with np.errstate(divide="ignore"):
-        return -10 * np.log10(squared.min(axis=1))
+        return np.asarray(-10 * np.log10(squared))
 
 
 def _gaussian_rows(size: int, dtype: np.dtype) -> np.ndarray:
@@ -346,6 +362,18 @@ def mean(values: np.ndarray) -> float:
     """Mean of the values that exist; NaN when none does."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def mean_and_error(
+    values: Float[np.ndarray, "n *rest"],
+) -> tuple[Float[np.ndarray, "*rest"], Float[np.ndarray, "*rest"]]:
+    """Mean over the first axis where a value exists, and its standard error; NaN where fewer than one, or two, do."""
+    counts = (~np.isnan(values)).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        center = np.nansum(values, axis=0) / counts
+        variance = np.nansum(np.square(values - center), axis=0) / (counts - 1)
+        error = np.sqrt(np.where(counts > 1, variance, np.nan) / counts)
+    return np.asarray(center), np.asarray(error)
 
 
 def score(

@@ -1,19 +1,19 @@
 """The comparison as one HTML file that needs no network: tables, contact sheets, curves, scores and commands.
 
-Pictures are inlined, and written as PNGs beside the page.
+Pictures are inlined, and written as PNGs beside the page. How the page looks is in `templates`.
 """
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jinja2
 import numpy as np
 from PIL import Image
 
-from colorize_jax.evaluation import report, tables
+from colorize_jax.evaluation import published, report, tables
 from colorize_jax.evaluation.report import Gallery
 from colorize_jax.evaluation.tables import Scored, Table
 from colorize_jax.photos.sheet import grid
@@ -23,24 +23,38 @@ FIG5_SAMPLES = 3  # versions of each method in a row of Fig. 5
 FIG7_IMAGES = 4
 DETAILS = ("eob_mae", "mae", "mae_weighted", "variance", "pair_ssim_ab", "psnr_best", "bleed")
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1b1b1b; margin: 2rem auto; max-width: 78rem; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { margin-top: 2.6rem; border-bottom: 1px solid #ccc; } h3 { margin-top: 1.8rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; }
-th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #e3e3e3; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child, .text { text-align: left; } th { background: #f4f4f2; }
-.note { color: #555; font-size: 0.85rem; max-width: 60rem; } img { max-width: 100%; height: auto; }
-pre { background: #f4f4f2; padding: 0.7rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.8rem; }
-summary { cursor: pointer; margin: 0.5rem 0; } nav a { margin-right: 1rem; }
-"""
+SHEETS = {
+    "fig7_unary_and_field": "before and after the G-CRF, as Fig. 7 of Messaoud et al. 2018",
+    "fig8_attention": "which pixels a marked pixel is coloured like, as Fig. 8 of Messaoud et al. 2018",
+    "generated": "images from nothing",
+}
+"""Pictures of an evaluation's folder that are shown as they are, and their captions."""
 
 
-class Picture(NamedTuple):
-    """A picture of the page: its file name without ending, what it shows, and itself."""
+class Sheet(NamedTuple):
+    """Pictures on the page that are one image: its file name without ending, what it shows, and itself."""
 
     name: str
     caption: str
     image: Image.Image
+
+
+class Section(NamedTuple):
+    """A comparison as the page shows it.
+
+    Attributes:
+      title: data set and split.
+      tables: all of them.
+      sheets: pictures.
+      scores: a table of its images for each method.
+      commands: that made the models and their evaluations.
+    """
+
+    title: str
+    tables: list[Table]
+    sheets: list[Sheet]
+    scores: list[Table]
+    commands: list[str]
 
 
 class Comparison(NamedTuple):
@@ -70,8 +84,7 @@ def read_comparison(folder: Path) -> Comparison:
 
 
 def _as_in_the_papers(each: Scored) -> tuple[int, str]:
-    order = ("scc", "vae_mdn", "vae_mdn_skip", "cvae")
-    method = each.evaluation.protocol.method
+    order, method = published.ORDER, each.evaluation.protocol.method
     return (order.index(method) if method in order else len(order)), each.name
 
 
@@ -89,115 +102,94 @@ def write(out: Path, comparisons: Sequence[Comparison], *, command: str) -> list
     out.mkdir(parents=True, exist_ok=True)
     sections, paths = [], []
     for number, comparison in enumerate(comparisons):
-        found = pictures(comparison)
-        for picture in found:
-            path = out / f"{number}_{picture.name}.png"
-            picture.image.save(path)
+        sheets = pictures(comparison)
+        for sheet in sheets:
+            path = out / f"{number}_{sheet.name}.png"
+            sheet.image.save(path)
             paths.append(path)
-        sections.append(_section(number, comparison, found))
-    links = "".join(
-        f'<a href="#c{number}">{html.escape(c.title)}</a>' for number, c in enumerate(comparisons)
-    )
-    body = (
-        f"<h1>Diverse colorization, compared</h1><nav>{links}</nav>"
-        f'<p class="note">{html.escape(report.UNIT_REMARK)}</p>{"".join(sections)}'
-        f"<h2>This page</h2><pre>{html.escape(command)}</pre>"
-    )
+        sections.append(_section(comparison, sheets))
     page = out / "index.html"
-    page.write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>Diverse colorization, compared</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
-    )
+    page.write_text(render(sections, command) + "\n")
     return [page, *paths]
 
 
-def _section(number: int, comparison: Comparison, found: Sequence[Picture]) -> str:
-    parts = [f'<h2 id="c{number}">{html.escape(comparison.title)}</h2>']
-    parts += [table_html(table) for table in tables.all_tables(comparison.scored)]
-    parts += [_picture_html(picture) for picture in found]
-    parts += ["<h3>Scores of each image</h3>", *(_scores_html(each) for each in comparison.scored)]
+def render(sections: Sequence[Section], command: str) -> str:
+    """The page as HTML; every text of a section is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["base64_png"] = _base64_png
+    environment.tests["text"] = _is_text
+    template = environment.get_template("page.html")
+    return template.render(sections=sections, command=command, remark=report.UNIT_REMARK)
+
+
+def _section(comparison: Comparison, sheets: Sequence[Sheet]) -> Section:
     commands = dict.fromkeys(c for each in comparison.scored for c in each.evaluation.protocol.commands)
-    parts.append(f"<h3>Commands</h3><pre>{html.escape(chr(10).join(commands))}</pre>")
-    return "".join(parts)
-
-
-def table_html(found: Table) -> str:
-    """A table with its title and its note."""
-    head, *rows = found.lines
-    titles = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td{_kind(cell)}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
+    scores = [scores_of_images(each) for each in comparison.scored if each.answers]
+    return Section(
+        comparison.title, tables.all_tables(comparison.scored), list(sheets), scores, list(commands)
     )
-    note = f'<p class="note">{html.escape(found.note)}</p>' if found.note else ""
-    return f'<h3>{html.escape(found.title)}</h3><div class="wide"><table><tr>{titles}</tr>{body}</table></div>{note}'
 
 
-def _kind(cell: str) -> str:
+def _is_text(cell: str) -> bool:
     """Numbers stand to the right, and – with them."""
-    number = any(c.isdigit() for c in cell) or not any(c.isalpha() for c in cell)
-    return "" if number else ' class="text"'
+    return any(c.isalpha() for c in cell) and not any(c.isdigit() for c in cell)
 
 
-def _picture_html(picture: Picture) -> str:
+def _base64_png(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.image.save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    caption = html.escape(picture.caption)
-    return (
-        f'<h3>{caption}</h3><div class="wide"><img alt="{caption}" src="data:image/png;base64,{data}"></div>'
-    )
+    image.save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _scores_html(each: Scored) -> str:
-    """The scores of every image of a method, the best first, folded away."""
-    values = each.per_image["field"]
+def scores_of_images(each: Scored) -> Table:
+    """The scores of every image of a method, the best first."""
+    values = each.answers
     names = [name for name in DETAILS if name in values]
     order = np.argsort(values["eob_mae"], kind="stable")
-    lines = [("image", *names)]
+    lines: list[tuple[str, ...]] = [("image", *names)]
     lines += [(str(i), *(f"{values[name][i]:.4g}" for name in names)) for i in order]
-    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>" for line in lines[1:])
-    titles = "".join(f"<th>{title}</th>" for title in lines[0])
-    return (
-        f"<details><summary>{html.escape(each.name)}: {len(order)} images by eob_mae</summary>"
-        f'<div class="wide"><table><tr>{titles}</tr>{rows}</table></div></details>'
-    )
+    return Table(f"{each.name}: {len(order)} images by eob_mae", lines)
 
 
-def pictures(comparison: Comparison) -> list[Picture]:
+def pictures(comparison: Comparison) -> list[Sheet]:
     """All pictures of a comparison for which there is something to show, in the order of the page."""
     galleries = {each.name: report.read_gallery(comparison.folders[each.name]) for each in comparison.scored}
     shown = {name: found for name, found in galleries.items() if found is not None}
+    answering = [each for each in comparison.scored if each.answers]
     found = []
     if shown:
         found += [
-            Picture("fig5", "Images × methods, as Fig. 5 of Messaoud et al. 2018", fig5(shown)),
-            Picture(
-                "fig7", "Methods × versions of an image, as Fig. 7 of Deshpande et al. 2017", fig7(shown)
-            ),
+            Sheet("fig5", "Images × methods, as Fig. 5 of Messaoud et al. 2018", fig5(shown)),
+            Sheet("fig7", "Methods × versions of an image, as Fig. 7 of Deshpande et al. 2017", fig7(shown)),
         ]
-    found.append(
-        Picture("error_and_variance", "Error of best against variance", error_and_variance(comparison.scored))
-    )
+    if answering:
+        found.append(
+            Sheet("error_and_variance", "Error of best against variance", error_and_variance(answering))
+        )
     curves = training_curves(comparison.scored)
     if curves:
-        found.append(Picture("training", "Training", curves))
-    for name, own in shown.items():
-        errors = next(each for each in comparison.scored if each.name == name).per_image["field"]["eob_mae"]
-        found += _extremes(name, own, errors)
+        found.append(Sheet("training", "Training", curves))
+    for each in answering:
+        if each.name in shown:
+            found += _extremes(each.name, shown[each.name], each.answers["eob_mae"])
     for name, folder in comparison.folders.items():
-        for file, caption in (
-            ("fig7_unary_and_field", "before and after the G-CRF, as Fig. 7 of Messaoud et al. 2018"),
-            (
-                "fig8_attention",
-                "which pixels a marked pixel is coloured like, as Fig. 8 of Messaoud et al. 2018",
-            ),
-        ):
-            path = folder / f"{file}.png"
-            if path.is_file():
-                with Image.open(path) as opened:
-                    found.append(Picture(f"{name}_{file}", f"{name}: {caption}", opened.convert("RGB")))
+        found += _kept(name, folder)
+    return found
+
+
+def _kept(name: str, folder: Path) -> list[Sheet]:
+    found = []
+    for file, caption in SHEETS.items():
+        path = folder / f"{file}.png"
+        if path.is_file():
+            with Image.open(path) as opened:
+                found.append(Sheet(f"{name}_{file}", f"{name}: {caption}", opened.convert("RGB")))
     return found
 
 
@@ -222,18 +214,19 @@ def fig5(galleries: dict[str, Gallery], *, images: int = report.ROWS) -> Image.I
 def fig7(galleries: dict[str, Gallery], *, images: int = FIG7_IMAGES) -> Image.Image:
     """One method a row, for one image after the other: all its versions, ground truth last."""
     chosen = _first(galleries, images)
-    some = next(iter(chosen.values()))
+    some, count = next(iter(chosen.values())), max(own.field.shape[1] for own in chosen.values())
+    empty = np.full((*some.truth.shape[1:3], 3), 255, np.uint8)
     rows, labels = [], []
     for i, (gray, truth) in enumerate(zip(some.lightness, some.truth, strict=True)):
         for name, own in chosen.items():
             versions = [report.to_picture(gray, field) for field in own.field[i]]
-            rows.append([*versions, report.to_picture(gray, truth)])
+            missing = [empty] * (count - len(versions))
+            rows.append([*versions, *missing, report.to_picture(gray, truth)])
             labels.append(f"image {some.indices[i]}\n{name}")
-    count = some.field.shape[1]
     return grid(rows, columns=[*(f"version {n + 1}" for n in range(count)), "truth"], labels=labels)
 
 
-def _extremes(name: str, own: Gallery, errors: np.ndarray) -> list[Picture]:
+def _extremes(name: str, own: Gallery, errors: np.ndarray) -> list[Sheet]:
     found = []
     for kind, indices in zip(("best", "worst"), report.extremes(errors, report.EXTREMES), strict=True):
         part = own.rows(indices)
@@ -248,7 +241,7 @@ def _extremes(name: str, own: Gallery, errors: np.ndarray) -> list[Picture]:
         labels = [f"image {i}\n{errors[i]:.4f}" for i in indices]
         sheet = grid(rows, labels=labels, scale=1)
         caption = f"{name}: the {len(indices)} images with the {kind} eob_mae (gray, truth, versions)"
-        found.append(Picture(f"{name}_{kind}", caption, sheet))
+        found.append(Sheet(f"{name}_{kind}", caption, sheet))
     return found
 
 
@@ -269,13 +262,17 @@ def _figure(width: float, height: float) -> Any:
 def error_and_variance(scored: Sequence[Scored]) -> Image.Image:
     """Error of best against variance, the plot of Deshpande et al.'s first version: each image and the means.
 
-    Down is closer to the truth, right is more diverse; the blind templates are what both must be read against.
+    Down is closer to the truth, right is more diverse; the blind templates are what both must be read against. A
+    method of one answer has no variance and no place on the logarithmic axis: it is a line.
     """
     figure = _figure(8, 5)
     axes = figure.add_subplot()
     for number, each in enumerate(scored):
-        own, shade = each.per_image["field"], f"C{number}"
-        kept = own["variance"] > 0  # a logarithmic axis has no zero
+        own, shade = each.answers, f"C{number}"
+        kept = own["variance"] > 0
+        if not kept.any():
+            axes.axhline(own["eob_mae"].mean(), color=shade, linestyle="--", label=each.name)
+            continue
         axes.scatter(own["variance"][kept], own["eob_mae"][kept], s=9, alpha=0.3, color=shade, linewidths=0)
         axes.scatter(
             own["variance"].mean(), own["eob_mae"].mean(), s=90, color=shade, edgecolors="black", label=each.name,

@@ -6,14 +6,16 @@ Pictures show colours gamut-mapped at the image's own lightness; a metric never 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from colorize_jax import color
-from colorize_jax.evaluation import evaluate, tables
-from colorize_jax.evaluation.evaluate import Batch, Evaluation, PerImage, Predict, ratios
+from colorize_jax.data.transforms import Example
+from colorize_jax.evaluation import published, records, tables
+from colorize_jax.evaluation.predict import Predict, collect, image_keys
+from colorize_jax.evaluation.records import Diagnostics, Evaluation, PerImage, answer, ratios
 from colorize_jax.evaluation.tables import Scored, Table
 from colorize_jax.photos.sheet import grid
 from colorize_jax.shapes import Float, Int, UInt8
@@ -21,10 +23,6 @@ from colorize_jax.shapes import Float, Int, UInt8
 # Images on each contact sheet, and of those with the best and the worst scores in the page of `page`.
 ROWS = 8
 EXTREMES = 20
-
-Similarity = Callable[[Batch], Any]
-"""`batch -> S (B, P, P)`."""
-
 
 UNIT_REMARK = (
     "The papers do not state the unit of their error of best. Ours is network units, ab / 128. In ab / 255, "
@@ -51,6 +49,8 @@ def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
     """Our rows, every metric, eob_mae also over gray's and the templates'; – where a value does not exist."""
     lines = [("row", "N", *(title for _, title, _ in _COLUMNS))]
     for row in evaluation.rows:
+        if "eob_mae" not in row.scores and row.name != "truth":
+            continue  # a row of another kind: it has a table of its own
         values = {**row.scores, **ratios(evaluation, row)}
         cells = (cell(values.get(name), form) for name, _, form in _COLUMNS)
         lines.append((row.name, str(row.samples), *cells))
@@ -59,12 +59,17 @@ def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
 
 def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
     """All that `colorize-eval` prints: protocol, table, G-CRF diagnostics, published values."""
-    parts = [protocol_text(evaluation), table(evaluation, markdown=markdown)]
+    one = [Scored(evaluation.protocol.model, evaluation, {})]
+    answers = answer([row.name for row in evaluation.rows])
+    parts = [protocol_text(evaluation)]
+    if answers:
+        parts.append(table(evaluation, markdown=markdown))
     if evaluation.diagnostics:
-        parts.append(diagnostics_text(evaluation))
-    if evaluation.protocol.dataset in tables.DATASETS:
-        one = [Scored(evaluation.protocol.model, evaluation, {})]
-        beside = (tables.deshpande_3(one), tables.messaoud_2(one))
+        parts.append(diagnostics_text(evaluation.diagnostics))
+    own = [tables.distribution_table(one), tables.generated_table(one)]
+    parts += [table_text(found, markdown=markdown) for found in own if len(found.lines) > 1]
+    if answers and evaluation.protocol.dataset in published.DATASETS:
+        beside = [tables.method_table(one, theirs) for theirs in published.METHOD_TABLES]
         parts += [table_text(found, markdown=markdown) for found in beside] + [UNIT_REMARK]
     return "\n\n".join(parts) + "\n"
 
@@ -92,13 +97,13 @@ def read_scored(name: str, folder: Path) -> Scored:
     if missing:
         raise ValueError(f"{folder} holds no {' and no '.join(missing)}; run colorize-eval first")
     scores, per_image = (path.read_text() for path in paths)
-    return Scored(name, evaluate.from_json(scores), evaluate.per_image_from_json(per_image))
+    return Scored(name, records.from_json(scores), records.per_image_from_json(per_image))
 
 
 def write_comparison(folder: Path, scored: Sequence[Scored], found: Sequence[Table]) -> None:
     """Writes `comparison.json`, the methods' evaluations and the tables' cells, and `tables.md`."""
     whole = {
-        "methods": {each.name: json.loads(evaluate.to_json(each.evaluation)) for each in scored},
+        "methods": {each.name: json.loads(records.to_json(each.evaluation)) for each in scored},
         "tables": [table._asdict() for table in found],
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,11 +123,8 @@ def protocol_text(evaluation: Evaluation) -> str:
     )
 
 
-def diagnostics_text(evaluation: Evaluation) -> str:
+def diagnostics_text(found: Diagnostics) -> str:
     """Means of the G-CRF's diagnostics and the worst image of each."""
-    found = evaluation.diagnostics
-    if found is None:
-        return "no G-CRF"
     terms = [
         f"{name} {found.mean[name]:.3g} (worst {found.worst[name]:.3g}, image {found.worst_image[name]})"
         for name in found.mean
@@ -279,58 +281,62 @@ def extremes(errors: Float[np.ndarray, "B"], count: int) -> tuple[list[int], lis
 
 
 def gallery(
-    predict: Predict, batches: Callable[[], Iterable[Batch]], per_image: PerImage, *, seed: int
+    predict: Predict, batches: Callable[[], Iterable[Example]], per_image: PerImage, *, seed: int
 ) -> Gallery:
     """The first images, and those with the best and the worst scores, with the versions that were scored.
 
     Args:
-      predict: from `evaluate.predictor`.
+      predict: from `predict.predictor`.
       batches: opens the test set anew.
-      per_image: from `evaluate.score_images`.
+      per_image: from `score.score_images`.
       seed: as there.
     """
-    errors = per_image["field"]["eob_mae"]
+    row = answer(per_image)
+    errors = per_image[row]["eob_mae"]
     best, worst = extremes(errors, EXTREMES)
     indices = np.array(sorted({*range(min(ROWS, errors.size)), *best, *worst}))
     together = len(next(iter(batches()))["ab"])
-    images = evaluate.collect(batches(), list(indices))
+    images = collect(batches(), list(indices))
     parts = []
     for start in range(0, len(indices), together):
         # Filled up to the size of the scored batches, for which the networks are compiled.
         rows = np.minimum(np.arange(start, start + together), len(indices) - 1)
         batch = {name: value[rows] for name, value in images.items()}
-        parts.append(predict(batch, evaluate.image_keys(seed, indices[rows])))
+        parts.append(predict(batch, image_keys(seed, indices[rows])))
     fields = {name: np.concatenate([part[name] for part in parts])[: len(indices)] for name in parts[0]}
     unary = fields["unary"][:, 0] if "unary" in fields else None
-    return Gallery(indices, images["lightness"], images["ab"], fields["field"], unary)
+    return Gallery(indices, images["lightness"], images["ab"], fields[row], unary)
 
 
-def pictures(
-    found: Gallery, similarity: Similarity | None, images: Batch, per_image: PerImage
-) -> dict[str, Image.Image]:
-    """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, Figs. 7 and 8.
+def pictures(found: Gallery, per_image: PerImage) -> dict[str, Image.Image]:
+    """The pictures of an evaluation by file name: contact sheets of the first, best and worst images, and Fig. 7.
 
     Args:
       found: from `gallery`; without a unary Fig. 7 is left out.
-      similarity: `batch -> S (B, P, P)`; None leaves Fig. 8 out.
-      images: the batch of the first `ROWS` images.
-      per_image: from `evaluate.score_images`; best and worst are by `eob_mae` of `field`.
+      per_image: from `score.score_images`; best and worst are by `eob_mae` of the method's answer.
     """
-    scores = per_image["field"]["eob_mae"]
+    scores = per_image[answer(per_image)]["eob_mae"]
     best, worst = extremes(scores, ROWS)
+    first = list(range(min(ROWS, scores.size)))
     sheets = {}
-    for name, indices in {"first": list(range(min(ROWS, scores.size))), "best": best, "worst": worst}.items():
+    for name, indices in {"first": first, "best": best, "worst": worst}.items():
         chosen = found.rows(indices)
         labels = [f"image {i}\n{scores[i]:.4f}" for i in indices]
         sheets[f"contact_{name}"] = contact_sheet(chosen.lightness, chosen.truth, chosen.field, labels=labels)
-        if name == "first" and chosen.unary is not None:
-            sheets["fig7_unary_and_field"] = unary_and_field(
-                chosen.lightness, chosen.truth, chosen.unary, chosen.field[:, 0]
-            )
-    if similarity:
-        shown = np.asarray(similarity(images), np.float32)
-        sheets["fig8_attention"] = attention(images["lightness"], shown)
+    chosen = found.rows(first)
+    if chosen.unary is not None:
+        sheets["fig7_unary_and_field"] = unary_and_field(
+            chosen.lightness, chosen.truth, chosen.unary, chosen.field[:, 0]
+        )
     return sheets
+
+
+def image_sheet(images: Float[np.ndarray, "N H W 3"], *, columns: int = ROWS) -> Image.Image:
+    """The first images of a generator, network units, as many rows as columns; the last ones fill no row by half."""
+    columns = min(columns, len(images))
+    rows = min(columns, len(images) // columns)
+    shown = [to_picture(image[..., :1], image[..., 1:]) for image in images[: rows * columns]]
+    return grid([shown[n * columns : (n + 1) * columns] for n in range(rows)])
 
 
 def read_gallery(folder: Path) -> Gallery | None:
@@ -349,20 +355,22 @@ def write(
     evaluation: Evaluation,
     per_image: PerImage,
     sheets: dict[str, Image.Image],
-    found: Gallery,
+    found: Gallery | None,
 ) -> list[Path]:
     """Writes `gallery.npz`, the PNGs, `table.md`, `per_image.json` and last `scores.json`; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {name: value for name, value in found._asdict().items() if value is not None}
-    compact = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
-    np.savez_compressed(folder / "gallery.npz", allow_pickle=False, **compact)
+    if found is not None:
+        arrays = {name: value for name, value in found._asdict().items() if value is not None}
+        compact = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
+        np.savez_compressed(folder / "gallery.npz", allow_pickle=False, **compact)
     for name, sheet in sheets.items():
         sheet.save(folder / f"{name}.png")
     texts = {
         "table.md": summary(evaluation, markdown=True),
-        "per_image.json": evaluate.per_image_to_json(per_image),
-        "scores.json": evaluate.to_json(evaluation),  # last: where it is, all is
+        "per_image.json": records.per_image_to_json(per_image),
+        "scores.json": records.to_json(evaluation),  # last: where it is, all is
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
-    return [folder / name for name in ("gallery.npz", *(f"{name}.png" for name in sheets), *texts)]
+    galleries = () if found is None else ("gallery.npz",)
+    return [folder / name for name in (*galleries, *(f"{name}.png" for name in sheets), *texts)]

@@ -23,7 +23,7 @@ COUNTS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 _GAUSSIAN_SHARE = 0.25  # of the side, standard deviation of a patch's place
 
 
-class Protocol(NamedTuple):
+class RevealProtocol(NamedTuple):
     """How patches are drawn.
 
     Attributes:
@@ -40,13 +40,13 @@ class Protocol(NamedTuple):
 
 
 PROTOCOLS = (
-    Protocol("paper", 7, "uniform", 256),
-    Protocol("zhang", 6, "gaussian", 256),
-    Protocol("icolorit", 2, "cells", 224),
+    RevealProtocol("paper", 7, "uniform", 256),
+    RevealProtocol("zhang", 6, "gaussian", 256),
+    RevealProtocol("icolorit", 2, "cells", 224),
 )
 
 
-def protocol(name: str) -> Protocol:
+def protocol(name: str) -> RevealProtocol:
     """The published protocol of that name.
 
     Raises:
@@ -59,7 +59,7 @@ def protocol(name: str) -> Protocol:
 
 
 def patches(
-    rule: Protocol, size: tuple[int, int], count: int, seed: int | Sequence[int]
+    rule: RevealProtocol, size: tuple[int, int], count: int, seed: int | Sequence[int]
 ) -> Int[np.ndarray, "count 2"]:
     """Upper left corners (y, x) of `count` patches; the first k of them are those of count k.
 

@@ -4,71 +4,14 @@ A cell reads `ours [published]`; – where one of the two does not exist. Printe
 is not stated (see `report.UNIT_REMARK`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from colorize_jax.evaluation import metrics
-from colorize_jax.evaluation.evaluate import Evaluation, PerImage, Protocol, Row
-
-DATASETS = {
-    "lfw_deepfunneled": "LFW",
-    "lsun_church": "Church",
-    "imagenet_val": "ImageNet-Val",
-    "tiny_imagenet": "ImageNet-Val",
-}
-"""Prepared data sets by the names of the papers' columns; Tiny ImageNet stands in for the last."""
-
-ALL_TERMS = "Mah + colourfulness + gradient"
-_TERMS = {("l2",): "L2", ("mah",): "Mah", ("grad", "hist", "mah"): ALL_TERMS}
-
-# (all pixels, grid) by the decoder's losses.
-DESHPANDE_1 = {
-    "LFW": {"L2": (0.034, 0.035), "Mah": (0.034, 0.032), ALL_TERMS: (0.029, 0.029)},
-    "Church": {"L2": (0.024, 0.025), "Mah": (0.026, 0.026), ALL_TERMS: (0.023, 0.023)},
-    "ImageNet-Val": {"L2": (0.031, 0.031), "Mah": (0.039, 0.039), ALL_TERMS: (0.039, 0.039)},
-}
-DESHPANDE_2 = {
-    "LFW": {"L2": (7.20, 11.29), "Mah": (6.69, 7.33), ALL_TERMS: (2.65, 2.83)},
-    "Church": {"L2": (4.9, 4.68), "Mah": (6.54, 6.42), ALL_TERMS: (1.74, 1.71)},
-    "ImageNet-Val": {"L2": (10.02, 9.21), "Mah": (12.99, 12.19), ALL_TERMS: (4.82, 4.66)},
-}
-# (error of best, variance)
-DESHPANDE_3 = {
-    "LFW": {
-        "CVAE": (0.031, 1.0e-4), "cGAN": (0.047, 8.4e-6), "Ours": (0.030, 1.1e-3), "Ours+skip": (0.031, 4.4e-4),
-    },
-    "Church": {
-        "CVAE": (0.029, 2.2e-4), "cGAN": (0.048, 6.2e-6), "Ours": (0.036, 3.1e-4), "Ours+skip": (0.036, 2.9e-4),
-    },
-    "ImageNet-Val": {
-        "CVAE": (0.037, 2.5e-4), "cGAN": (0.048, 8.88e-6), "Ours": (0.043, 6.8e-4), "Ours+skip": (0.041, 6.0e-4),
-    },
-}  # fmt: skip
-# (error of best, variance, SSIM of pairs, hours of training)
-MESSAOUD_2 = {
-    "LFW": {
-        "c-GAN": (0.047, 8.40e-6, 0.92, 4), "MLN-GAN": (0.057, 2.83e-2, 0.12, 4),
-        "BicycleGAN": (0.045, 6.50e-3, 0.51, 4), "VAE-MDN": (0.035, 1.81e-2, 0.49, 4),
-        "PIC": (0.043, 5.32e-2, 0.36, 48), "Ours": (11e-5, 8.86e-3, 0.61, 4),
-    },
-    "Church": {
-        "c-GAN": (0.048, 6.20e-6, 0.94, 39), "MLN-GAN": (0.051, 2.48e-2, 0.34, 39),
-        "BicycleGAN": (0.048, 2.20e-2, 0.38, 39), "VAE-MDN": (0.028, 1.05e-2, 0.77, 39),
-        "PIC": (0.047, 7.40e-5, 0.91, 144), "Ours": (93e-6, 1.17e-2, 0.83, 39),
-    },
-    "ImageNet-Val": {
-        "c-GAN": (0.048, 8.88e-6, 0.91, 18), "MLN-GAN": (0.063, 1.73e-2, 0.38, 18),
-        "BicycleGAN": (0.042, 2.20e-2, 0.15, 18), "VAE-MDN": (0.033, 7.17e-3, 0.48, 18),
-        "PIC": (0.035, 6.74e-2, 0.19, 96), "Ours": (12e-5, 8.80e-3, 0.52, 18),
-    },
-}  # fmt: skip
-
-_IN_DESHPANDE = {"cvae": "CVAE", "vae_mdn": "Ours", "vae_mdn_skip": "Ours+skip"}
-_IN_MESSAOUD = {"scc": "Ours", "vae_mdn": "VAE-MDN"}
-# The losses that the papers' methods were trained with; another variant of a method has no published number.
-_AS_PUBLISHED = {"cvae": "L2", "vae_mdn": ALL_TERMS, "vae_mdn_skip": ALL_TERMS}
+from colorize_jax.evaluation import metrics, published
+from colorize_jax.evaluation.published import Claim, LossTable, MethodTable, Variant
+from colorize_jax.evaluation.records import Evaluation, PerImage, Protocol, Row, answer
 
 
 class Scored(NamedTuple):
@@ -77,6 +20,11 @@ class Scored(NamedTuple):
     name: str
     evaluation: Evaluation
     per_image: PerImage
+
+    @property
+    def answers(self) -> dict[str, np.ndarray]:
+        """{metric: (images,)} of the row that the method is judged by; {} where it answers no gray image."""
+        return self.per_image.get(answer(self.per_image), {})
 
 
 class Table(NamedTuple):
@@ -91,13 +39,20 @@ def check_comparable(scored: Sequence[Scored]) -> None:
     """Checks that the methods were scored by one protocol.
 
     Raises:
-      ValueError: none is given; or data set, split, images, N, rule, resolution, lift, seed or the images that the
-        references were fitted on differ; the message names the fields.
+      ValueError: none is given; or data set, split, images, the N that was asked for, resolution, lift, seed or the
+        images that the references were fitted on differ; the message names the fields. Rules are the methods' own.
     """
     if not scored:
         raise ValueError("a comparison needs at least one evaluated method")
     fields = (
-        *("dataset", "split", "split_hash", "images", "samples", "rule", "resolution", "lift", "seed"),
+        "dataset",
+        "split",
+        "split_hash",
+        "images",
+        "samples",
+        "resolution",
+        "lift",
+        "seed",
         "fit_images",
     )
     first = scored[0].evaluation.protocol
@@ -120,111 +75,73 @@ def all_tables(scored: Sequence[Scored]) -> list[Table]:
       ValueError: the methods were not scored alike.
     """
     check_comparable(scored)
-    tables = [loss_table(scored, weighted=False), loss_table(scored, weighted=True)]
-    tables = [table for table in tables if len(table.lines) > 1]
-    tables += [deshpande_3(scored), messaoud_2(scored), every_metric(scored), runs(scored)]
-    claims = claims_table(scored)
-    return [*tables, claims] if len(claims.lines) > 1 else tables
+    colored = [each for each in scored if _answer_row(each)]
+    found = [loss_table(colored, table) for table in published.LOSS_TABLES]
+    if colored:
+        found += [method_table(colored, table) for table in published.METHOD_TABLES]
+        found.append(every_metric(colored))
+    found += [distribution_table(scored), generated_table(scored), runs(scored), claims_table(colored)]
+    return [table for table in found if len(table.lines) > 1]
 
 
-def loss_terms(protocol: Protocol) -> str | None:
-    """The decoder's losses as the paper names them; None for a method without such losses."""
+def loss_names(protocol: Protocol) -> str | None:
+    """The decoder's losses as the paper names them; None for a method that names none."""
     if protocol.losses is None:
         return None
     present = tuple(sorted(name for name, weight in protocol.losses.items() if name != "kl" and weight))
-    return _TERMS.get(present, " + ".join(present))
+    return published.LOSS_NAMES.get(present, " + ".join(present))
 
 
-def as_published(protocol: Protocol) -> bool:
-    """Whether the method was trained with the losses that its published numbers belong to."""
-    wanted = _AS_PUBLISHED.get(protocol.method)
-    return wanted is None or wanted == loss_terms(protocol)
+def is_variant(protocol: Protocol, variant: Variant) -> bool:
+    """Whether a method is this one, trained with these losses."""
+    wanted = variant.losses or published.TRAINED_WITH.get(variant.method)
+    return protocol.method == variant.method and wanted in (None, loss_names(protocol))
 
 
-def loss_table(scored: Sequence[Scored], *, weighted: bool) -> Table:
-    """Deshpande's Table 2 with `weighted`, Table 1 without: errors from the code of the true colours."""
-    published = _for(DESHPANDE_2 if weighted else DESHPANDE_1, scored)
-    names = ("mae_weighted", "mae_weighted_grid") if weighted else ("mae", "mae_grid")
-    form = "{:.3f}" if weighted else "{:.4f}"
-    lines: list[tuple[str, ...]] = [("decoder's losses", "method", "all pixels", "8×8 grid")]
+def loss_table(scored: Sequence[Scored], theirs: LossTable) -> Table:
+    """Errors from the code of the true colours, for every method that names its decoder's losses."""
+    printed = _printed(theirs.values, scored)
+    lines: list[tuple[str, ...]] = [("decoder's losses", "method", *(c.title for c in theirs.columns))]
     for each in scored:
-        terms, row = loss_terms(each.evaluation.protocol), _scores(each, "reconstruction")
-        if terms is None or row is None:
+        names, row = loss_names(each.evaluation.protocol), _row(each, "reconstruction")
+        if names is None or row is None:
             continue
-        plain = each.evaluation.protocol.method == "vae_mdn"
-        beside = published.get(terms, (None, None)) if plain else (None, None)
-        cells = (beside_cell(row[name], value, form) for name, value in zip(names, beside, strict=True))
-        lines.append((terms, each.name, *cells))
-    what = "weighted absolute error" if weighted else "mean absolute error"
-    return Table(
-        f"Deshpande et al. 2017, Table {2 if weighted else 1}: {what} by the decoder's losses",
-        lines,
-        "From the code of the true colours (the mean of the encoder's Gaussian; the paper samples it), so not a "
-        "colorization. "
-        + (
-            "Weights: inverse probability of the true colour's bin, mean 1 over the training images; the paper does "
-            "not state the scale of its own, so compare ratios between rows. "
-            if weighted
-            else ""
-        )
-        + "Published numbers stand beside the decoder that does not see the gray image.",
-    )
+        is_theirs = each.evaluation.protocol.method in theirs.methods
+        cells = _beside(theirs, row.scores, printed.get(names) if is_theirs else None)
+        lines.append((names, each.name, *cells))
+    return Table(theirs.title, lines, theirs.note)
 
 
-def deshpande_3(scored: Sequence[Scored]) -> Table:
-    """Error of best and variance, with the blind templates as what must be beaten."""
-    published = _for(DESHPANDE_3, scored)
-    lines: list[tuple[str, ...]] = [("method", "eob_mae", "variance")]
-    for label, values, theirs in _paired_rows(scored, _IN_DESHPANDE, published):
-        ours = (values.get("eob_mae"), values.get("variance"))
-        cells = (
-            beside_cell(o, t, f)
-            for o, t, f in zip(ours, theirs or (None, None), ("{:.4f}", "{:.2e}"), strict=True)
-        )
-        lines.append((label, *cells))
-    return Table("Deshpande et al. 2017, Table 3: error of best and variance", lines)
-
-
-def messaoud_2(scored: Sequence[Scored]) -> Table:
-    """Error of best, variance, SSIM of pairs and training time."""
-    published = _for(MESSAOUD_2, scored)
-    lines: list[tuple[str, ...]] = [("method", "eob_mae", "variance", "pair SSIM", "training")]
-    seconds = {each.name: (each.evaluation.protocol.training or {}).get("seconds") for each in scored}
-    for label, values, theirs in _paired_rows(scored, _IN_MESSAOUD, published):
-        eob, variance, ssim, hours = theirs or (None, None, None, None)
-        spent = seconds.get(label.split(" = ")[0])
-        lines.append(
-            (
-                label,
-                beside_cell(values.get("eob_mae"), eob, "{:.4f}"),
-                beside_cell(values.get("variance"), variance, "{:.2e}"),
-                beside_cell(values.get("pair_ssim_ab"), ssim, "{:.2f}"),
-                beside_cell(spent, hours, "{:.0f} s", "~{:g} h"),
-            )
-        )
-    return Table(
-        "Messaoud et al. 2018, Table 2: error of best, variance, SSIM of pairs, training time",
-        lines,
-        "Pair SSIM is of the colours alone (ab scaled to [0, 1]); the paper does not state of what its own is.",
-    )
-
-
-def _paired_rows(
-    scored: Sequence[Scored], names: dict[str, str], published: dict[str, tuple]
-) -> Iterable[tuple[str, dict[str, float], tuple | None]]:
-    """(label, our scores, published values): our methods, then the blind ones, then what is only published."""
-    used = set()
+def method_table(scored: Sequence[Scored], theirs: MethodTable) -> Table:
+    """Our methods, the blind templates and gray as what must be beaten, then what is only published."""
+    printed, used = _printed(theirs.values, scored), set()
+    lines: list[tuple[str, ...]] = [("method", *(column.title for column in theirs.columns))]
     for each in scored:
         protocol = each.evaluation.protocol
-        theirs = names.get(protocol.method) if as_published(protocol) else None
-        used.add(theirs)
-        label = f"{each.name} = {theirs}" if theirs in published else each.name
-        yield label, _scores(each, "field") or {}, published.get(theirs) if theirs else None
+        name = theirs.methods.get(protocol.method, "")
+        values = printed.get(name) if is_variant(protocol, Variant(protocol.method)) else None
+        used |= {name} if values else set()
+        label = f"{each.name} = {name}" if values else each.name
+        ours = _scores(_answer_row(each)) | {"training_s": (protocol.training or {}).get("seconds")}
+        lines.append((label + _fewer(each), *_beside(theirs, ours, values)))
     for blind in ("templates", "gray"):
-        yield f"({blind})", _scores(scored[0], blind) or {}, None
-    for name, values in published.items():
-        if name not in used:
-            yield name, {}, values
+        lines.append((f"({blind})", *_beside(theirs, _scores(_row(scored[0], blind)), None)))
+    lines += [(name, *_beside(theirs, {}, values)) for name, values in printed.items() if name not in used]
+    return Table(theirs.title, lines, theirs.note)
+
+
+def _fewer(each: Scored) -> str:
+    """Says that a method has not as many versions as were asked for: its error of best is of fewer."""
+    row = _answer_row(each)
+    return f" (N = {row.samples})" if row and row.samples != each.evaluation.protocol.samples else ""
+
+
+def _beside(
+    theirs: LossTable | MethodTable, ours: Mapping[str, float | None], printed: Sequence[float] | None
+) -> Iterable[str]:
+    values: Sequence[float | None] = printed or [None] * len(theirs.columns)
+    for column, value in zip(theirs.columns, values, strict=True):
+        yield beside_cell(ours.get(column.metric), value, column.form, column.their_form)
 
 
 _EVERY = (
@@ -236,19 +153,49 @@ _EVERY = (
 _BLIND = ("truth", "gray", "mean_colour", "mean_image", "own_mean", "templates")
 
 
+# These have tables of their own.
+_APART = ("perfect_field", "distribution", "generated", "training_images")
+
+
 def every_metric(scored: Sequence[Scored]) -> Table:
     """Every metric of every row: the blind baselines once, then each method's own rows."""
-    found = [(name, _row(scored[0], name)) for name in _BLIND]
+    rows = [(row.name, row) for row in scored[0].evaluation.rows if row.name in _BLIND]
     for each in scored:
-        own = [row for row in each.evaluation.rows if row.name not in (*_BLIND, "perfect_field")]
-        found += [(f"{each.name}: {row.name}", row) for row in own]
-    rows = [(label, row) for label, row in found if row]
-    columns = [(name, form) for name, form in _EVERY if any(name in row.scores for _, row in rows)]
+        own = [row for row in each.evaluation.rows if row.name not in (*_BLIND, *_APART)]
+        rows += [(f"{each.name}: {row.name}", row) for row in own]
+    note = "Network units, ab / 128. `field` is what a method answers"
+    if any(row.name == "expected" for _, row in rows):
+        note += ", `expected` what a classifier answers on average"
+    return _metrics_table("Every metric", rows, _EVERY, f"{note}.")
+
+
+def distribution_table(scored: Sequence[Scored]) -> Table:
+    """What classifiers say of the true colours' bins."""
+    rows = [(each.name, row) for each in scored if (row := _row(each, "distribution"))]
+    forms = (("bin_nll", "{:.3f}"), ("bin_entropy", "{:.3f}"), ("bin_accuracy", "{:.3f}"))
+    note = "Nats and shares, means over cells. Methods with other bins or cells cannot be compared by them."
+    return _metrics_table("Classifiers: the true colour's bin", rows, forms, note)
+
+
+def generated_table(scored: Sequence[Scored]) -> Table:
+    """Images from nothing against the test images, beside as many training images."""
+    rows = [(each.name, row) for each in scored if (row := _row(each, "generated"))]
+    training = [row for each in scored if (row := _row(each, "training_images"))]
+    rows += [("(training images)", row) for row in training[:1]]
+    forms = (("color_divergence", "{:.4f}"), ("thumbnail_distance", "{:.4f}"), ("pair_ssim_rgb", "{:.3f}"))
+    note = "Against the test images; what the training images differ from them stands below. N is images."
+    return _metrics_table("Images from nothing", rows, forms, note)
+
+
+def _metrics_table(
+    title: str, rows: Sequence[tuple[str, Row]], forms: Sequence[tuple[str, str]], note: str
+) -> Table:
+    columns = [(name, form) for name, form in forms if any(name in row.scores for _, row in rows)]
     lines: list[tuple[str, ...]] = [("row", "N", *(name for name, _ in columns))]
     for label, row in rows:
         cells = (_number(row.scores.get(name), form) for name, form in columns)
         lines.append((label, str(row.samples), *cells))
-    return Table("Every metric", lines, "Network units, ab / 128. `field` is what a method answers.")
+    return Table(title, lines, note)
 
 
 def runs(scored: Sequence[Scored]) -> Table:
@@ -260,11 +207,18 @@ def runs(scored: Sequence[Scored]) -> Table:
         )
     ]
     for each in scored:
-        p = each.evaluation.protocol
+        p, row = each.evaluation.protocol, _answer_row(each)
         cost = p.training or {}
         lines.append(
             (
-                *(each.name, str(p.samples), p.rule, str(p.images), f"{p.resolution}²", f"{p.field}²"),
+                *(
+                    each.name,
+                    str(row.samples if row else 0),
+                    p.rule or "–",
+                    str(p.images),
+                    f"{p.resolution}²",
+                    f"{p.field}²",
+                ),
                 *(p.split_hash, p.weights_hash or "–"),
                 *(_number(cost.get(unit), "{:.0f}") for unit in ("steps", "images", "seconds")),
                 _number(p.seconds, "{:.0f}"),
@@ -280,39 +234,12 @@ def runs(scored: Sequence[Scored]) -> Table:
     )
 
 
-class Claim(NamedTuple):
-    """What a paper says of two methods: `better` has the lower value, or with `higher` the higher one."""
-
-    better: Callable[[Protocol], bool]
-    than: Callable[[Protocol], bool]
-    row: str
-    metric: str
-    higher: bool
-    source: str
-
-
-def _is(method: str, terms: str | None = None) -> Callable[[Protocol], bool]:
-    return lambda p: p.method == method and (as_published(p) if terms is None else loss_terms(p) == terms)
-
-
-_M2, _D2, _D3 = "Messaoud, Table 2", "Deshpande, Table 2", "Deshpande, Table 3"
-CLAIMS = (
-    Claim(_is("scc"), _is("vae_mdn"), "field", "eob_mae", False, _M2),
-    Claim(_is("scc"), _is("vae_mdn"), "field", "bleed", False, "Messaoud, Sec. 4.1 and Fig. 5"),
-    Claim(_is("scc"), _is("vae_mdn"), "field", "pair_ssim_ab", True, _M2),
-    Claim(_is("scc"), _is("vae_mdn"), "field", "bleed_human", False, "Messaoud, Sec. 4.1 and Fig. 5"),
-    Claim(_is("vae_mdn"), _is("cvae"), "field", "variance", True, _D3),
-    Claim(_is("vae_mdn_skip"), _is("cvae"), "field", "variance", True, _D3),
-    Claim(_is("vae_mdn"), _is("vae_mdn", "L2"), "reconstruction", "mae_weighted", False, _D2),
-)
-
-
 def claims_table(scored: Sequence[Scored]) -> Table:
     """Whether the papers' ordering holds here, by the difference over the same images and its standard error."""
     lines: list[tuple[str, ...]] = [("claim", "here", "difference ± standard error", "holds", "source")]
-    for claim in CLAIMS:
-        first = [each for each in scored if claim.better(each.evaluation.protocol)]
-        second = [each for each in scored if claim.than(each.evaluation.protocol)]
+    for claim in published.CLAIMS:
+        first = [each for each in scored if is_variant(each.evaluation.protocol, claim.better)]
+        second = [each for each in scored if is_variant(each.evaluation.protocol, claim.than)]
         for a in first:
             lines += [line for b in second if (line := _claim_line(claim, a, b))]
     return Table(
@@ -327,23 +254,22 @@ def _claim_line(claim: Claim, a: Scored, b: Scored) -> tuple[str, ...] | None:
     rows = [each.per_image.get(claim.row, {}) for each in (a, b)]
     if any(claim.metric not in row for row in rows):
         return None
-    values = [row[claim.metric] for row in rows]
-    difference = values[0] - values[1]
-    mean, error = metrics.mean(difference), standard_error(difference)
-    gain = mean if claim.higher else -mean
-    sign = "above" if claim.higher else "below"
-    verdict = "undecided" if not abs(mean) > 2 * error else ("yes" if gain > 0 else "no")
-    here = " and ".join(f"{metrics.mean(value):.4g}" for value in values)
-    text = f"{claim.metric} of {a.name} {sign} {b.name}'s"
+    first, second = (row[claim.metric] for row in rows)
+    mean, error = (float(value) for value in metrics.mean_and_error(first - second))
+    text = f"{claim.metric} of {a.name} {'above' if claim.higher else 'below'} {b.name}'s"
     if claim.row != "field":
         text += f" ({claim.row})"
-    return text, here, f"{mean:+.2g} ± {error:.1g}", verdict, claim.source
+    here = f"{metrics.mean(first):.4g} and {metrics.mean(second):.4g}"
+    return text, here, f"{mean:+.2g} ± {error:.1g}", _verdict(claim, a, b, mean, error), claim.source
 
 
-def standard_error(values: np.ndarray) -> float:
-    """Of the mean of the values that exist; NaN for fewer than two."""
-    known = values[~np.isnan(values)]
-    return float(known.std(ddof=1) / known.size**0.5) if known.size > 1 else float("nan")
+def _verdict(claim: Claim, a: Scored, b: Scored, mean: float, error: float) -> str:
+    counts = {row.samples for each in (a, b) if (row := _row(each, claim.row))}
+    if claim.metric in metrics.OF_ALL_SAMPLES and len(counts) > 1:
+        return f"not comparable: N {' and '.join(map(str, sorted(counts)))}"
+    if not abs(mean) > 2 * error:
+        return "undecided"
+    return "yes" if (mean > 0) == claim.higher else "no"
 
 
 def beside_cell(ours: float | None, theirs: float | None, form: str, their_form: str = "{:.3g}") -> str:
@@ -359,11 +285,17 @@ def _row(each: Scored, name: str) -> Row | None:
     return next((row for row in each.evaluation.rows if row.name == name), None)
 
 
-def _scores(each: Scored, name: str) -> dict[str, float] | None:
-    row = _row(each, name)
-    return row.scores if row else None
+def _answer_row(each: Scored) -> Row | None:
+    return _row(each, answer([row.name for row in each.evaluation.rows]))
 
 
-def _for(published: dict[str, dict], scored: Sequence[Scored]) -> dict[str, tuple]:
-    """The published values of the data set that was scored; {} for one that no paper has."""
-    return published.get(DATASETS.get(scored[0].evaluation.protocol.dataset, ""), {})
+def _scores(row: Row | None) -> dict[str, float]:
+    return row.scores if row else {}
+
+
+def _printed(
+    values: Mapping[str, Mapping[str, tuple[float, ...]]], scored: Sequence[Scored]
+) -> Mapping[str, tuple[float, ...]]:
+    """The printed values of the data set that was scored; {} for one that no paper has."""
+    dataset = scored[0].evaluation.protocol.dataset if scored else ""
+    return values.get(published.DATASETS.get(dataset, ""), {})

@@ -268,6 +268,8 @@ class Method(NamedTuple):
       distribution: histograms of colours by cell, or None.
       edits: colours that spread from a user's edits, or None.
       images: images from nothing, or None.
+      losses: weights of what it was trained with, by the losses' names, for records and tables; None for a method whose
+        objective has one form.
     """
 
     stages: Sequence[Stage]
@@ -277,6 +279,7 @@ class Method(NamedTuple):
     distribution: Distribution | None = None
     edits: Edits | None = None
     images: Images | None = None
+    losses: Mapping[str, float] | None = None
 
 
 def colors_of(method: Method) -> Colors:

@@ -23,6 +23,7 @@ from colorize_jax.methods.parts.field_vae import (
     decode_versions,
     example_inputs,
     gray_maps,
+    loss_weights,
     reconstruct,
     replicate,
     survey,
@@ -50,6 +51,7 @@ def build(config: Any) -> Method:
             most={"modes": config.cvae.draws},
             reconstruct=partial(reconstruct, vae),
         ),
+        losses=loss_weights(config),
     )
 
 

@@ -21,6 +21,7 @@ from colorize_jax.methods.parts.field_vae import (
     decode_versions,
     encode,
     example_inputs,
+    loss_weights,
     reconstruct,
     replicate,
     survey,
@@ -60,6 +61,7 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
             regress=features.regressor(config, vae.networks),
             reconstruct=partial(reconstruct, vae),
         ),
+        losses=loss_weights(config),
     )
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from colorize_jax import methods
 from colorize_jax.apps import eval as app
 from colorize_jax.data.prepare import prepare
-from colorize_jax.evaluation import evaluate
+from colorize_jax.evaluation import candidates, records
+from colorize_jax.evaluation.candidates import Candidate
 from colorize_jax.methods.base import Colors, Edits, Method, Samples
 
 
@@ -60,6 +61,7 @@ def _build(config) -> Method:
 def toy_model(monkeypatch, data):
     config = ConfigDict(
         {
+            "method": "toy",
             "data": {
                 "dir": str(data), "test": ("halves", "test"), "image_size": 64, "lightness_large": 0,
                 "crop": 1.0, "flip": True, "threads": 1,
@@ -70,7 +72,7 @@ def toy_model(monkeypatch, data):
     )  # fmt: skip
     monkeypatch.setattr(methods, "build", _build)
     monkeypatch.setattr(
-        app, "load_source", lambda: app.Source("toy", config, {"params": {}, "batch_stats": {}})
+        candidates, "load_released", lambda _: Candidate("toy", config, {"params": {}, "batch_stats": {}})
     )
 
 
@@ -80,7 +82,7 @@ def test_writes_scores_and_pictures_and_prints_the_table(toy_model, data, tmp_pa
         app.main([])
         with pytest.raises(ValueError, match="holds an evaluation already"):
             app.main([])
-    evaluation = evaluate.from_json((out / "scores.json").read_text())
+    evaluation = records.from_json((out / "scores.json").read_text())
     summary = json.loads((data / "halves" / "1.0.0" / "metadata.json").read_text())
     protocol = evaluation.protocol
     assert protocol.split_hash == summary["split_hash"]["test"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from colorize_jax.data.prepare import prepare
-from colorize_jax.evaluation import evaluate
+from colorize_jax.evaluation import records
 from colorize_jax.train import telemetry
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
@@ -104,9 +104,15 @@ def folder(tmp_path_factory):
     return root
 
 
+def _environment(folder):
+    """With the folder on the path, before what is there already."""
+    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
 def run(folder, program, *arguments):
     command = [sys.executable, "-m", f"colorize_jax.apps.{program}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment = _environment(folder)
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
@@ -121,7 +127,7 @@ def test_a_method_of_ones_own_is_trained_scored_and_drawn(folder):
     assert errors[-1] < 0.2 * errors[0]
     printed = run(folder, "eval", "--workdir=run", "--out=scores", "--samples=2", "--batch_size=4",
                   "--fit_images=12")  # fmt: skip
-    evaluation = evaluate.from_json((folder / "scores" / "scores.json").read_text())
+    evaluation = records.from_json((folder / "scores" / "scores.json").read_text())
     names = [row.name for row in evaluation.rows]
     assert "field" in names and not {"unary", "reconstruction", "regressor"} & set(names)
     assert evaluation.row("field").scores["eob_mae"] < 0.5 * evaluation.row("gray").scores["eob_mae"]
@@ -147,7 +153,7 @@ def _run_by_two(folder, *arguments):
         address,
         "--processes=2",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
+    environment = _environment(folder) | {"JAX_PLATFORMS": "cpu"}
     both = [
         subprocess.Popen(
             [*command, f"--process_id={number}"],
@@ -169,7 +175,7 @@ def _compared_and_reported(folder, alone):
     told = json.loads((folder / "both" / "comparison.json").read_text())
     assert list(told["methods"]) == ["run", "again"]
     for name in told["methods"]:
-        scores = evaluate.from_json((folder / "both" / name / "scores.json").read_text()).row("field").scores
+        scores = records.from_json((folder / "both" / name / "scores.json").read_text()).row("field").scores
         np.testing.assert_allclose(list(scores.values()), list(alone.values()), rtol=1e-5)
     assert "kept both/run" in run(folder, "eval", *arguments)
     run(folder, "report", "--evaluations=both", "--out=page")

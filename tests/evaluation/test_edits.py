@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from colorize_jax import classical, color
-from colorize_jax.evaluation import edit_report, edits, reveals
+from colorize_jax.evaluation import edit_report, edits, metrics, reveals
 from colorize_jax.evaluation.edits import ColorPhoto
-from colorize_jax.evaluation.reveals import Protocol
+from colorize_jax.evaluation.reveals import RevealProtocol
 
-TINY = Protocol("tiny", 3, "uniform", 24)
+TINY = RevealProtocol("tiny", 3, "uniform", 24)
 
 
 def _photo(seed: int, side: int = 24) -> ColorPhoto:
@@ -134,7 +134,7 @@ def test_paired_differences_have_the_standard_error_of_photos(found):
     by_hand = found.scores["constant"]["psnr"].mean(axis=1) - found.gray[:, None]
     np.testing.assert_allclose(mean, by_hand.mean(axis=0))
     np.testing.assert_allclose(error, by_hand.std(axis=0, ddof=1) / 2)
-    mean, error = edits.mean_and_error(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    mean, error = metrics.mean_and_error(np.array([[1.0, np.nan], [3.0, np.nan]]))
     np.testing.assert_allclose((mean, error), [[2, np.nan], [1, np.nan]])
 
 

@@ -219,3 +219,9 @@ def test_score_holds_every_metric_once_per_image():
     np.testing.assert_array_equal(scores["eob_mse"], metrics.eob_mse(samples, truth))
     np.testing.assert_array_equal(scores["mae"], metrics.mae(samples, truth))
     np.testing.assert_allclose(scores["mae_weighted"], scores["mae"], rtol=1e-6)  # all weights are 1
+
+
+def test_standard_error_is_of_the_mean():
+    values = np.array([1.0, 3.0, np.nan, 5.0])
+    np.testing.assert_allclose(metrics.mean_and_error(values), (3.0, 2.0 / 3**0.5))
+    assert np.isnan(metrics.mean_and_error(values[:1])[1])

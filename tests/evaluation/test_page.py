@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from colorize_jax.evaluation import evaluate, page, report
+from colorize_jax.evaluation import page, records, report, score
 
 SIZE, IMAGES, VERSIONS = 16, 30, 4
 
@@ -25,7 +25,7 @@ def _gallery(shift: float) -> report.Gallery:
 
 
 def _evaluated(folder, name: str, shift: float) -> None:
-    protocol = evaluate.Protocol(
+    protocol = records.Protocol(
         model=name, dataset="lfw_deepfunneled", split="test", split_hash="abc", images=IMAGES, samples=VERSIONS,
         rule="modes", resolution=SIZE, field=SIZE, lift="bicubic", seed=0, batch_size=4, fit_images=9,
         versions={"device": "cpu"}, method=name, workdir=str(folder / "absent"),
@@ -37,8 +37,8 @@ def _evaluated(folder, name: str, shift: float) -> None:
         "bleed": np.full(IMAGES, 0.2),
     }
     per_image = {row: dict(errors) for row in ("gray", "templates", "field")}
-    rows = evaluate.reduce_rows(per_image, {"gray": 1, "templates": 5, "field": VERSIONS})
-    evaluation = evaluate.Evaluation(protocol, rows, None)
+    rows = score.reduce_rows(per_image, {"gray": 1, "templates": 5, "field": VERSIONS})
+    evaluation = records.Evaluation(protocol, rows, None)
     report.write(folder / name, evaluation, per_image, {}, _gallery(shift))
 
 
@@ -69,8 +69,11 @@ def test_the_page_needs_nothing_but_itself(folder, tmp_path):
 
 
 def test_every_score_is_there_the_best_first(folder):
-    scored = page.read_comparison(folder).scored[0]
-    listed = re.findall(r"<tr><td>(\d+)</td><td>([\d.]+)</td>", page._scores_html(scored))
+    comparison = page.read_comparison(folder)
+    text = page.render([page._section(comparison, [])], "")
+    details = re.findall(r"<details>.*?</details>", text, re.DOTALL)
+    assert [each.name for each in comparison.scored] == ["scc", "cvae"] and "scc: 30 images" in details[0]
+    listed = re.findall(r"<tr><td>(\d+)</td><td>([\d.]+)</td>", details[0])
     assert [int(i) for i, _ in listed] == list(range(IMAGES - 1, -1, -1))
     assert listed[0][1] == "0.02" and listed[-1][1] == "0.1"
 

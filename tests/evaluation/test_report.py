@@ -4,33 +4,33 @@ import numpy as np
 import pytest
 
 from colorize_jax import color
-from colorize_jax.evaluation import evaluate, report
+from colorize_jax.evaluation import records, report
 
 
-def _row(name: str, samples: int, **scores: float) -> evaluate.Row:
+def _row(name: str, samples: int, **scores: float) -> records.Row:
     defaults = dict.fromkeys(("eob_mse", "mae", "variance", "pair_ssim_rgb", "psnr_best", "bleed"), 0.1)
-    return evaluate.Row(name, samples, {"pair_ssim_ab": 0.9, **defaults, **scores}, {})
+    return records.Row(name, samples, {"pair_ssim_ab": 0.9, **defaults, **scores}, {})
 
 
 @pytest.fixture
-def evaluation() -> evaluate.Evaluation:
-    protocol = evaluate.Protocol(
+def evaluation() -> records.Evaluation:
+    protocol = records.Protocol(
         model="default", dataset="lfw_deepfunneled", split="test", split_hash="abc123", images=1000, samples=5,
         rule="modes", resolution=64, field=32, lift="bicubic", seed=7, batch_size=50, fit_images=3000,
         versions={"jax": "0.10.2"},
     )  # fmt: skip
     rows = (
-        evaluate.Row("truth", 1, {"bleed": 0.166}, {}),
+        records.Row("truth", 1, {"bleed": 0.166}, {}),
         _row("gray", 1, eob_mae=0.08, pair_ssim_ab=float("nan"), bleed=float("nan")),
         _row("templates", 5, eob_mae=0.05),
         _row("unary", 5, eob_mae=0.042),
         _row("field", 5, eob_mae=0.04),
     )
-    diagnostics = evaluate.Diagnostics(
+    diagnostics = records.Diagnostics(
         100, {"diagonal_mean": 0.01, "movement": 0.2}, {"diagonal_mean": 0.3, "movement": 0.05},
         {"diagonal_mean": 17, "movement": 3},
     )  # fmt: skip
-    return evaluate.Evaluation(protocol, rows, diagnostics)
+    return records.Evaluation(protocol, rows, diagnostics)
 
 
 def test_table_has_the_values_and_their_ratios(evaluation):

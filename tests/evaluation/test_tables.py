@@ -1,9 +1,11 @@
 """The papers' tables: which of our numbers stands beside which of theirs, and when an ordering counts as found."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from colorize_jax.evaluation import evaluate, tables
+from colorize_jax.evaluation import published, records, score, tables
 
 TERMS = {"l2": 0.0, "hist": 1.0, "mah": 0.1, "grad": 1e-3, "kl": 1e-2}
 L2 = {"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0, "kl": 1e-2}
@@ -11,7 +13,7 @@ L2 = {"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0, "kl": 1e-2}
 
 def scored(name: str, method: str, *, losses=None, seconds=100.0, dataset="lfw_deepfunneled", **fields):
     """A method whose images have the `fields`' scores in the row 'field', and half of them from the true code."""
-    protocol = evaluate.Protocol(
+    protocol = records.Protocol(
         model=name, dataset=dataset, split="test", split_hash="abc", images=4, samples=5, rule="modes",
         resolution=64, field=64, lift="bicubic", seed=0, batch_size=2, fit_images=9, versions={"device": "cpu"},
         method=method, losses=losses, training={"steps": 40, "images": 1280, "seconds": seconds}, seconds=7.0,
@@ -24,8 +26,12 @@ def scored(name: str, method: str, *, losses=None, seconds=100.0, dataset="lfw_d
         row: {metric: np.broadcast_to(np.asarray(value, float) * scale, 4).copy() for metric, value in values.items()}
         for row, scale in (("gray", 2.0), ("templates", 1.5), ("reconstruction", 0.5), ("field", 1.0))
     }  # fmt: skip
-    rows = evaluate.reduce_rows(per_image, {"gray": 1, "templates": 5, "reconstruction": 1, "field": 5})
-    return tables.Scored(name, evaluate.Evaluation(protocol, rows, None), per_image)
+    rows = score.reduce_rows(per_image, {"gray": 1, "templates": 5, "reconstruction": 1, "field": 5})
+    return tables.Scored(name, records.Evaluation(protocol, rows, None), per_image)
+
+
+messaoud = partial(tables.method_table, theirs=published.MESSAOUD_2)
+deshpande = partial(tables.method_table, theirs=published.DESHPANDE_3)
 
 
 def cells(table: tables.Table, start: str) -> tuple[str, ...]:
@@ -36,41 +42,44 @@ def cells(table: tables.Table, start: str) -> tuple[str, ...]:
 
 def test_every_method_stands_beside_its_own_published_numbers():
     methods = [scored("ours", "scc", eob_mae=0.041), scored("theirs", "vae_mdn", losses=TERMS)]
-    assert cells(tables.messaoud_2(methods), "ours")[1:] == (
+    assert cells(messaoud(methods), "ours")[1:] == (
         "0.0410 [0.00011]", "1.00e-03 [0.00886]", "0.50 [0.61]", "100 s [~4 h]",
     )  # fmt: skip
-    assert cells(tables.messaoud_2(methods), "theirs")[1] == "0.0500 [0.035]"
-    assert cells(tables.messaoud_2(methods), "PIC")[1:] == (
+    assert cells(messaoud(methods), "theirs")[1] == "0.0500 [0.035]"
+    assert cells(messaoud(methods), "PIC")[1:] == (
         "– [0.043]",
         "– [0.0532]",
         "– [0.36]",
         "– [~48 h]",
     )
-    assert cells(tables.deshpande_3(methods), "theirs")[1:] == ("0.0500 [0.03]", "1.00e-03 [0.0011]")
-    assert cells(tables.deshpande_3(methods), "ours")[1] == "0.0410 [–]"
-    assert cells(tables.deshpande_3(methods), "(templates)")[1] == "0.0615 [–]"
+    assert cells(deshpande(methods), "theirs")[1:] == (
+        "0.0500 [0.03]",
+        "1.00e-03 [0.0011]",
+    )
+    assert cells(deshpande(methods), "ours")[1] == "0.0410 [–]"
+    assert cells(deshpande(methods), "(templates)")[1] == "0.0615 [–]"
 
 
 def test_a_variant_of_a_method_has_no_published_numbers():
     methods = [scored("plain", "vae_mdn", losses=TERMS), scored("squared", "vae_mdn", losses=L2)]
-    assert cells(tables.deshpande_3(methods), "squared")[1] == "0.0500 [–]"
-    assert cells(tables.deshpande_3(methods), "plain")[1] == "0.0500 [0.03]"
+    assert cells(deshpande(methods), "squared")[1] == "0.0500 [–]"
+    assert cells(deshpande(methods), "plain")[1] == "0.0500 [0.03]"
 
 
 def test_the_numbers_are_those_of_the_data_set():
     church = [scored("theirs", "vae_mdn", losses=TERMS, dataset="lsun_church")]
-    assert cells(tables.messaoud_2(church), "theirs")[1] == "0.0500 [0.028]"
-    elsewhere = tables.messaoud_2([scored("theirs", "vae_mdn", losses=TERMS, dataset="flowers")])
+    assert cells(messaoud(church), "theirs")[1] == "0.0500 [0.028]"
+    elsewhere = messaoud([scored("theirs", "vae_mdn", losses=TERMS, dataset="flowers")])
     assert all("[–]" in cell for line in elsewhere.lines[1:] for cell in line[1:])
 
 
 def test_loss_tables_take_the_decoded_code_of_the_truth():
     methods = [scored("a", "vae_mdn", losses=TERMS), scored("b", "vae_mdn", losses=L2), scored("scc", "scc")]
-    plain, weighted = (tables.loss_table(methods, weighted=flag) for flag in (False, True))
-    assert [line[0] for line in plain.lines[1:]] == [tables.ALL_TERMS, "L2"]
+    plain, weighted = (tables.loss_table(methods, table) for table in published.LOSS_TABLES)
+    assert [line[0] for line in plain.lines[1:]] == [published.ALL_TERMS, "L2"]
     assert cells(plain, "L2")[2:] == ("0.0300 [0.034]", "0.0350 [0.035]")
     assert cells(weighted, "L2")[2:] == ("0.040 [7.2]", "0.045 [11.3]")
-    assert cells(weighted, tables.ALL_TERMS)[2] == "0.040 [2.65]"
+    assert cells(weighted, published.ALL_TERMS)[2] == "0.040 [2.65]"
 
 
 def test_claims_are_judged_by_paired_differences():
@@ -85,12 +94,6 @@ def test_claims_are_judged_by_paired_differences():
     assert verdicts(ours, theirs) == {"eob_mae": "yes", "bleed": "no", "pair_ssim_ab": "yes"}
     equal = scored("s", "scc", eob_mae=1 + noise[::-1], bleed=1 + noise, pair_ssim_ab=1 + noise - gap)
     assert verdicts(equal, theirs) == {"eob_mae": "undecided", "bleed": "undecided", "pair_ssim_ab": "no"}
-
-
-def test_standard_error_is_of_the_mean():
-    values = np.array([1.0, 3.0, np.nan, 5.0])
-    np.testing.assert_allclose(tables.standard_error(values), 2.0 / 3**0.5)
-    assert np.isnan(tables.standard_error(values[:1]))
 
 
 def test_methods_that_were_scored_otherwise_are_not_compared():

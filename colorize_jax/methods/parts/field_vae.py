@@ -128,6 +128,11 @@ def reconstruct(
     return field, field
 
 
+def loss_weights(config: Any) -> dict[str, float]:
+    """`Method.losses`: the weight of every term of `config.field_loss`."""
+    return {name: config.field_loss[name] for name in (*losses.FIELD_TERMS, "kl")}
+
+
 def survey(config: Any) -> Survey:
     """What the decoder losses of the config read of the training set."""
     chosen, side = config.field_loss, config.data.image_size

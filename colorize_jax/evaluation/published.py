@@ -1,0 +1,210 @@
+"""What the papers print and claim, as data: whoever adds a method with published numbers adds lines here alone.
+
+A method is named by `config.method`, a column by the paper's own words. Printed numbers are the papers', whose unit is
+not stated (see `report.UNIT_REMARK`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+DATASETS = {
+    "lfw_deepfunneled": "LFW",
+    "lsun_church": "Church",
+    "imagenet_val": "ImageNet-Val",
+    "tiny_imagenet": "ImageNet-Val",
+}
+"""Prepared data sets by the names of the papers' columns; Tiny ImageNet stands in for the last."""
+
+ORDER = ("scc", "vae_mdn", "vae_mdn_skip", "cvae")
+"""Methods in the papers' order; others follow by name."""
+
+ALL_TERMS = "Mah + colourfulness + gradient"
+
+LOSS_NAMES = {("l2",): "L2", ("mah",): "Mah", ("grad", "hist", "mah"): ALL_TERMS}
+"""Losses of a decoder as the paper names them together; 'kl' is in all of them and not named."""
+
+TRAINED_WITH = {"cvae": "L2", "vae_mdn": ALL_TERMS, "vae_mdn_skip": ALL_TERMS}
+"""The losses behind a method's published numbers; another variant of the method has no published number."""
+
+
+class Column(NamedTuple):
+    """A column of a table: a metric of ours or 'training_s', its title, and the forms of our and their numbers."""
+
+    metric: str
+    title: str
+    form: str
+    their_form: str = "{:.3g}"
+
+
+class MethodTable(NamedTuple):
+    """A published table with a line a method.
+
+    Attributes:
+      title: of the table.
+      columns: metrics, in the order of the values.
+      methods: {`config.method`: the paper's name}.
+      values: {the paper's data set: {the paper's name: printed values}}.
+      note: what must be known to read it.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    methods: Mapping[str, str]
+    values: Mapping[str, Mapping[str, tuple[float, ...]]]
+    note: str = ""
+
+
+class LossTable(NamedTuple):
+    """A published table with a line a choice of the decoder's losses.
+
+    Attributes:
+      title: of the table.
+      columns: metrics, in the order of the values.
+      methods: those of `config.method` that the printed values are of.
+      values: {the paper's data set: {losses: printed values}}.
+      note: what must be known to read it.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    methods: tuple[str, ...]
+    values: Mapping[str, Mapping[str, tuple[float, ...]]]
+    note: str
+
+
+_CODE = (
+    "From the code of the true colours (the mean of the encoder's Gaussian; the paper samples it), so not a "
+    "colorization. "
+)
+_WHOSE = "Published numbers stand beside the decoder that does not see the gray image."
+
+DESHPANDE_1 = LossTable(
+    "Deshpande et al. 2017, Table 1: mean absolute error by the decoder's losses",
+    (Column("mae", "all pixels", "{:.4f}"), Column("mae_grid", "8×8 grid", "{:.4f}")),
+    ("vae_mdn",),
+    {
+        "LFW": {"L2": (0.034, 0.035), "Mah": (0.034, 0.032), ALL_TERMS: (0.029, 0.029)},
+        "Church": {"L2": (0.024, 0.025), "Mah": (0.026, 0.026), ALL_TERMS: (0.023, 0.023)},
+        "ImageNet-Val": {"L2": (0.031, 0.031), "Mah": (0.039, 0.039), ALL_TERMS: (0.039, 0.039)},
+    },
+    _CODE + _WHOSE,
+)
+
+DESHPANDE_2 = LossTable(
+    "Deshpande et al. 2017, Table 2: weighted absolute error by the decoder's losses",
+    (Column("mae_weighted", "all pixels", "{:.3f}"), Column("mae_weighted_grid", "8×8 grid", "{:.3f}")),
+    ("vae_mdn",),
+    {
+        "LFW": {"L2": (7.20, 11.29), "Mah": (6.69, 7.33), ALL_TERMS: (2.65, 2.83)},
+        "Church": {"L2": (4.9, 4.68), "Mah": (6.54, 6.42), ALL_TERMS: (1.74, 1.71)},
+        "ImageNet-Val": {"L2": (10.02, 9.21), "Mah": (12.99, 12.19), ALL_TERMS: (4.82, 4.66)},
+    },
+    _CODE
+    + "Weights: inverse probability of the true colour's bin, mean 1 over the training images; the paper does "
+    "not state the scale of its own, so compare ratios between rows. " + _WHOSE,
+)
+
+DESHPANDE_3 = MethodTable(
+    "Deshpande et al. 2017, Table 3: error of best and variance",
+    (Column("eob_mae", "eob_mae", "{:.4f}"), Column("variance", "variance", "{:.2e}")),
+    {"cvae": "CVAE", "vae_mdn": "Ours", "vae_mdn_skip": "Ours+skip"},
+    {
+        "LFW": {
+            "CVAE": (0.031, 1.0e-4), "cGAN": (0.047, 8.4e-6), "Ours": (0.030, 1.1e-3), "Ours+skip": (0.031, 4.4e-4),
+        },
+        "Church": {
+            "CVAE": (0.029, 2.2e-4), "cGAN": (0.048, 6.2e-6), "Ours": (0.036, 3.1e-4), "Ours+skip": (0.036, 2.9e-4),
+        },
+        "ImageNet-Val": {
+            "CVAE": (0.037, 2.5e-4), "cGAN": (0.048, 8.88e-6), "Ours": (0.043, 6.8e-4), "Ours+skip": (0.041, 6.0e-4),
+        },
+    },
+)  # fmt: skip
+
+MESSAOUD_2 = MethodTable(
+    "Messaoud et al. 2018, Table 2: error of best, variance, SSIM of pairs, training time",
+    (
+        Column("eob_mae", "eob_mae", "{:.4f}"),
+        Column("variance", "variance", "{:.2e}"),
+        Column("pair_ssim_ab", "pair SSIM", "{:.2f}"),
+        Column("training_s", "training", "{:.0f} s", "~{:g} h"),
+    ),
+    {"scc": "Ours", "vae_mdn": "VAE-MDN"},
+    {
+        "LFW": {
+            "c-GAN": (0.047, 8.40e-6, 0.92, 4), "MLN-GAN": (0.057, 2.83e-2, 0.12, 4),
+            "BicycleGAN": (0.045, 6.50e-3, 0.51, 4), "VAE-MDN": (0.035, 1.81e-2, 0.49, 4),
+            "PIC": (0.043, 5.32e-2, 0.36, 48), "Ours": (11e-5, 8.86e-3, 0.61, 4),
+        },
+        "Church": {
+            "c-GAN": (0.048, 6.20e-6, 0.94, 39), "MLN-GAN": (0.051, 2.48e-2, 0.34, 39),
+            "BicycleGAN": (0.048, 2.20e-2, 0.38, 39), "VAE-MDN": (0.028, 1.05e-2, 0.77, 39),
+            "PIC": (0.047, 7.40e-5, 0.91, 144), "Ours": (93e-6, 1.17e-2, 0.83, 39),
+        },
+        "ImageNet-Val": {
+            "c-GAN": (0.048, 8.88e-6, 0.91, 18), "MLN-GAN": (0.063, 1.73e-2, 0.38, 18),
+            "BicycleGAN": (0.042, 2.20e-2, 0.15, 18), "VAE-MDN": (0.033, 7.17e-3, 0.48, 18),
+            "PIC": (0.035, 6.74e-2, 0.19, 96), "Ours": (12e-5, 8.80e-3, 0.52, 18),
+        },
+    },
+    "Pair SSIM is of the colours alone (ab scaled to [0, 1]); the paper does not state of what its own is.",
+)  # fmt: skip
+
+LOSS_TABLES = (DESHPANDE_1, DESHPANDE_2)
+METHOD_TABLES = (DESHPANDE_3, MESSAOUD_2)
+
+
+class Variant(NamedTuple):
+    """A method by `config.method`, trained with `losses`; None: with those of its published numbers."""
+
+    method: str
+    losses: str | None = None
+
+
+class Claim(NamedTuple):
+    """What a paper says of two methods: `better` has the lower value, or with `higher` the higher one."""
+
+    better: Variant
+    than: Variant
+    row: str
+    metric: str
+    higher: bool
+    source: str
+
+
+_M2, _D2, _D3 = "Messaoud, Table 2", "Deshpande, Table 2", "Deshpande, Table 3"
+_BLEED = "Messaoud, Sec. 4.1 and Fig. 5"
+CLAIMS = (
+    Claim(Variant("scc"), Variant("vae_mdn"), "field", "eob_mae", False, _M2),
+    Claim(Variant("scc"), Variant("vae_mdn"), "field", "bleed", False, _BLEED),
+    Claim(Variant("scc"), Variant("vae_mdn"), "field", "pair_ssim_ab", True, _M2),
+    Claim(Variant("scc"), Variant("vae_mdn"), "field", "bleed_human", False, _BLEED),
+    Claim(Variant("vae_mdn"), Variant("cvae"), "field", "variance", True, _D3),
+    Claim(Variant("vae_mdn_skip"), Variant("cvae"), "field", "variance", True, _D3),
+    Claim(Variant("vae_mdn"), Variant("vae_mdn", "L2"), "reconstruction", "mae_weighted", False, _D2),
+)
+
+
+class Curve(NamedTuple):
+    """Edits on other images: PSNR in dB by reveals, as printed, under a protocol of `reveals`."""
+
+    name: str
+    protocol: str
+    psnr: Mapping[int, float]
+    source: str
+
+
+_MESSAOUD_3 = "Messaoud et al. 2018, Table 3, ImageNet test images"
+CURVES = (
+    Curve("Levin", "paper", {10: 26.5, 50: 28.5, 100: 30.0}, _MESSAOUD_3),
+    Curve("Endo", "paper", {10: 24.8, 50: 25.9, 100: 26.0}, _MESSAOUD_3),
+    Curve("Barron", "paper", {10: 25.3, 50: 28.0, 100: 29.0}, _MESSAOUD_3),
+    Curve("Zhang", "paper", {10: 28.0, 50: 30.2, 100: 31.5}, _MESSAOUD_3),
+    Curve("the paper's method", "paper", {10: 26.7, 50: 29.3, 100: 30.4}, _MESSAOUD_3),
+    Curve(
+        "Zhang",
+        "zhang",
+        {0: 24.43, 1: 25.37, 10: 28.42, 50: 30.42, 100: 31.13},
+        "Zhang et al. 2017, 1000 ImageNet test images",
+    ),
+)
