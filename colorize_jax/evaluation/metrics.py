@@ -3,7 +3,7 @@
 `samples` (B, N, H, W, 2) are N colour versions of each image and `truth` (B, H, W, 2) its own colours, both
 in network units, ab / 128 in [-1, 1]. Every function returns one value per image, (B,) float64. A value that
 does not exist for an image (pairs of one sample, bleed of a field without colour variance) is NaN: `mean`
-leaves it out and `evaluate` counts it, so that no invented number enters an average.
+leaves it out and `score` counts it, so that no invented number enters an average.
 
 | name | unit | better |
 |---|---|---|
