@@ -242,26 +242,26 @@ def stages(method: str, pixels: int, dim: int, weights: str, budget: float) -> d
     arrays = tuple(jnp.asarray(a) for a in problem(pixels, 1, dim, weights))
     e, targets, w = (array[0] for array in arrays[:3])
     attention = operators.Attention(e, arrays[3])
-    chosen, limits = gcrf.SOLVERS[method], base.Limits(1e-6, 1000)
+    chosen, stopping = gcrf.SOLVERS[method], base.StoppingRule(1e-6, 1000)
     source = jax.jit(partial(operators.store, exclude_diagonal=True))(attention)
     operator = source.operator()
     state = jax.jit(chosen.prepare)(operator, w)
     right = w[:, None] * targets
-    field, iterations = chosen.solve(operator, w, state, right, limits)
-    thin = jnp.concatenate([field, chosen.solve(operator, w, state, 2 * field, limits)[0]], axis=1)
+    field, iterations = chosen.solve(operator, w, state, right, stopping)
+    thin = jnp.concatenate([field, chosen.solve(operator, w, state, 2 * field, stopping)[0]], axis=1)
     product = operator.times(thin)
     left = jnp.roll(thin - product, field.shape[1], axis=1)
     steps = {
         "similarity": (lambda a: operators.store(a, exclude_diagonal=True).operator(), attention),
         "prepare": (chosen.prepare, operator, w),
         "solve and residual": (
-            lambda *a: solution.solve_system(chosen, *a, limits),
+            lambda *a: solution.solve_system(chosen, *a, stopping),
             operator,
             w,
             state,
             right,
         ),
-        "backward solve": (lambda *a: chosen.solve(*a, limits)[0], operator, w, state, field),
+        "backward solve": (lambda *a: chosen.solve(*a, stopping)[0], operator, w, state, field),
         "backward S [x, b]": (lambda o, v: o.times(v), operator, thin),
         "backward embeddings": (lambda s, *a: s.pull(*a), source, left, thin, product),
     }

@@ -26,7 +26,6 @@ from colorize_jax.gcrf.gaussian.diagnostics import diagnostics
 from colorize_jax.gcrf.gaussian.likelihood import log_likelihood
 from colorize_jax.gcrf.gaussian.posterior import Precision, condition, posterior_sample, posterior_variance
 from colorize_jax.gcrf.gaussian.precision import matrix_free_precision
-from colorize_jax.gcrf.interactive.session import Session
 from colorize_jax.gcrf.interactive.suggest import suggest
 from colorize_jax.gcrf.layer import check_solvable, solve, solve_similarity, solve_windowed
 from colorize_jax.gcrf.mesh import solve_on_mesh, solve_windowed_on_mesh
@@ -39,7 +38,6 @@ __all__ = [
     "SOLVERS",
     "Choice",
     "Precision",
-    "Session",
     "Solution",
     "Status",
     "check_solvable",

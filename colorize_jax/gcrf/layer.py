@@ -11,9 +11,9 @@ import numpy as np
 from colorize_jax.gcrf import rule
 from colorize_jax.gcrf.operators import Attention, Stored
 from colorize_jax.gcrf.solution import Solution, raise_unsolved
-from colorize_jax.gcrf.solvers.base import Limits
+from colorize_jax.gcrf.solvers.base import StoppingRule
 from colorize_jax.gcrf.solvers.choice import SOLVERS, choose
-from colorize_jax.gcrf.windowed import windowed
+from colorize_jax.gcrf.windowed import WindowShares
 from colorize_jax.shapes import Array, Float
 
 
@@ -80,20 +80,22 @@ def solve(
         raise ValueError(
             f"solver is {name!r}, which cannot share its work along an axis; give 'cg_matrix_free'"
         )
-    how = rule.How(name, exclude_diagonal, _limits(tolerance, max_iterations, dtype), throw, axis)
-    solution = _solve(*_varying_alike(arrays), how=how)
+    options = rule.SolveOptions(
+        name, exclude_diagonal, _stopping_rule(tolerance, max_iterations, dtype), throw, axis
+    )
+    solution = _solve(*_varying_alike(arrays), options=options)
     if throw:
         raise_unsolved(solution, name)
     return solution
 
 
 # Compiled, so that a call outside of jit is one program and not some hundred dispatched operations.
-@partial(jax.jit, static_argnames="how")
+@partial(jax.jit, static_argnames="options")
 def _solve(
-    embeddings: Array, targets: Array, weights: Array, temperature: Array, *, how: rule.How
+    embeddings: Array, targets: Array, weights: Array, temperature: Array, *, options: rule.SolveOptions
 ) -> Solution:
     def one(embeddings: Array, targets: Array, weights: Array, temperature: Array) -> Solution:
-        return rule.minimizer(Attention(embeddings, temperature), targets, weights, how)
+        return rule.minimizer(Attention(embeddings, temperature), targets, weights, options)
 
     return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(embeddings, targets, weights, temperature)
 
@@ -124,17 +126,19 @@ def solve_similarity(
     dtype = _solving_dtype(similarity, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
     name = _chosen(solver, weights.shape, dtype, given=True)
-    how = rule.How(name, False, _limits(tolerance, max_iterations, dtype), throw)
-    solution = _solve_similarity(*_varying_alike(arrays), how=how)
+    options = rule.SolveOptions(name, False, _stopping_rule(tolerance, max_iterations, dtype), throw)
+    solution = _solve_similarity(*_varying_alike(arrays), options=options)
     if throw:
         raise_unsolved(solution, name)
     return solution
 
 
-@partial(jax.jit, static_argnames="how")
-def _solve_similarity(similarity: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
+@partial(jax.jit, static_argnames="options")
+def _solve_similarity(
+    similarity: Array, targets: Array, weights: Array, *, options: rule.SolveOptions
+) -> Solution:
     def one(similarity: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimizer(Stored(similarity), targets, weights, how)
+        return rule.minimizer(Stored(similarity), targets, weights, options)
 
     return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
 
@@ -170,17 +174,17 @@ def solve_windowed(
     check_solvable(weights)
     dtype = _solving_dtype(rows, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (rows, targets, weights)]
-    how = rule.How("cg_diagonal", False, _limits(tolerance, max_iterations, dtype), throw)
-    solution = _solve_windowed(*_varying_alike(arrays), how=how)
+    options = rule.SolveOptions("cg_diagonal", False, _stopping_rule(tolerance, max_iterations, dtype), throw)
+    solution = _solve_windowed(*_varying_alike(arrays), options=options)
     if throw:
-        raise_unsolved(solution, how.solver)
+        raise_unsolved(solution, options.solver)
     return solution
 
 
-@partial(jax.jit, static_argnames="how")
-def _solve_windowed(rows: Array, targets: Array, weights: Array, *, how: rule.How) -> Solution:
+@partial(jax.jit, static_argnames="options")
+def _solve_windowed(rows: Array, targets: Array, weights: Array, *, options: rule.SolveOptions) -> Solution:
     def one(rows: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimizer(windowed(rows), targets, weights, how)
+        return rule.minimizer(WindowShares(rows), targets, weights, options)
 
     return _batched(one, rows.ndim - 3, (0, 0, 0))(rows, targets, weights)
 
@@ -198,14 +202,14 @@ def _chosen(solver: str, shape: tuple, dtype: Any, *, given: bool = False) -> st
     return solver
 
 
-def _limits(tolerance: float | None, max_iterations: int, dtype: Any) -> Limits:
+def _stopping_rule(tolerance: float | None, max_iterations: int, dtype: Any) -> StoppingRule:
     if tolerance is None:
         tolerance = 1e-12 if dtype == jnp.float64 else 1e-6
     if not 0 < tolerance < 1:
         raise ValueError(f"tolerance is {tolerance}; allowed are numbers in (0, 1), such as 1e-6")
     if max_iterations < 1:
         raise ValueError(f"max_iterations is {max_iterations}; allowed are whole numbers >= 1, such as 1000")
-    return Limits(float(tolerance), int(max_iterations))
+    return StoppingRule(float(tolerance), int(max_iterations))
 
 
 def check_solvable(weights: Float[Array, "*batch P"]) -> None:

@@ -42,7 +42,7 @@ def solve_on_mesh(
     mesh = jax.sharding.get_abstract_mesh()
     sizes = {} if mesh.empty else dict(mesh.shape)
     shared = sizes.get(PIXEL, 1) > 1
-    how = partial(
+    image_solve = partial(
         solve,
         exclude_diagonal=exclude_diagonal,
         solver="cg_matrix_free" if shared else solver,
@@ -50,11 +50,11 @@ def solve_on_mesh(
     )
     rows = tuple(axis for axis in ROWS if sizes.get(axis, 1) > 1)
     if not rows and not shared:
-        return how(embeddings, targets, weights, temperature=temperature)
+        return image_solve(embeddings, targets, weights, temperature=temperature)
     split, same = PartitionSpec(rows), PartitionSpec()
 
     def own(embeddings: Array, targets: Array, weights: Array, temperature: Array) -> Solution:
-        return how(embeddings, targets, weights, temperature=temperature)
+        return image_solve(embeddings, targets, weights, temperature=temperature)
 
     mapped = jax.shard_map(own, in_specs=(split, split, split, same), out_specs=split)
     return mapped(embeddings, targets, weights, jax.numpy.asarray(temperature))

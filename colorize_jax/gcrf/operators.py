@@ -7,8 +7,8 @@ Z is symmetric, so a tile of Z serves two tiles of S, Sᵢⱼ = exp(Zᵢⱼ − 
 transposed product is the same sum with the other normaliser. A product therefore visits the tiles on and above
 the diagonal only, half of the work. A v = Λᵀ(Λ v) + w ∘ v needs S v before Sᵀ(Λ v), so it is two such visits.
 
-Along an axis of a mesh, inside `jax.shard_map`, the tiles of a `Blockwise` are dealt out in turn and what its products
-sum over them is summed over the devices: P × C numbers a product, and P × D once for the gradient.
+Along an axis of a mesh, inside `jax.shard_map`, the devices take the tiles of a `Blockwise` in turn, and what its
+products sum over them is summed over the devices: P × C numbers a product, and P × D once for the gradient.
 
 A source is what the backward pass keeps: `operator()` gives S back, `pull` takes S̄ = U Vᵀ to its parameters.
 """
@@ -24,6 +24,9 @@ import numpy as np
 from colorize_jax.gcrf.energy import logits as logits_of
 from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.shapes import Array, Float, Int
+
+# (i, j, the tile of Z) to what it gives for block i and for block j
+Visit = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 class Attention(NamedTuple):
@@ -79,7 +82,7 @@ class StoredAttention(NamedTuple):
 
     def pull(self, left: Array, right: Array, product: Array) -> Attention:
         """Ē = (Z̄ + Z̄ᵀ) E / τ and τ̄, from S̄ = U Vᵀ and S V (see `rule`, "The softmax")."""
-        left, right = _centerd(left, right, product)
+        left, right = _centered(left, right, product)
         transposed = jnp.exp(self.logits - self.normalizer[None, :])
         with jax.default_matmul_precision("highest"):
             logits_bar = self.operator().similarity * (left @ right.T) + transposed * (right @ left.T)
@@ -91,7 +94,7 @@ def store(attention: Attention, *, exclude_diagonal: bool) -> StoredAttention:
     return StoredAttention(attention, logits, jax.nn.logsumexp(logits, axis=1))
 
 
-def _centerd(left: Array, right: Array, product: Array) -> tuple[Array, Array]:
+def _centered(left: Array, right: Array, product: Array) -> tuple[Array, Array]:
     """S̄ − r 1ᵀ = [U, −r] [V, 1]ᵀ with r = rowsum(U ∘ S V): the softmax's pull-back is Z̄ = S ∘ (S̄ − r 1ᵀ)."""
     row_mean = jnp.sum(left * product, axis=1, keepdims=True)
     ones = jnp.ones_like(row_mean)
@@ -107,8 +110,8 @@ def _attention_bar(attention: Attention, scaled: Array) -> Attention:
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
-class Deal:
-    """Whose part of a list of tiles this device has: all of it, or its turns along an axis of the mesh."""
+class TileShare:
+    """Which tiles this device visits: all of them, or its turns along an axis of the mesh."""
 
     axis: str | None = None
 
@@ -134,7 +137,7 @@ class Blockwise(NamedTuple):
     attention: Attention
     own: Float[Array, ""]  # added to Z's diagonal: 0, or -inf where a pixel may not explain itself
     normalizer: Float[Array, " P"]  # l
-    deal: Deal
+    share: TileShare
 
     def times(self, v: Float[Array, "P C"]) -> Float[Array, "P C"]:
         """S v."""
@@ -167,32 +170,32 @@ class Blockwise(NamedTuple):
         size = len(self.normalizer)
         v, l = _in_blocks(vectors), _in_blocks(self.normalizer, fill=jnp.inf)
 
-        def visit(sums: Array, i: Array, j: Array, z: Array, once: Array) -> Array:
+        def visit(i: Array, j: Array, z: Array) -> tuple[Array, Array]:
             of_rows, of_columns = jnp.exp(power * (z - l[i][:, None])), jnp.exp(power * (z - l[j][None, :]))
             here, mirrored = (of_rows, of_columns) if by_row else (of_columns, of_rows)
-            sums = sums.at[i].add(here @ v[j])
-            return sums.at[j].add(once * transposed_times(mirrored, v[i]))
+            return here @ v[j], transposed_times(mirrored, v[i])
 
-        return self._over_tiles(visit, 0 * v).reshape(-1, vectors.shape[1])[:size]
+        return self._sum_over_tiles(visit, 0 * v).reshape(-1, vectors.shape[1])[:size]
 
     def pull(self, left: Array, right: Array, product: Array) -> Attention:
         """As `StoredAttention.pull`: Z̄ + Z̄ᵀ is symmetric, so a tile of it serves the pixels of both its sides."""
         size = len(self.normalizer)
-        left, right = map(_in_blocks, _centerd(left, right, product))
+        left, right = map(_in_blocks, _centered(left, right, product))
         e, l = _in_blocks(self.attention.embeddings), _in_blocks(self.normalizer, fill=jnp.inf)
 
-        def visit(sums: Array, i: Array, j: Array, z: Array, once: Array) -> Array:
+        def visit(i: Array, j: Array, z: Array) -> tuple[Array, Array]:
             bar = jnp.exp(z - l[i][:, None]) * (left[i] @ right[j].T)
             bar += jnp.exp(z - l[j][None, :]) * (right[i] @ left[j].T)
-            return sums.at[i].add(bar @ e[j]).at[j].add(once * (bar.T @ e[i]))
+            return bar @ e[j], bar.T @ e[i]
 
-        scaled = self._over_tiles(visit, 0 * e).reshape(-1, e.shape[-1])[:size]
+        scaled = self._sum_over_tiles(visit, 0 * e).reshape(-1, e.shape[-1])[:size]
         return _attention_bar(self.attention, scaled)
 
-    def _over_tiles(self, visit: Callable[..., Array], sums: Array) -> Array:
-        """Fold `visit(sums, i, j, Z's tile, once)` over the tiles i ≤ j; `once` is 0 where the mirror is the tile.
+    def _sum_over_tiles(self, visit: Visit, sums: Array) -> Array:
+        """Add to `sums` what `visit(i, j, Z's tile)` gives for block i and for block j, over the tiles i ≤ j.
 
-        A device that is dealt fewer tiles than another visits one with Z = −inf, whose part of S is 0.
+        A tile on the diagonal is its own mirror: what it gives for block j does not count. A device that has fewer
+        tiles than another visits one with Z = −inf, whose part of S is 0. A derivative makes each tile again.
         """
         embeddings, temperature = self.attention
         e = _in_blocks(embeddings)
@@ -200,15 +203,19 @@ class Blockwise(NamedTuple):
 
         rows, columns = (jnp.asarray(side, jnp.int32) for side in np.triu_indices(e.shape[0]))
 
-        def step(sums: Array, turn: Array) -> tuple[Array, None]:
-            i, j = rows[turn], columns[turn]  # of a turn behind the last: those of the last
+        @jax.checkpoint
+        def visited(turn: Array, i: Array, j: Array) -> tuple[Array, Array]:
             nothing = jnp.where(turn < len(rows), 0, -jnp.inf).astype(e.dtype)
             with jax.default_matmul_precision("highest"):
-                z = e[i] @ e[j].T / temperature + jnp.where(i == j, own, 0) + nothing
-                return visit(sums, i, j, z, (i != j).astype(z.dtype)), None
+                return visit(i, j, e[i] @ e[j].T / temperature + jnp.where(i == j, own, 0) + nothing)
 
-        folded, _ = jax.lax.scan(step, self.deal.varying(sums), self.deal.turns(len(rows)))
-        return self.deal.summed(folded)
+        def step(sums: Array, turn: Array) -> tuple[Array, None]:
+            i, j = rows[turn], columns[turn]  # of a turn behind the last: those of the last
+            to_rows, to_columns = visited(turn, i, j)
+            return sums.at[i].add(to_rows).at[j].add((i != j).astype(sums.dtype) * to_columns), None
+
+        folded, _ = jax.lax.scan(step, self.share.varying(sums), self.share.turns(len(rows)))
+        return self.share.summed(folded)
 
 
 def blockwise(attention: Attention, *, exclude_diagonal: bool, axis: str | None = None) -> Blockwise:
@@ -221,19 +228,20 @@ def blockwise(attention: Attention, *, exclude_diagonal: bool, axis: str | None 
     """
     embeddings, temperature = attention
     own = jnp.asarray(-jnp.inf if exclude_diagonal else 0.0, embeddings.dtype)
-    size, deal = len(embeddings), Deal(axis)
+    size, share = len(embeddings), TileShare(axis)
     pixels = np.arange(size)
     blocks, numbers = _in_blocks(embeddings), _in_blocks(jnp.asarray(pixels), fill=-1)
 
+    @jax.checkpoint
     def of_rows(turn: Array) -> Array:
         with jax.default_matmul_precision("highest"):
             z = blocks[turn] @ embeddings.T / temperature
         return jax.nn.logsumexp(z + jnp.where(numbers[turn][:, None] == pixels[None, :], own, 0), axis=1)
 
-    turns = deal.turns(len(blocks))
-    blank = deal.varying(0 * blocks[:, :, 0])
-    normalizer = deal.summed(blank.at[turns].set(jax.lax.map(of_rows, turns), mode="drop"))
-    return Blockwise(attention, own, normalizer.reshape(-1)[:size], deal)
+    turns = share.turns(len(blocks))
+    blank = share.varying(0 * blocks[:, :, 0])
+    normalizer = share.summed(blank.at[turns].set(jax.lax.map(of_rows, turns), mode="drop"))
+    return Blockwise(attention, own, normalizer.reshape(-1)[:size], share)
 
 
 def _in_blocks(rows: Array, fill: float = 0) -> Array:

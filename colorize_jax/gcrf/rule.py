@@ -39,40 +39,57 @@ elementwise in Z, and Z̄ + Z̄ᵀ = S ∘ (U Vᵀ − r 1ᵀ) + Sᵀ ∘ (V U�
 which on a CPU costs more than a product with E. Hence Z is kept for the backward pass, and S is not; where S is
 never stored, both are made tile by tile (`operators.Blockwise.pull`), and no gradient of P × P numbers exists.
 
-The rule is one for every solver and operator. It is a custom_vjp: there is no forward mode.
+The rule is one for every solver and operator. It is a custom_vjp: there is no forward mode of a first derivative.
+
+**Derivatives of the rule.** A gradient penalty or a Hessian differentiates both passes of the rule once more: x as the
+forward pass gives it, and b̄ with everything above that follows from it. Both are solutions y of A y = r, with r = b
+and r = x̄. Let a dot be the derivative along any direction of the parameters:
+
+    A ẏ = ṙ − Ȧ y,      Ȧ y = Λ̇ᵀ(Λ y) + Λᵀ(Λ̇ y) + ẇ ∘ y
+
+The same matrix again, hence the same solver with the same factor or preconditioner, which therefore needs no
+derivative itself. Ȧ y is the derivative of the products of `solvers.base.apply` at a fixed y. A is symmetric, so the
+transpose of r ↦ A⁻¹ r is that solve itself; reverse mode goes through the same equation, and ẏ is once more such a
+solution, so derivatives of any order follow (`_inverse_times`). Everything else in the rule is differentiated by JAX.
+A tile of a `Blockwise` is made again where a second derivative needs it (`jax.checkpoint`): P × P numbers are not
+stored then either.
 
 Source: Messaoud et al. 2018, Sec. 3.3 and supplement; the letters above are the paper's.
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from colorize_jax.gcrf.operators import Attention, Blockwise, Stored, StoredAttention, blockwise, store
-from colorize_jax.gcrf.solution import Solution, Status, solvable, solve_system
-from colorize_jax.gcrf.solvers.base import Limits, Solver
+from colorize_jax.gcrf.solution import Solution, Status, nan_unless_solvable, solve_system
+from colorize_jax.gcrf.solvers.base import Solver, StoppingRule, apply
 from colorize_jax.gcrf.solvers.choice import named
-from colorize_jax.gcrf.windowed import Windowed
+from colorize_jax.gcrf.windowed import Windowed, WindowShares, windowed
 from colorize_jax.shapes import Array, Float
 
+Parameters = Stored | WindowShares | Attention  # of S
+Source = Stored | Windowed | StoredAttention | Blockwise  # of the backward pass
+Operator = Stored | Windowed | Blockwise  # S
 
-class How(NamedTuple):
+
+class SolveOptions(NamedTuple):
     """What is fixed when a solve is compiled."""
 
     solver: str  # as `choice.named` takes it
     exclude_diagonal: bool
-    limits: Limits
+    stopping: StoppingRule
     throw: bool  # what is not solved is NaN
     axis: str | None = None  # of a mesh, whose devices share the products of an S that is not stored
 
 
-class _Kept(NamedTuple):
+class SolveResiduals(NamedTuple):
     """What the backward pass needs of the forward one."""
 
-    source: Stored | Windowed | StoredAttention | Blockwise
-    state: object  # the solver's factor or preconditioner
+    source: Source
+    state: Any  # the solver's factor or preconditioner
     field: Float[Array, "P C"]
     targets: Float[Array, "P C"]
     weights: Float[Array, " P"]
@@ -80,45 +97,98 @@ class _Kept(NamedTuple):
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def minimizer(
-    parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
+    parameters: Parameters,
+    targets: Float[Array, "P C"],
+    weights: Float[Array, " P"],
+    options: SolveOptions,
 ) -> Solution:
     """x of Eq. (6), with gradients for α (P, C), w (P,) and the parameters: S, or E (P, D) and τ ()."""
-    solver = named(how.solver)
-    return _minimize(solver.without_gradient or solver, parameters, targets, weights, how)[0]
+    solver = named(options.solver)
+    return _minimize(solver.without_gradient or solver, parameters, targets, weights, options)[0]
 
 
 def _forward(
-    parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
-) -> tuple[Solution, _Kept]:
-    return _minimize(named(how.solver), parameters, targets, weights, how)
+    parameters: Parameters, targets: Array, weights: Array, options: SolveOptions
+) -> tuple[Solution, SolveResiduals]:
+    return _minimize(named(options.solver), parameters, targets, weights, options)
 
 
 def _minimize(
-    solver: Solver, parameters: Stored | Windowed | Attention, targets: Array, weights: Array, how: How
-) -> tuple[Solution, _Kept]:
-    source = _source(solver, parameters, how)
+    solver: Solver, parameters: Parameters, targets: Array, weights: Array, options: SolveOptions
+) -> tuple[Solution, SolveResiduals]:
+    source = _source(solver, parameters, options)
     operator = source.operator()
-    weights = solvable(weights)
-    state = solver.prepare(operator, weights)
+    weights = nan_unless_solvable(weights)
     right = weights[:, None] * targets
-    solution = _poisoned(solve_system(solver, operator, weights, state, right, how.limits), how)
-    return solution, _Kept(source, state, solution.value, targets, weights)
+    fixed = jax.lax.stop_gradient((operator, weights, right))
+    state = solver.prepare(*fixed[:2])
+    solution = solve_system(solver, *fixed[:2], state, fixed[2], options.stopping)
+    field = _as_function_of_the_system(options, solution.value, operator, weights, state, right)
+    solution = _nan_unless_solved(solution._replace(value=field), options)
+    return solution, SolveResiduals(source, state, solution.value, targets, weights)
 
 
-def _source(
-    solver: Solver, parameters: Stored | Windowed | Attention, how: How
-) -> Stored | Windowed | StoredAttention | Blockwise:
-    if isinstance(parameters, Stored | Windowed):
+def _source(solver: Solver, parameters: Parameters, options: SolveOptions) -> Source:
+    if isinstance(parameters, Stored):
         return parameters
+    if isinstance(parameters, WindowShares):
+        return windowed(parameters.rows)
     if solver.stored:
-        return store(parameters, exclude_diagonal=how.exclude_diagonal)
-    return blockwise(parameters, exclude_diagonal=how.exclude_diagonal, axis=how.axis)
+        return store(parameters, exclude_diagonal=options.exclude_diagonal)
+    return blockwise(parameters, exclude_diagonal=options.exclude_diagonal, axis=options.axis)
 
 
-def _poisoned(solution: Solution, how: How) -> Solution:
+def _nan_unless_solved(solution: Solution, options: SolveOptions) -> Solution:
     """NaN instead of what is not a solution: under jit nothing can be raised."""
-    bad = (solution.status != Status.SOLVED) if how.throw else (solution.status == Status.SINGULAR)
+    bad = (solution.status != Status.SOLVED) if options.throw else (solution.status == Status.SINGULAR)
     return solution._replace(value=jnp.where(bad, jnp.nan, solution.value))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _as_function_of_the_system(
+    options: SolveOptions, field: Array, operator: Operator, weights: Array, state: Any, right: Array
+) -> Array:
+    """y itself, found by a solver, with the derivative of the solution of A y = r."""
+    return field
+
+
+@_as_function_of_the_system.defjvp
+def _derivative_of_the_solution(
+    options: SolveOptions, primals: tuple[Any, ...], tangents: tuple[Any, ...]
+) -> tuple[Array, Array]:
+    """A ẏ = ṙ − Ȧ y."""
+    _, operator, weights, state, _ = primals
+    field = _as_function_of_the_system(
+        options, *primals
+    )  # not a constant: of it the next derivative is taken
+    _, operator_dot, weights_dot, _, right_dot = tangents
+    _, image_dot = jax.jvp(
+        lambda operator, weights: apply(operator, weights, field),
+        (operator, weights),
+        (operator_dot, weights_dot),
+    )
+    return field, _inverse_times(options, operator, weights, state, right_dot - image_dot)
+
+
+def _inverse_times(
+    options: SolveOptions, operator: Operator, weights: Array, state: Any, right: Array
+) -> Array:
+    """A⁻¹ r by the forward solver with what it kept; differentiable any number of times, in both modes.
+
+    The forward solve has measured the factor: only iterations can still come to their limit, and are NaN then.
+    """
+    solver = named(options.solver)
+
+    def solve(_: Any, right: Array) -> Array:
+        field, iterations = solver.solve(operator, weights, state, right, options.stopping)
+        if not (solver.iterative and options.throw):
+            return field
+        return jnp.where((iterations < options.stopping.max_iterations)[None, :], field, jnp.nan)
+
+    def image(vectors: Array) -> Array:
+        return apply(operator, weights, vectors)
+
+    return jax.lax.custom_linear_solve(image, right, solve, symmetric=True)
 
 
 class Adjoint(NamedTuple):
@@ -130,13 +200,13 @@ class Adjoint(NamedTuple):
 
 
 def adjoint(
-    kept: _Kept, operator: Stored | Windowed | Blockwise, field_bar: Float[Array, "P C"], how: How
+    residuals: SolveResiduals, operator: Operator, field_bar: Float[Array, "P C"], options: SolveOptions
 ) -> Adjoint:
     """Eq. (10) by the forward solver with what it kept, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
-    field, targets, weights = kept.field, kept.targets, kept.weights
+    field, targets, weights = residuals.field, residuals.targets, residuals.weights
     # A field that was not solved has no gradient, whatever its targets' would be.
     field_bar = jnp.where(jnp.all(jnp.isfinite(field)), field_bar, jnp.nan)
-    right_bar = _solve_again(operator, kept, field_bar, how)
+    right_bar = _inverse_times(options, operator, weights, residuals.state, field_bar)
     right = jnp.concatenate([field, right_bar], axis=1)
     product = operator.times(right)
     return Adjoint(
@@ -148,18 +218,11 @@ def adjoint(
     )
 
 
-def _solve_again(operator: Stored | Windowed | Blockwise, kept: _Kept, right: Array, how: How) -> Array:
-    """A⁻¹ b. The forward solve has measured the factor: only iterations can still come to their limit."""
-    solver = named(how.solver)
-    field, iterations = solver.solve(operator, kept.weights, kept.state, right, how.limits)
-    if not (solver.iterative and how.throw):
-        return field
-    return jnp.where((iterations < how.limits.max_iterations)[None, :], field, jnp.nan)
-
-
-def _backward(how: How, kept: _Kept, bar: Solution) -> tuple[Stored | Windowed | Attention, Array, Array]:
-    bars = adjoint(kept, kept.source.operator(), bar.value, how)
-    return kept.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
+def _backward(
+    options: SolveOptions, residuals: SolveResiduals, bar: Solution
+) -> tuple[Parameters, Array, Array]:
+    bars = adjoint(residuals, residuals.source.operator(), bar.value, options)
+    return residuals.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
 
 
 minimizer.defvjp(_forward, _backward)

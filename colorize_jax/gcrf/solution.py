@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.gcrf.operators import Blockwise, Stored
-from colorize_jax.gcrf.solvers.base import Limits, Solver
+from colorize_jax.gcrf.solvers.base import Solver, StoppingRule
 from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
@@ -49,7 +49,7 @@ class Solution(NamedTuple):
     status: Int[Array, "*batch"]  # a Status
 
 
-def solvable(weights: Float[Array, " P"]) -> Float[Array, " P"]:
+def nan_unless_solvable(weights: Float[Array, " P"]) -> Float[Array, " P"]:
     """w, or NaN for all of it where A = (I−S)ᵀ(I−S) + diag(w) is singular or indefinite.
 
     (I−S)·1 = 0, so A needs a positive weight; a factor of such an A would be rounding noise instead of NaN.
@@ -64,10 +64,10 @@ def solve_system(
     weights: Float[Array, " P"],
     state: Any,
     right: Float[Array, "P C"],
-    limits: Limits,
+    stopping: StoppingRule,
 ) -> Solution:
-    """x of A x = b for `solvable` weights, with its residual measured, whatever the solver believes of it."""
-    field, iterations = solver.solve(operator, weights, state, right, limits)
+    """x of A x = b for weights of `nan_unless_solvable`. Its residual is measured, whatever the solver believes."""
+    field, iterations = solver.solve(operator, weights, state, right, stopping)
     off = field - operator.times(field)
     ones = jnp.ones_like(weights)[:, None]
     transposed = operator.times_transposed(jnp.concatenate([off, ones], axis=1))
@@ -78,9 +78,9 @@ def solve_system(
     largest = jnp.max(weights)
     norm_of_a = (1 + jnp.sqrt(jnp.max(transposed[:, -1]))) ** 2 + largest  # ‖S‖² ≤ its largest column sum
     rounding = ROUNDING * jnp.finfo(field.dtype).eps * norm_of_a * jnp.linalg.norm(field, axis=0)
-    solved = jnp.all(missing <= limits.tolerance * size + rounding)
+    solved = jnp.all(missing <= stopping.tolerance * size + rounding)
     slowest = jnp.max(iterations, initial=0)
-    stopped = (slowest >= limits.max_iterations) & solver.iterative
+    stopped = (slowest >= stopping.max_iterations) & solver.iterative
     status = jnp.where(stopped, int(Status.MAX_ITERATIONS), int(Status.INACCURATE))
     status = jnp.where(solved, int(Status.SOLVED), status)
     status = jnp.where(jnp.isfinite(relative), status, int(Status.NOT_FINITE))

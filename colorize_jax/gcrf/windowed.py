@@ -36,8 +36,14 @@ def shifted(
     return [padded[y : y + height, x : x + width] for y, x in starts]
 
 
+class WindowShares(NamedTuple):
+    """The parameters of an S by window: S itself."""
+
+    rows: Float[Array, "K H W"]
+
+
 class Windowed(NamedTuple):
-    """S and its transpose, each by window; an operator of `solver`, and its own source, see `operators`."""
+    """S and its transpose, each by window: an operator, and its own source (see `operators`)."""
 
     rows: Float[Array, "K H W"]
     columns_of: Float[Array, "K H W"]  # of Sᵀ
@@ -60,13 +66,12 @@ class Windowed(NamedTuple):
     def operator(self) -> "Windowed":
         return self
 
-    def pull(self, left: Array, right: Array, product: Array) -> "Windowed":
-        """S̄ = U Vᵀ in the window; all of it is said of `rows`."""
+    def pull(self, left: Array, right: Array, product: Array) -> WindowShares:
+        """S̄ = U Vᵀ in the window."""
         del product
         shape = (*self.rows.shape[1:], left.shape[1])
         near, here = shifted(right.reshape(shape), reach_of(len(self.rows))), left.reshape(shape)
-        bar = jnp.stack([jnp.sum(each * here, axis=-1) for each in near])
-        return Windowed(bar, jnp.zeros_like(bar))
+        return WindowShares(jnp.stack([jnp.sum(each * here, axis=-1) for each in near]))
 
 
 def windowed(rows: Float[Array, "K H W"]) -> Windowed:
@@ -78,7 +83,7 @@ def windowed(rows: Float[Array, "K H W"]) -> Windowed:
     last = len(rows) - 1
     seen = shifted(jnp.moveaxis(rows, 0, -1), reach_of(len(rows)))
     mirrored = [share[..., last - number] for number, share in enumerate(seen)]
-    return Windowed(rows, jax.lax.stop_gradient(jnp.stack(mirrored)))
+    return Windowed(rows, jnp.stack(mirrored))
 
 
 def reach_of(cells: int) -> int:

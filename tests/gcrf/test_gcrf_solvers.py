@@ -12,7 +12,7 @@ from colorize_jax import gcrf
 from colorize_jax.gcrf import layer, operators
 from colorize_jax.gcrf.energy import system_matrix
 from colorize_jax.gcrf.solvers import cg
-from colorize_jax.gcrf.solvers.base import Limits, apply
+from colorize_jax.gcrf.solvers.base import StoppingRule, apply
 
 PIXELS, WIDTH, TEMPERATURE = 70, 6, 2.0
 each_solver = pytest.mark.parametrize("solver", gcrf.SOLVERS)
@@ -105,7 +105,7 @@ def conjugate_gradients(operator, weights, field):
     state = cg.prepare(operator, weights)
     right = apply(operator, weights, field)
     conditioned = cg.precondition(state, apply(operator, weights, jnp.eye(PIXELS)))
-    return *cg.solve(operator, weights, state, right, Limits(1e-10, 1000)), conditioned
+    return *cg.solve(operator, weights, state, right, StoppingRule(1e-10, 1000)), conditioned
 
 
 def test_each_column_stops_by_itself():

@@ -59,8 +59,8 @@ def log_likelihood(
     return _compiled(*arrays)
 
 
-class _Kept(NamedTuple):
-    factor: cholesky.Factor
+class _LikelihoodResiduals(NamedTuple):
+    factor: cholesky.CholeskyFactor
     field: Float[Array, "P C"]  # x
     quadratic: Float[Array, ""]  # Q
 
@@ -77,7 +77,7 @@ def _forward(similarity: Array, targets: Array, weights: Array, truth: Array, no
     quadratic = jnp.sum(disagreement(similarity, error) ** 2) + jnp.sum(weights[:, None] * error**2)
     log_determinant = truth.shape[1] * cholesky.log_determinant(factor)
     value = (log_determinant - quadratic / noise - truth.size * jnp.log(2 * jnp.pi * noise)) / 2
-    return value, (similarity, targets, weights, truth, noise, _Kept(factor, field, quadratic))
+    return value, (similarity, targets, weights, truth, noise, _LikelihoodResiduals(factor, field, quadratic))
 
 
 def _backward(residuals: tuple, value_bar: Array) -> tuple[Array, ...]:

@@ -30,6 +30,7 @@ import numpy as np
 
 from colorize_jax.gcrf.energy import system_matrix
 from colorize_jax.gcrf.layer import check_solvable
+from colorize_jax.gcrf.solution import nan_unless_solvable
 from colorize_jax.gcrf.solvers import cholesky
 from colorize_jax.shapes import Array, Float, Int, PRNGKeyArray
 
@@ -185,23 +186,17 @@ def as_precision(similarity: Float[Array, "P P"] | Precision, weights: Float[Arr
 
 
 @jax.jit
-def _factor_and_diagonal(similarity: Array, weights: Array) -> tuple[cholesky.Factor, Array]:
-    matrix = system_matrix(similarity, poisoned(weights))
+def _factor_and_diagonal(similarity: Array, weights: Array) -> tuple[cholesky.CholeskyFactor, Array]:
+    matrix = system_matrix(similarity, nan_unless_solvable(weights))
     return cholesky.factor(matrix), jnp.diag(matrix)
 
 
 _solve = jax.jit(cholesky.solve)
 
 
-def factor_of(similarity: Float[Array, "P P"], weights: Float[Array, " P"]) -> cholesky.Factor:
+def factor_of(similarity: Float[Array, "P P"], weights: Float[Array, " P"]) -> cholesky.CholeskyFactor:
     """The Cholesky factor of A; NaN where the weights make A singular or indefinite."""
-    return cholesky.factor(system_matrix(similarity, poisoned(weights)))
-
-
-def poisoned(weights: Float[Array, " P"]) -> Float[Array, " P"]:
-    """NaN weights where A would be singular or indefinite: the factor of such an A is rounding noise."""
-    allowed = jnp.any(weights > 0) & jnp.all(jnp.isfinite(weights) & (weights >= 0))
-    return jnp.where(allowed, weights, jnp.nan)
+    return cholesky.factor(system_matrix(similarity, nan_unless_solvable(weights)))
 
 
 def condition(

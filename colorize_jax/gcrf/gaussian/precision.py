@@ -8,7 +8,7 @@ from colorize_jax.gcrf.layer import check_solvable
 from colorize_jax.gcrf.operators import Attention, Blockwise, blockwise
 from colorize_jax.gcrf.solution import Solution, raise_unsolved, solve_system
 from colorize_jax.gcrf.solvers import cg_matrix_free
-from colorize_jax.gcrf.solvers.base import Limits
+from colorize_jax.gcrf.solvers.base import StoppingRule
 from colorize_jax.shapes import Array, Float
 
 
@@ -37,10 +37,10 @@ def matrix_free_precision(
     check_solvable(weights)
     attention = Attention(embeddings, jnp.asarray(temperature, embeddings.dtype))
     operator, state = _prepare(attention, weights, exclude_diagonal)
-    limits = Limits(tolerance, max_iterations)
+    stopping = StoppingRule(tolerance, max_iterations)
 
     def solve(right: Array) -> Array:
-        solution = _solve(operator, weights, state, right, limits)
+        solution = _solve(operator, weights, state, right, stopping)
         raise_unsolved(solution, "cg_matrix_free")
         return solution.value
 
@@ -54,5 +54,5 @@ def _prepare(attention: Attention, weights: Array, exclude_diagonal: bool):
 
 
 @jax.jit(static_argnums=4)
-def _solve(operator: Blockwise, weights: Array, state, right: Array, limits: Limits) -> Solution:
-    return solve_system(cg_matrix_free.SOLVER, operator, weights, state, right, limits)
+def _solve(operator: Blockwise, weights: Array, state, right: Array, stopping: StoppingRule) -> Solution:
+    return solve_system(cg_matrix_free.SOLVER, operator, weights, state, right, stopping)

@@ -45,7 +45,7 @@ def suggest(
 
     Args:
       similarity: S of one image.
-      weights: w ≥ 0, some positive, with all edits made so far. `Session.suggest` keeps account of them itself.
+      weights: w ≥ 0, some positive, with all edits made so far.
       count: K in [1, P].
       weight: v > 0 of each edit to come; infinite for exact ones.
 

@@ -11,7 +11,7 @@ from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
 
-class Limits(NamedTuple):
+class StoppingRule(NamedTuple):
     """When an iterative solver stops."""
 
     tolerance: float  # of ‖b − A x‖ / ‖b‖, each column for itself
@@ -30,7 +30,7 @@ class Solve(Protocol):
         weights: Float[Array, " P"],
         state: Any,
         right: Float[Array, "P C"],
-        limits: Limits,
+        stopping: StoppingRule,
         /,
     ) -> tuple[Float[Array, "P C"], Int[Array, " C"]]:
         """A⁻¹ b and the iterations each column took; NaN where A is not numerically positive definite."""
@@ -40,7 +40,7 @@ class Solver(NamedTuple):
     prepare: Prepare
     solve: Solve
     stored: bool  # needs S as a P × P array
-    iterative: bool  # its work depends on `Limits`
+    iterative: bool  # its work depends on the `StoppingRule`
     without_gradient: "Solver | None" = None  # another for a single solve, where it costs less
 
 
@@ -56,8 +56,8 @@ def direct(
     def prepare(operator: Stored, weights: Array) -> Any:
         return factor(matrix(operator.similarity, weights))
 
-    def solve_with(operator: Stored, weights: Array, state: Any, right: Array, limits: Limits) -> Any:
-        del operator, weights, limits
+    def solve_with(operator: Stored, weights: Array, state: Any, right: Array, stopping: StoppingRule) -> Any:
+        del operator, weights, stopping
         return solve(state, right), jnp.zeros(right.shape[1], jnp.int32)
 
     return Solver(prepare, solve_with, stored=True, iterative=False, without_gradient=once)

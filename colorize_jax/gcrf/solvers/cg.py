@@ -21,7 +21,7 @@ import numpy as np
 from colorize_jax.gcrf.operators import Blockwise, Stored
 from colorize_jax.gcrf.products import transposed_times
 from colorize_jax.gcrf.solvers import cholesky
-from colorize_jax.gcrf.solvers.base import Limits, Solver, apply
+from colorize_jax.gcrf.solvers.base import Solver, StoppingRule, apply
 from colorize_jax.gcrf.windowed import Windowed
 from colorize_jax.shapes import Array, Float, Int
 
@@ -82,14 +82,14 @@ def solve(
     weights: Array,
     state: Preconditioner,
     right: Array,
-    limits: Limits,
+    stopping: StoppingRule,
 ) -> tuple[Float[Array, "P C"], Int[Array, " C"]]:
     """A⁻¹ b from x = 0, until ‖r‖ ≤ tolerance ‖b‖ by the recursive residual r."""
-    goal = limits.tolerance * jnp.linalg.norm(right, axis=0)
+    goal = stopping.tolerance * jnp.linalg.norm(right, axis=0)
 
     def goes_on(residual: Array, iterations: Array) -> Array:
         # A NaN compares false and stops; its residual tells afterwards.
-        return (jnp.linalg.norm(residual, axis=0) > goal) & (iterations < limits.max_iterations)
+        return (jnp.linalg.norm(residual, axis=0) > goal) & (iterations < stopping.max_iterations)
 
     def step(at: _Iterate) -> _Iterate:
         image = apply(operator, weights, at.direction)

@@ -24,14 +24,14 @@ from colorize_jax.shapes import Array, Float
 BLOCK = 128  # smaller blocks compile for longer
 
 
-class Factor(NamedTuple):
+class CholeskyFactor(NamedTuple):
     """R of A = R Rᵀ, lower triangular, by block columns from the left; the last may be narrower."""
 
     inverses: tuple[Float[Array, "b b"], ...]  # of R's diagonal blocks
     below: tuple[Float[Array, "r b"], ...]  # R's rows below each diagonal block; none for the last
 
 
-def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> Factor:
+def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> CholeskyFactor:
     """A = R Rᵀ, reading A's lower triangle; NaN where A is not numerically positive definite."""
     starts = range(0, matrix.shape[0], block)
     inverses: list[Array] = []
@@ -47,7 +47,7 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> Factor:
             inverse = inverse_factor(column[: column.shape[1]])
             inverses.append(inverse)
             below.append(column[column.shape[1] :] @ inverse.T)
-    return Factor(tuple(inverses), tuple(below[:-1]))
+    return CholeskyFactor(tuple(inverses), tuple(below[:-1]))
 
 
 def one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,22 +97,22 @@ def inverse_factor(diagonal: Float[Array, "b b"]) -> Float[Array, "b b"]:
     return _solve_triangular(lower, identity)
 
 
-def solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
+def solve(factor: CholeskyFactor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
     """A⁻¹ b = R⁻ᵀ (R⁻¹ b)."""
     return _solve_upper(factor, _solve_lower(factor, right))
 
 
-def half_solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
+def half_solve(factor: CholeskyFactor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
     """R⁻¹ b, of which `solve` makes A⁻¹ b; its squared length, column by column, is bᵀ A⁻¹ b."""
     return jnp.concatenate(_solve_lower(factor, right))
 
 
-def log_determinant(factor: Factor) -> Float[Array, ""]:
+def log_determinant(factor: CholeskyFactor) -> Float[Array, ""]:
     """log det A = −2 Σ log (R⁻¹)ᵢᵢ, from the diagonals of the kept inverses."""
     return -2 * jnp.sum(jnp.log(jnp.concatenate([jnp.diag(inverse) for inverse in factor.inverses])))
 
 
-def _solve_lower(factor: Factor, right: Array) -> list[Array]:
+def _solve_lower(factor: CholeskyFactor, right: Array) -> list[Array]:
     """R⁻¹ b, in blocks."""
     half = []
     with jax.default_matmul_precision("highest"):
@@ -124,7 +124,7 @@ def _solve_lower(factor: Factor, right: Array) -> list[Array]:
     return half
 
 
-def _solve_upper(factor: Factor, half: list[Array]) -> Array:
+def _solve_upper(factor: CholeskyFactor, half: list[Array]) -> Array:
     """R⁻ᵀ h for h in blocks."""
     field = transposed_times(factor.inverses[-1], half[-1])
     for inverse, below, part in zip(factor.inverses[-2::-1], factor.below[::-1], half[-2::-1], strict=True):

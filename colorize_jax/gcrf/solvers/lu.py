@@ -13,7 +13,7 @@ from colorize_jax.gcrf.solvers.cholesky import one_by_one_on_cpu
 from colorize_jax.shapes import Array, Float, Int
 
 
-class Factor(NamedTuple):
+class LUFactor(NamedTuple):
     """A[order] = L U, both in one array; L's diagonal is 1."""
 
     triangles: Float[Array, "P P"]
@@ -33,14 +33,14 @@ def _solve_upper(triangles: Array, right: Array) -> Array:
     return linalg.triangular_solve(triangles, right, left_side=True, lower=False)
 
 
-def factor(matrix: Float[Array, "P P"]) -> Factor:
+def factor(matrix: Float[Array, "P P"]) -> LUFactor:
     """A[order] = L U with partial pivoting."""
     with jax.default_matmul_precision("highest"):
         triangles, _, order = _lu(matrix)
-    return Factor(triangles, order)
+    return LUFactor(triangles, order)
 
 
-def solve(factor: Factor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
+def solve(factor: LUFactor, right: Float[Array, "P C"]) -> Float[Array, "P C"]:
     """A⁻¹ b = U⁻¹ L⁻¹ b[order]."""
     with jax.default_matmul_precision("highest"):
         return _solve_upper(factor.triangles, _solve_lower(factor.triangles, right[factor.order]))
