@@ -24,7 +24,7 @@ RECONSTRUCTION: dict[str, Reconstruction] = {"absolute": absolute_error, "square
 
 
 def kl_to_standard_normal(mean: Float[Array, "B Z"], log_variance: Float[Array, "B Z"]) -> Float[Array, "B"]:
-    """Eq. (7): D_KL(N(μ, σ²) ‖ N(0, I)) of a diagonal Gaussian, in nats; μ is `mean`, σ² = exp(`log_variance`)."""
+    """Eq. (7): D_KL(N(μ, σ²) ‖ N(0, I)) of a diagonal Gaussian, in nats; μ is `mean`, ln σ² is `log_variance`."""
     return 0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=-1)
 
 

@@ -1,10 +1,12 @@
-"""Imports go one way; the light path stays light; the equations of the documentation exist in the code."""
+"""Imports go one way; the light path stays light; each listed equation opens its function's docstring."""
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,11 +92,28 @@ def test_the_documentation_lists_the_equations():
     assert len(EQUATIONS) >= 6
 
 
-@pytest.mark.parametrize(("equation", "symbol"), EQUATIONS, ids=str)
-def test_each_equation_is_where_the_documentation_says(equation, symbol):
+def found(symbol: str) -> Callable[..., object]:
     module, _, name = symbol.rpartition(".")
-    function = getattr(importlib.import_module(f"colorize_jax.{module}"), name)
-    number = equation.removeprefix("Eq. ")
-    assert re.search(r"Eqs?\. [^.]*" + re.escape(number), function.__doc__ or ""), (
-        f"{symbol} does not cite {equation}"
-    )
+    return getattr(importlib.import_module(f"colorize_jax.{module}"), name)
+
+
+def bound(documentation: str) -> set[str]:
+    """The arguments that a docstring binds letters to: by an entry under Args, or by "x is `field`"."""
+    arguments = re.search(r"^Args:\n((?:  .*\n?)+)", documentation, re.MULTILINE)
+    entries = re.findall(r"^  (\w[\w, ]*): ", arguments.group(1) if arguments else "", re.MULTILINE)
+    in_words = re.findall(r"\S is `(\w+)", documentation)
+    return {name.strip() for entry in entries for name in entry.split(",")} | set(in_words)
+
+
+@pytest.mark.parametrize(("equation", "symbol"), EQUATIONS, ids=str)
+def test_each_equation_opens_the_docstring_of_its_function(equation, symbol):
+    documentation = inspect.getdoc(found(symbol)) or ""
+    assert documentation.startswith(f"{equation}: "), f"{symbol} does not open with {equation}:"
+
+
+@pytest.mark.parametrize("symbol", sorted({symbol for _, symbol in EQUATIONS}))
+def test_letters_of_an_equation_are_bound_to_arguments(symbol):
+    names = bound(inspect.getdoc(found(symbol)) or "")
+    assert names, f"{symbol} binds no letter of its equation to an argument"
+    unknown = names - inspect.signature(found(symbol)).parameters.keys()
+    assert not unknown, f"{symbol} has no argument {unknown}, which its docstring names"

@@ -1,7 +1,6 @@
 """The Gaussian CRF itself: its similarity, its energy and the matrix of its linear system.
 
-One image at a time; `jax.vmap` gives batches. Nothing here knows how the system is solved (`cholesky`) or
-differentiated (`rule`).
+One image at a time; `jax.vmap` gives batches. `solvers` solve the system, and `rule` differentiates it.
 """
 
 import jax
@@ -51,7 +50,7 @@ def energy(
     targets: Float[Array, "P C"],
     weights: Float[Array, " P"],
 ) -> Float[Array, ""]:
-    """½‖(I−S)x‖² + ½ Σᵢ wᵢ‖xᵢ − αᵢ‖², summed over the C columns; `solve` returns its minimiser x.
+    """Eq. (5): E(x) = ½‖(I−S)x‖² + ½ Σᵢ wᵢ‖xᵢ − αᵢ‖², summed over the C columns; `solve` returns its minimiser x.
 
     Args:
       similarity: S, rows sum to 1.
@@ -75,7 +74,8 @@ def disagreement(similarity: Float[Array, "P P"], field: Float[Array, "P C"]) ->
 def system_matrix(similarity: Float[Array, "P P"], weights: Float[Array, " P"]) -> Float[Array, "P P"]:
     """Eq. (6): A = (I−S)ᵀ(I−S) + diag(w), symmetric, positive definite as soon as some w > 0.
 
-    The paper calls A positive definite without that condition; but (I−S)·1 = 0, so w = 0 makes it singular.
+    S is `similarity`, w is `weights`. The paper calls A positive definite without that condition; but (I−S)·1 = 0, so
+    w = 0 makes it singular.
     """
     identity = jnp.eye(similarity.shape[0], dtype=similarity.dtype)
     difference = identity - similarity

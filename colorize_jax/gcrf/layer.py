@@ -33,10 +33,9 @@ def solve(
     """Eq. (6): the colour field x of least G-CRF energy; A x = w ∘ α with A = (I−S)ᵀ(I−S) + diag(w).
 
     Differentiable in reverse mode with respect to all four of embeddings, targets, weights and temperature
-    (Eqs. 10–11, see `rule`); any number of leading batch axes; works under jit, vmap, grad and
-    `jax.shard_map`.
-    Forward mode (`jax.jvp`, `jax.jacfwd`) raises a TypeError that says so: a custom_vjp has none. `jax.hessian`
-    works, through the operations of the rule.
+    (Eqs. 10–11, see `rule`), and so are its gradients: a gradient penalty, `jax.hessian` and derivatives of any
+    order work with every solver. The first derivative in forward mode (`jax.jvp`, `jax.jacfwd`) raises a TypeError
+    that says so: a custom_vjp has none. Any number of leading batch axes; works under jit, vmap and `jax.shard_map`.
 
     Args:
       embeddings: E, one row per pixel; S = softmax_rows(E Eᵀ / τ).
@@ -83,7 +82,7 @@ def solve(
     options = rule.SolveOptions(
         name, exclude_diagonal, _stopping_rule(tolerance, max_iterations, dtype), throw, axis
     )
-    solution = _solve(*_varying_alike(arrays), options=options)
+    solution: Solution = _solve(*_varying_alike(arrays), options=options)
     if throw:
         raise_unsolved(solution, name)
     return solution
@@ -110,7 +109,9 @@ def solve_similarity(
     max_iterations: int = 1000,
     throw: bool = True,
 ) -> Solution:
-    """Eq. (6) for a given S, such as a hand-made one; otherwise as `solve`, with gradients for S, α and w.
+    """Eq. (6): the field x for a given S, such as a hand-made one; otherwise as `solve`.
+
+    Differentiable in S, α and w, any number of times, as `solve` is.
 
     Args:
       similarity: S; rows that sum to 1 keep constant fields constant. Not checked.
@@ -127,7 +128,7 @@ def solve_similarity(
     arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
     name = _chosen(solver, weights.shape, dtype, given=True)
     options = rule.SolveOptions(name, False, _stopping_rule(tolerance, max_iterations, dtype), throw)
-    solution = _solve_similarity(*_varying_alike(arrays), options=options)
+    solution: Solution = _solve_similarity(*_varying_alike(arrays), options=options)
     if throw:
         raise_unsolved(solution, name)
     return solution
@@ -152,10 +153,11 @@ def solve_windowed(
     max_iterations: int = 500,
     throw: bool = True,
 ) -> Solution:
-    """Eq. (6) for an S whose rows lean on near cells only; otherwise as `solve`, with gradients for S, α and w.
+    """Eq. (6): the field x for an S whose rows lean on near cells only; otherwise as `solve`.
 
-    Solved by conjugate gradients, whose work grows as far as colours must travel: meant for weights that are small
-    nowhere, such as those of a coarse field's colours.
+    Differentiable in S, α and w, any number of times, as `solve` is. Conjugate gradients solve it: the farther colours
+    must travel, the more iterations they take. It is meant for weights that are small nowhere, such as those of a
+    coarse field's colours.
 
     Args:
       rows: S by window, see `windowed.windowed`.
@@ -175,7 +177,7 @@ def solve_windowed(
     dtype = _solving_dtype(rows, targets, weights)
     arrays = [jnp.asarray(array, dtype) for array in (rows, targets, weights)]
     options = rule.SolveOptions("cg_diagonal", False, _stopping_rule(tolerance, max_iterations, dtype), throw)
-    solution = _solve_windowed(*_varying_alike(arrays), options=options)
+    solution: Solution = _solve_windowed(*_varying_alike(arrays), options=options)
     if throw:
         raise_unsolved(solution, options.solver)
     return solution
@@ -189,14 +191,13 @@ def _solve_windowed(rows: Array, targets: Array, weights: Array, *, options: rul
     return _batched(one, rows.ndim - 3, (0, 0, 0))(rows, targets, weights)
 
 
-def _chosen(solver: str, shape: tuple, dtype: Any, *, given: bool = False) -> str:
+def _chosen(solver: str, shape: tuple[int, ...], dtype: Any, *, given: bool = False) -> str:
     names = [name for name, each in SOLVERS.items() if each.stored or not given]
     if solver == "auto":
         batch = int(np.prod(shape[:-1], dtype=int))
         name = choose(shape[-1], batch=batch, itemsize=jnp.dtype(dtype).itemsize).solver
-        return (
-            name if name in names else "cg"
-        )  # S is there already: what is left is to spare A and its factor
+        # S is there already: what is left is to spare A and its factor.
+        return name if name in names else "cg"
     if solver not in names:
         raise ValueError(f"solver is {solver!r}; allowed are 'auto', {', '.join(map(repr, names))}")
     return solver
@@ -244,7 +245,9 @@ def _check_temperature(temperature: Any) -> None:
         )
 
 
-def _check_shapes(name: str, first: tuple, targets: tuple, weights: tuple) -> None:
+def _check_shapes(
+    name: str, first: tuple[int, ...], targets: tuple[int, ...], weights: tuple[int, ...]
+) -> None:
     if len(first) < 2 or len(targets) < 2 or first[:-1] != targets[:-1] or first[:-1] != weights:
         last = "D" if name == "embeddings" else "P"
         raise ValueError(
@@ -272,11 +275,13 @@ def _varying_alike(arrays: list[Array]) -> list[Array]:
     return [_marked(array, tuple(axes - own)) for array, own in zip(arrays, varying, strict=True)]
 
 
-def _marked(array: Array, axes: tuple) -> Array:
+def _marked(array: Array, axes: tuple[str, ...]) -> Array:
     return jax.lax.pcast(array, axes, to="varying") if axes else array
 
 
-def _batched(one: Callable, axes: int, in_axes: tuple) -> Callable:
+def _batched(
+    one: Callable[..., Solution], axes: int, in_axes: tuple[int | None, ...]
+) -> Callable[..., Solution]:
     for _ in range(axes):
         one = jax.vmap(one, in_axes=in_axes)
     return one

@@ -11,4 +11,5 @@ def transposed_times(matrix: Float[Array, "P K"], thin: Float[Array, "P C"]) -> 
     Without the barrier XLA merges the outer transposition into the product, and reads M across its rows again.
     """
     with jax.default_matmul_precision("highest"):
-        return jax.lax.optimization_barrier(thin.T @ matrix).T
+        product: Array = jax.lax.optimization_barrier(thin.T @ matrix)
+    return product.T

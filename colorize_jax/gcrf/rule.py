@@ -188,41 +188,49 @@ def _inverse_times(
     def image(vectors: Array) -> Array:
         return apply(operator, weights, vectors)
 
-    return jax.lax.custom_linear_solve(image, right, solve, symmetric=True)
+    solution: Array = jax.lax.custom_linear_solve(image, right, solve, symmetric=True)
+    return solution
 
 
-class Adjoint(NamedTuple):
-    left: Float[Array, "P K"]  # U = [Λb̄, Λx], K = 2C
-    right: Float[Array, "P K"]  # V = [x, b̄]; S̄ = U Vᵀ
-    product: Float[Array, "P K"]  # S V
-    targets: Float[Array, "P C"]
-    weights: Float[Array, " P"]
-
-
-def adjoint(
+def adjoint_field(
     residuals: SolveResiduals, operator: Operator, field_bar: Float[Array, "P C"], options: SolveOptions
-) -> Adjoint:
-    """Eq. (10) by the forward solver with what it kept, and S̄ = U Vᵀ of Eq. (11) as its two thin factors."""
-    field, targets, weights = residuals.field, residuals.targets, residuals.weights
-    # A field that was not solved has no gradient, whatever its targets' would be.
-    field_bar = jnp.where(jnp.all(jnp.isfinite(field)), field_bar, jnp.nan)
-    right_bar = _inverse_times(options, operator, weights, residuals.state, field_bar)
+) -> Float[Array, "P C"]:
+    """Eq. (10): b̄ of A b̄ = x̄, by the forward solver with what it kept; x̄ is `field_bar`, S is `operator`.
+
+    A field that was not solved has no gradient, whatever its targets' would be: b̄ is NaN then.
+    """
+    field_bar = jnp.where(jnp.all(jnp.isfinite(residuals.field)), field_bar, jnp.nan)
+    return _inverse_times(options, operator, residuals.weights, residuals.state, field_bar)
+
+
+class SimilarityBar(NamedTuple):
+    """S̄ = U Vᵀ as its two thin factors, K = 2C."""
+
+    left: Float[Array, "P K"]  # U = [Λb̄, Λx]
+    right: Float[Array, "P K"]  # V = [x, b̄]
+    product: Float[Array, "P K"]  # S V
+
+
+def similarity_bar(
+    operator: Operator, field: Float[Array, "P C"], right_bar: Float[Array, "P C"]
+) -> SimilarityBar:
+    """Eq. (11): Ā = −b̄ xᵀ, and of it S̄ = (Λ b̄) xᵀ + (Λ x) b̄ᵀ; S is `operator`, x is `field`, b̄ is `right_bar`."""
     right = jnp.concatenate([field, right_bar], axis=1)
     product = operator.times(right)
-    return Adjoint(
-        left=jnp.roll(right - product, field.shape[1], axis=1),
-        right=right,
-        product=product,
-        targets=weights[:, None] * right_bar,
-        weights=jnp.sum(right_bar * (targets - field), axis=1),
-    )
+    return SimilarityBar(jnp.roll(right - product, field.shape[1], axis=1), right, product)
 
 
 def _backward(
     options: SolveOptions, residuals: SolveResiduals, bar: Solution
 ) -> tuple[Parameters, Array, Array]:
-    bars = adjoint(residuals, residuals.source.operator(), bar.value, options)
-    return residuals.source.pull(bars.left, bars.right, bars.product), bars.targets, bars.weights
+    field, targets, weights = residuals.field, residuals.targets, residuals.weights
+    operator = residuals.source.operator()
+    right_bar = adjoint_field(residuals, operator, bar.value, options)
+    return (
+        residuals.source.pull(*similarity_bar(operator, field, right_bar)),
+        weights[:, None] * right_bar,
+        jnp.sum(right_bar * (targets - field), axis=1),
+    )
 
 
 minimizer.defvjp(_forward, _backward)

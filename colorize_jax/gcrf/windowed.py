@@ -11,6 +11,7 @@ What lies further apart than the window is joined by iterations alone; the coars
 unary has spread colours that far already.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -92,7 +93,7 @@ def reach_of(cells: int) -> int:
     Raises:
       ValueError: no window has as many.
     """
-    reach = round(((cells + 1) ** 0.5 - 1) / 2)
+    reach = (math.isqrt(cells + 1) - 1) // 2
     if (2 * reach + 1) ** 2 - 1 != cells or reach < 1:
         raise ValueError(f"rows has {cells} shares a cell; allowed are (2 r + 1)² − 1: 8, 24, 48, 80, ...")
     return reach

@@ -286,7 +286,10 @@ def unary_loss(
     reconstruction: losses.Reconstruction,
     kl_weight: float,
 ) -> LossResult:
-    """Eq. (7) on the unary colours: reconstruction plus `kl_weight` times the KL divergence."""
+    """Eq. (7): reconstruction of the unary colours plus `kl_weight` times the KL divergence.
+
+    x is `batch["ab"]`, g is `batch["lightness"]`.
+    """
     train = partial(apply, parts.networks, variables, train=True)
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
@@ -318,12 +321,12 @@ def structure_loss(
     likelihood_noise: float | None,
     unary_weight: float,
 ) -> LossResult:
-    """Eq. (7) on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
+    """Eq. (7): the same on the G-CRF's output, whose unary is masked by a random H (paper, Sec. 3.3 and 4).
 
-    The KL term is constant here: the encoder is frozen. `unary_weight` times the unary's own error keeps the top
-    layers, which are trained here, from serving the masked field at the cost of the unary. With a
-    `likelihood_noise`, σ², the field's error gives way to the negative log-likelihood of the true colours under
-    N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its own uncertainty besides.
+    x is `batch["ab"]`, g is `batch["lightness"]`. The KL term is constant here: the encoder is frozen. `unary_weight`
+    times the unary's own error keeps the top layers, which are trained here, from serving the masked field at the cost
+    of the unary. With a `likelihood_noise`, σ², the field's error gives way to the negative log-likelihood of the true
+    colours under N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its own uncertainty besides.
     """
     noise, mask = jax.random.split(rng)
     code = losses.sample_normal(noise, *encode(parts, variables, batch))

@@ -1,5 +1,7 @@
 """What to log of a G-CRF layer: is it the identity, is its system well conditioned, does it overshoot."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -58,7 +60,7 @@ def _condition(similarity: Array, weights: Array, iterations: int) -> Array:
     return largest * inverse_smallest
 
 
-def _dominant(operator, matrix: Array, iterations: int) -> Array:
+def _dominant(operator: Callable[[Array], Array], matrix: Array, iterations: int) -> Array:
     """Largest eigenvalue of a symmetric positive definite operator, from below."""
     size = matrix.shape[0]
     # A fixed start with a part in every direction: the same input gives the same number in every run.

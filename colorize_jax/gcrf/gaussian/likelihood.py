@@ -56,10 +56,16 @@ def log_likelihood(
     check_solvable(weights)
     dtype = jnp.result_type(similarity, targets, weights, truth)
     arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights, truth, noise)]
-    return _compiled(*arrays)
+    value: Array = _compiled(*arrays)
+    return value
 
 
 class _LikelihoodResiduals(NamedTuple):
+    similarity: Float[Array, "P P"]
+    targets: Float[Array, "P C"]
+    weights: Float[Array, " P"]
+    truth: Float[Array, "P C"]
+    noise: Float[Array, ""]
     factor: cholesky.CholeskyFactor
     field: Float[Array, "P C"]  # x
     quadratic: Float[Array, ""]  # Q
@@ -70,18 +76,20 @@ def _log_likelihood(similarity: Array, targets: Array, weights: Array, truth: Ar
     return _forward(similarity, targets, weights, truth, noise)[0]
 
 
-def _forward(similarity: Array, targets: Array, weights: Array, truth: Array, noise: Array):
+def _forward(
+    similarity: Array, targets: Array, weights: Array, truth: Array, noise: Array
+) -> tuple[Array, _LikelihoodResiduals]:
     factor = factor_of(similarity, weights)
     field = cholesky.solve(factor, weights[:, None] * targets)
     error = truth - field
     quadratic = jnp.sum(disagreement(similarity, error) ** 2) + jnp.sum(weights[:, None] * error**2)
     log_determinant = truth.shape[1] * cholesky.log_determinant(factor)
     value = (log_determinant - quadratic / noise - truth.size * jnp.log(2 * jnp.pi * noise)) / 2
-    return value, (similarity, targets, weights, truth, noise, _LikelihoodResiduals(factor, field, quadratic))
+    return value, _LikelihoodResiduals(similarity, targets, weights, truth, noise, factor, field, quadratic)
 
 
-def _backward(residuals: tuple, value_bar: Array) -> tuple[Array, ...]:
-    similarity, targets, weights, truth, noise, (factor, field, quadratic) = residuals
+def _backward(residuals: _LikelihoodResiduals, value_bar: Array) -> tuple[Array, ...]:
+    similarity, targets, weights, truth, noise, factor, field, quadratic = residuals
     columns, error = truth.shape[1], truth - field
     inverse = cholesky.solve(factor, jnp.eye(len(weights), dtype=similarity.dtype))
     with jax.default_matmul_precision("highest"):

@@ -94,7 +94,8 @@ def posterior_variance(
     check_solvable(weights)
     exact = _is_exact(similarity, weights.shape[-1], method)
     if exact:
-        return _exact_variance(similarity, weights, noise)
+        variance: Variance = _exact_variance(similarity, weights, noise)
+        return variance
     if rng is None:
         raise ValueError(
             "rng is None, and the sampled variance draws samples; allowed is a key: pass rng=jax.random.key(0)."

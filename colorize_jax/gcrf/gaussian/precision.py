@@ -9,6 +9,7 @@ from colorize_jax.gcrf.operators import Attention, Blockwise, blockwise
 from colorize_jax.gcrf.solution import Solution, raise_unsolved, solve_system
 from colorize_jax.gcrf.solvers import cg_matrix_free
 from colorize_jax.gcrf.solvers.base import StoppingRule
+from colorize_jax.gcrf.solvers.cg import Preconditioner
 from colorize_jax.shapes import Array, Float
 
 
@@ -40,7 +41,7 @@ def matrix_free_precision(
     stopping = StoppingRule(tolerance, max_iterations)
 
     def solve(right: Array) -> Array:
-        solution = _solve(operator, weights, state, right, stopping)
+        solution: Solution = _solve(operator, weights, state, right, stopping)
         raise_unsolved(solution, "cg_matrix_free")
         return solution.value
 
@@ -48,11 +49,15 @@ def matrix_free_precision(
 
 
 @jax.jit(static_argnums=2)
-def _prepare(attention: Attention, weights: Array, exclude_diagonal: bool):
+def _prepare(
+    attention: Attention, weights: Array, exclude_diagonal: bool
+) -> tuple[Blockwise, Preconditioner]:
     operator = blockwise(attention, exclude_diagonal=exclude_diagonal)
     return operator, cg_matrix_free.SOLVER.prepare(operator, weights)
 
 
 @jax.jit(static_argnums=4)
-def _solve(operator: Blockwise, weights: Array, state, right: Array, stopping: StoppingRule) -> Solution:
+def _solve(
+    operator: Blockwise, weights: Array, state: Preconditioner, right: Array, stopping: StoppingRule
+) -> Solution:
     return solve_system(cg_matrix_free.SOLVER, operator, weights, state, right, stopping)

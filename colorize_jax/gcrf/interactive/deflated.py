@@ -9,6 +9,8 @@ computed once, all others are taken for one number c, their mean, and the precon
 Four or five steps are left, whatever the weights, where a Cholesky factor costs P³/3.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 
@@ -55,7 +57,7 @@ class Deflated:
         rows = np.ascontiguousarray(right.T, np.float32)
         precondition = self._preconditioner(diagonal)
         enough = _TOLERANCE**2 * _dots(rows, rows)
-        solution = precondition(rows)
+        solution: np.ndarray = precondition(rows)
         residual = rows - self._applied(diagonal, solution)
         direction, before = np.zeros_like(rows), np.ones((len(rows), 1), np.float32)
         for _ in range(_MOST_STEPS):
@@ -72,9 +74,10 @@ class Deflated:
 
     def _applied(self, diagonal: np.ndarray, rows: np.ndarray) -> np.ndarray:
         # Row by row: for so few, BLAS multiplies a matrix with a vector faster than with a matrix.
-        return np.stack([self._quadratic @ row for row in rows]) + diagonal * rows
+        images: np.ndarray = np.stack([self._quadratic @ row for row in rows]) + diagonal * rows
+        return images
 
-    def _preconditioner(self, diagonal: np.ndarray):
+    def _preconditioner(self, diagonal: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """r to M⁻¹ r, for rows."""
         inverse = 1 / (diagonal + self._others)
         scaled = self._known * inverse[:, None]
@@ -83,15 +86,18 @@ class Deflated:
 
         def precondition(rows: np.ndarray) -> np.ndarray:
             inner = cho_solve(factor, (rows @ scaled).T, overwrite_b=True, check_finite=False)
-            return rows * inverse + (scaled @ inner).T
+            nearly: np.ndarray = rows * inverse + (scaled @ inner).T
+            return nearly
 
         return precondition
 
 
 def _dots(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.einsum("kp,kp->k", first, second)[:, None]
+    dots: np.ndarray = np.einsum("kp,kp->k", first, second)
+    return dots[:, None]
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; 0 for a column that is solved already, of which nothing is left."""
-    return part / np.where(whole > 0, whole, np.float32(np.inf))
+    share: np.ndarray = part / np.where(whole > 0, whole, np.float32(np.inf))
+    return share

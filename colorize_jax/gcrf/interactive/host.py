@@ -9,7 +9,10 @@ from colorize_jax.shapes import Float
 def system_matrix(
     similarity: Float[np.ndarray, "P P"], weights: Float[np.ndarray, " P"]
 ) -> Float[np.ndarray, "P P"]:
-    """Eq. (6): A = (I−S)ᵀ(I−S) + diag(w), as `energy.system_matrix`, at half of a matrix product's price."""
+    """Eq. (6): A = (I−S)ᵀ(I−S) + diag(w), as `energy.system_matrix`, at half of a matrix product's price.
+
+    S is `similarity`, w is `weights`.
+    """
     difference = -np.asarray(similarity, np.float64)
     diagonal(difference)[:] += 1
     matrix = _mirrored(blas.dsyrk(1.0, difference.T))
@@ -40,11 +43,12 @@ def solve_and_invert(
 
 def diagonal(matrix: Float[np.ndarray, "P P"]) -> Float[np.ndarray, " P"]:
     """A view of the diagonal that can be written to."""
-    return np.einsum("ii->i", matrix)
+    view: np.ndarray = np.einsum("ii->i", matrix)
+    return view
 
 
 def _mirrored(upper: np.ndarray) -> np.ndarray:
     """The symmetric matrix of an upper triangle with zeros below it, rows contiguous."""
-    full = upper.T + upper
+    full: np.ndarray = upper.T + upper
     diagonal(full)[:] /= 2
     return full

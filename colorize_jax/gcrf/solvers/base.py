@@ -66,6 +66,6 @@ def direct(
 def apply(
     operator: Stored | Windowed | Blockwise, weights: Float[Array, " P"], vectors: Float[Array, "P C"]
 ) -> Float[Array, "P C"]:
-    """Eq. (6): A v = Λᵀ(Λ v) + w ∘ v without A."""
+    """Eq. (6): A v = Λᵀ(Λ v) + w ∘ v without A; S is `operator`, Λ = I − S, w is `weights`, v is `vectors`."""
     off = vectors - operator.times(vectors)
     return off - operator.times_transposed(off) + weights[:, None] * vectors

@@ -89,7 +89,8 @@ def solve(
 
     def goes_on(residual: Array, iterations: Array) -> Array:
         # A NaN compares false and stops; its residual tells afterwards.
-        return (jnp.linalg.norm(residual, axis=0) > goal) & (iterations < stopping.max_iterations)
+        far: Array = jnp.linalg.norm(residual, axis=0) > goal
+        return far & (iterations < stopping.max_iterations)
 
     def step(at: _Iterate) -> _Iterate:
         image = apply(operator, weights, at.direction)

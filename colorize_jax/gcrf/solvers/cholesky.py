@@ -10,7 +10,7 @@ faster.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from colorize_jax.gcrf.solvers.base import direct
 from colorize_jax.shapes import Array, Float
 
 BLOCK = 128  # smaller blocks compile for longer
+Result = TypeVar("Result")
 
 
 class CholeskyFactor(NamedTuple):
@@ -50,16 +51,17 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> CholeskyFactor
     return CholeskyFactor(tuple(inverses), tuple(below[:-1]))
 
 
-def one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_by_one_on_cpu(function: Callable[..., Result]) -> Callable[..., Result]:
     """`function` of arrays, whose batches on a CPU are done one after another; elsewhere at once.
 
     jaxlib 0.10.2 spreads a batched LAPACK call over XLA's threads, and waits for them on one of those threads: with
     as many independent batches in one program as there are threads, all of them wait, for ever. Several CPU
     devices, which only tests force, keep the batched call: a loop over a sharded axis would gather it.
     """
-    single = jax.custom_batching.custom_vmap(function)
+    custom = jax.custom_batching.custom_vmap(function)
+    single: Callable[..., Result] = custom
 
-    @single.def_vmap
+    @custom.def_vmap
     def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
         if not any(batched):  # jax asks so for tangents that alone are batched
             return _all(function(*arrays), False)
