@@ -1,6 +1,5 @@
 """The public entry points: check, promote, batch, then hand one image at a time to `rule`."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -73,30 +72,15 @@ def solve(
     check_solvable(weights)
     _check_temperature(temperature)
     dtype = _solving_dtype(embeddings, targets, weights)
-    arrays = [jnp.asarray(array, dtype) for array in (embeddings, targets, weights, temperature)]
     name = _chosen(solver, weights.shape, dtype)
     if axis is not None and SOLVERS[name].stored:
         raise ValueError(
             f"solver is {name!r}, which cannot share its work along an axis; give 'cg_matrix_free'"
         )
-    options = rule.SolveOptions(
-        name, exclude_diagonal, _stopping_rule(tolerance, max_iterations, dtype), throw, axis
-    )
-    solution: Solution = _solve(*_varying_alike(arrays), options=options)
-    if throw:
-        raise_unsolved(solution, name)
-    return solution
-
-
-# Compiled, so that a call outside of jit is one program and not some hundred dispatched operations.
-@partial(jax.jit, static_argnames="options")
-def _solve(
-    embeddings: Array, targets: Array, weights: Array, temperature: Array, *, options: rule.SolveOptions
-) -> Solution:
-    def one(embeddings: Array, targets: Array, weights: Array, temperature: Array) -> Solution:
-        return rule.minimizer(Attention(embeddings, temperature), targets, weights, options)
-
-    return _batched(one, embeddings.ndim - 2, (0, 0, 0, None))(embeddings, targets, weights, temperature)
+    stopping = _stopping_rule(tolerance, max_iterations, dtype)
+    options = rule.SolveOptions(name, exclude_diagonal, stopping, throw, axis)
+    parameters = Attention(jnp.asarray(embeddings, dtype), jnp.asarray(temperature, dtype))
+    return _solved(parameters, targets, weights, options)
 
 
 def solve_similarity(
@@ -125,23 +109,9 @@ def solve_similarity(
     _check_shapes("similarity", similarity.shape, targets.shape, weights.shape)
     check_solvable(weights)
     dtype = _solving_dtype(similarity, targets, weights)
-    arrays = [jnp.asarray(array, dtype) for array in (similarity, targets, weights)]
     name = _chosen(solver, weights.shape, dtype, given=True)
     options = rule.SolveOptions(name, False, _stopping_rule(tolerance, max_iterations, dtype), throw)
-    solution: Solution = _solve_similarity(*_varying_alike(arrays), options=options)
-    if throw:
-        raise_unsolved(solution, name)
-    return solution
-
-
-@partial(jax.jit, static_argnames="options")
-def _solve_similarity(
-    similarity: Array, targets: Array, weights: Array, *, options: rule.SolveOptions
-) -> Solution:
-    def one(similarity: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimizer(Stored(similarity), targets, weights, options)
-
-    return _batched(one, similarity.ndim - 2, (0, 0, 0))(similarity, targets, weights)
+    return _solved(Stored(jnp.asarray(similarity, dtype)), targets, weights, options)
 
 
 def solve_windowed(
@@ -175,20 +145,38 @@ def solve_windowed(
         )
     check_solvable(weights)
     dtype = _solving_dtype(rows, targets, weights)
-    arrays = [jnp.asarray(array, dtype) for array in (rows, targets, weights)]
-    options = rule.SolveOptions("cg_diagonal", False, _stopping_rule(tolerance, max_iterations, dtype), throw)
-    solution: Solution = _solve_windowed(*_varying_alike(arrays), options=options)
-    if throw:
+    stopping = _stopping_rule(tolerance, max_iterations, dtype)
+    options = rule.SolveOptions("cg_diagonal", False, stopping, throw)
+    return _solved(WindowShares(jnp.asarray(rows, dtype)), targets, weights, options)
+
+
+def _solved(
+    parameters: rule.Parameters, targets: Array, weights: Array, options: rule.SolveOptions
+) -> Solution:
+    """The batch's solution, in the parameters' dtype; raises where it is to."""
+    dtype = jax.tree.leaves(parameters)[0].dtype
+    arrays, structure = jax.tree.flatten(
+        (parameters, jnp.asarray(targets, dtype), jnp.asarray(weights, dtype))
+    )
+    solution: Solution = _solve(*jax.tree.unflatten(structure, _varying_alike(arrays)), options=options)
+    if options.throw:
         raise_unsolved(solution, options.solver)
     return solution
 
 
+# Compiled, so that a call outside of jit is one program and not some hundred dispatched operations.
 @partial(jax.jit, static_argnames="options")
-def _solve_windowed(rows: Array, targets: Array, weights: Array, *, options: rule.SolveOptions) -> Solution:
-    def one(rows: Array, targets: Array, weights: Array) -> Solution:
-        return rule.minimizer(WindowShares(rows), targets, weights, options)
+def _solve(
+    parameters: rule.Parameters, targets: Array, weights: Array, *, options: rule.SolveOptions
+) -> Solution:
+    batched = jax.tree.map(lambda array: 0 if array.ndim else None, parameters)  # one τ for all images
 
-    return _batched(one, rows.ndim - 3, (0, 0, 0))(rows, targets, weights)
+    def one(parameters: rule.Parameters, targets: Array, weights: Array) -> Solution:
+        return rule.minimizer(parameters, targets, weights, options)
+
+    for _ in range(targets.ndim - 2):
+        one = jax.vmap(one, in_axes=(batched, 0, 0))
+    return one(parameters, targets, weights)
 
 
 def _chosen(solver: str, shape: tuple[int, ...], dtype: Any, *, given: bool = False) -> str:
@@ -277,11 +265,3 @@ def _varying_alike(arrays: list[Array]) -> list[Array]:
 
 def _marked(array: Array, axes: tuple[str, ...]) -> Array:
     return jax.lax.pcast(array, axes, to="varying") if axes else array
-
-
-def _batched(
-    one: Callable[..., Solution], axes: int, in_axes: tuple[int | None, ...]
-) -> Callable[..., Solution]:
-    for _ in range(axes):
-        one = jax.vmap(one, in_axes=in_axes)
-    return one

@@ -2,10 +2,13 @@
 
 from functools import partial
 
+import dense_solves
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dense_solves import loss
+from dense_solves import of_embeddings as autodiff
 
 from colorize_jax import gcrf
 from colorize_jax.gcrf import operators
@@ -24,12 +27,6 @@ def ours(embeddings, targets, weights, temperature, exclude_diagonal, solver="au
         exclude_diagonal=exclude_diagonal,
         solver=solver,
     ).value
-
-
-def autodiff(embeddings, targets, weights, temperature, exclude_diagonal):
-    """Eq. (6) through jnp.linalg.solve, which jax differentiates by itself."""
-    similarity = gcrf.similarity(embeddings, temperature, exclude_diagonal=exclude_diagonal)
-    return jnp.linalg.solve(system_matrix(similarity, weights), weights[:, None] * targets)
 
 
 def custom_linear_solve(embeddings, targets, weights, temperature, exclude_diagonal):
@@ -57,13 +54,6 @@ def arguments():
             jnp.asarray(weights),
             jnp.asarray(1.7),
         )
-
-
-def loss(solve, *arguments):
-    """Not symmetric in pixels and columns, and not linear in x, so that every sign and transpose counts."""
-    field = solve(*arguments)
-    factors = jnp.linspace(-1, 2, field.size, dtype=field.dtype).reshape(field.shape)
-    return jnp.sum(factors * field + jnp.sin(3 * field))
 
 
 def gradients(solve, exclude_diagonal, arguments):
@@ -98,13 +88,10 @@ def test_gradients_through_a_given_similarity(arguments):
     embeddings, targets, weights, temperature = arguments
     similarity = gcrf.similarity(embeddings, temperature)
 
-    def dense(similarity, targets, weights):
-        return jnp.linalg.solve(system_matrix(similarity, weights), weights[:, None] * targets)
-
     def of(solve):
         return jax.jit(jax.grad(partial(loss, solve), argnums=(0, 1, 2)))(similarity, targets, weights)
 
-    want = of(dense)
+    want = of(dense_solves.of_similarity)
     for solver in ("lu", "cholesky", "cg"):
         got = of(lambda *arrays, solver=solver: gcrf.solve_similarity(*arrays, solver=solver).value)
         for name, a, b in zip(("similarity", "targets", "weights"), got, want, strict=True):

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from dense_solves import loss, of_embeddings, of_similarity
 
 from colorize_jax import gcrf
 from colorize_jax.gcrf import operators
-from colorize_jax.gcrf.energy import system_matrix
 
 PIXELS, WIDTH = 7, 3
 NAMES = ("embeddings", "targets", "weights", "temperature")
@@ -23,19 +23,7 @@ def ours(solver, embeddings, targets, weights, temperature):
     return gcrf.solve(embeddings, targets, weights, **options).value
 
 
-def plain(embeddings, targets, weights, temperature):
-    return dense(gcrf.similarity(embeddings, temperature, exclude_diagonal=True), targets, weights)
-
-
-def dense(similarity, targets, weights):
-    return jnp.linalg.solve(system_matrix(similarity, weights), weights[:, None] * targets)
-
-
-def loss(solve, *arguments):
-    """Not symmetric in pixels and columns, and not linear in x, so that every sign and transpose counts."""
-    field = solve(*arguments)
-    factors = jnp.linspace(-1, 2, field.size, dtype=field.dtype).reshape(field.shape)
-    return jnp.sum(factors * field + jnp.sin(3 * field))
+plain = partial(of_embeddings, exclude_diagonal=True)
 
 
 def penalty(solve, *arguments):
@@ -109,7 +97,7 @@ def test_through_a_given_similarity(arguments, solver):
     embeddings, targets, weights, temperature = arguments
     given = gcrf.similarity(embeddings, temperature), targets, weights
     got = penalty_gradients(lambda *a: gcrf.solve_similarity(*a, solver=solver).value, given)
-    agree(got, penalty_gradients(dense, given), ("similarity", "targets", "weights"))
+    agree(got, penalty_gradients(of_similarity, given), ("similarity", "targets", "weights"))
 
 
 def test_through_a_similarity_by_window(arguments):
@@ -137,7 +125,7 @@ def test_through_a_similarity_by_window(arguments):
         return gcrf.solve_windowed(rows_of(logits), targets, weights, tolerance=1e-12).value
 
     def by_matrix(logits, targets, weights):
-        return dense(stored(rows_of(logits)), targets, weights)
+        return of_similarity(stored(rows_of(logits)), targets, weights)
 
     given = logits, targets, weights
     got, want = (penalty_gradients(solve, given) for solve in (by_window, by_matrix))

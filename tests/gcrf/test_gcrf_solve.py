@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import dense_solves
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,21 +24,11 @@ def problem(seed: int, *batch: int, columns: int = 2, dtype=np.float32):
     return tuple(jnp.asarray(array, dtype) for array in (embeddings, targets, weights))
 
 
-def oracle(embeddings, targets, weights, temperature=TEMPERATURE, exclude_diagonal=False):
-    """Eq. (6) in float64, with no line in common with the package."""
-    embeddings, targets, weights = (np.asarray(a, np.float64) for a in (embeddings, targets, weights))
-    logits = embeddings @ embeddings.T / temperature
-    if exclude_diagonal:
-        np.fill_diagonal(logits, -np.inf)
-    similarity = np.exp(logits - logits.max(1, keepdims=True))
-    similarity /= similarity.sum(1, keepdims=True)
-    difference = np.eye(len(weights)) - similarity
-    matrix = difference.T @ difference + np.diag(weights)
-    return np.linalg.solve(matrix, weights[:, None] * targets)
-
-
 def solved(embeddings, targets, weights, **options):
     return gcrf.solve(embeddings, targets, weights, temperature=TEMPERATURE, **options).value
+
+
+oracle = partial(dense_solves.oracle, temperature=TEMPERATURE)
 
 
 @pytest.mark.parametrize("exclude_diagonal", [False, True])

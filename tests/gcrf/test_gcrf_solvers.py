@@ -3,6 +3,7 @@
 import re
 from functools import partial
 
+import dense_solves
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,24 +33,16 @@ def problem(seed: int, dtype=np.float32, pixels: int = PIXELS):
     return tuple(jnp.asarray(array, dtype) for array in arrays)
 
 
-def oracle(embeddings, targets, weights, exclude_diagonal):
-    """Eq. (6) in float64, with no line in common with the package."""
-    embeddings, targets, weights = (np.asarray(a, np.float64) for a in (embeddings, targets, weights))
-    logits = embeddings @ embeddings.T / TEMPERATURE
-    if exclude_diagonal:
-        np.fill_diagonal(logits, -np.inf)
-    similarity = np.exp(logits - logits.max(1, keepdims=True))
-    similarity /= similarity.sum(1, keepdims=True)
-    difference = np.eye(len(weights)) - similarity
-    return np.linalg.solve(difference.T @ difference + np.diag(weights), weights[:, None] * targets)
-
-
 @each_solver
 @pytest.mark.parametrize("exclude_diagonal", [False, True])
 def test_each_solver_agrees_with_the_dense_oracle(solver, exclude_diagonal):
     arrays = problem(0)
     solution = gcrf.solve(*arrays, temperature=TEMPERATURE, exclude_diagonal=exclude_diagonal, solver=solver)
-    np.testing.assert_allclose(solution.value, oracle(*arrays, exclude_diagonal), atol=5e-5)
+    np.testing.assert_allclose(
+        solution.value,
+        dense_solves.oracle(*arrays, temperature=TEMPERATURE, exclude_diagonal=exclude_diagonal),
+        atol=5e-5,
+    )
     assert gcrf.Status(int(solution.status)) is gcrf.Status.SOLVED
     assert 0 < solution.residual < 1e-5
     assert (solution.iterations > 0) == gcrf.SOLVERS[solver].iterative
