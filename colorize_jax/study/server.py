@@ -16,6 +16,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,9 +26,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from colorize_jax.studio.server import PAGE, guarded
+from colorize_jax.studio.server import guarded
 from colorize_jax.study.study import Pair, Study, draw
 from colorize_jax.study.votes import SIDES, Votes
+
+PAGE = Path(__file__).with_name("page")
 
 _MAX_BYTES = 1000
 _MAX_MILLISECONDS = 10**9  # eleven days: a page may be left open
@@ -54,13 +57,13 @@ def application(booth: Booth, hosts: set[str]) -> Starlette:
       hosts: the names, with ports, that it may be called by.
     """
     routes = [
-        Route("/", _page),
         Route("/study", _study),
         Route("/raters", _begin, methods=["POST"]),
         Route("/raters/{rater}", _show),
         Route("/raters/{rater}/pairs/{number:int}/{side}", _picture),
         Route("/raters/{rater}/votes", _vote, methods=["POST"]),
-        Mount("/", StaticFiles(directory=PAGE)),
+        # The studio's folder has the style and the modules that both pages share.
+        Mount("/", StaticFiles(directory=PAGE, packages=[("colorize_jax.studio", "page")], html=True)),
     ]
     made = guarded(routes, hosts, _lifespan)
     made.state.booth = booth
@@ -75,10 +78,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 def _booth(request: Request) -> Booth:
     return request.app.state.booth
-
-
-async def _page(request: Request) -> Response:
-    return FileResponse(PAGE / "study.html")
 
 
 async def _study(request: Request) -> Response:

@@ -167,6 +167,9 @@ def test_the_result_follows_the_brush(page):
     page.page.mouse.up()
     page.settled()
     assert page.count() == 1
+    page.page.wait_for_function(
+        "performance.getEntriesByName('release to preview').length > 0"
+    )  # a frame later
     measured = page.page.evaluate(
         "performance.getEntriesByName('release to preview').map((e) => [e.duration, e.detail.solve_ms])"
     )
@@ -277,7 +280,7 @@ def test_the_table_of_chroma_limits_is_the_exact_gamut_mapping(empty):
     lightness, ab = rng.integers(5, 250, 3000).tolist(), rng.uniform(-110, 110, (2, 3000)).tolist()
     found = empty.page.evaluate(
         """async ([lightness, [a, b]]) => {
-          const { compose, labToRgb } = await import("./colour.js");
+          const { compose, labToRgb } = await import("./color.js");
           const size = lightness.length;
           const pixels = new Uint32Array(size);
           compose(Uint8Array.from(lightness), null, size, 1, { a, b, width: size, height: 1 }, pixels);
@@ -456,6 +459,22 @@ def test_the_keyboard_alone_paints(page):
     assert page.count() == 0
     page.page.keyboard.press("2")
     assert page.page.locator("#versions button").nth(1).get_attribute("aria-checked") == "true"
+
+
+def test_keys_and_their_help_come_from_one_table(empty):
+    table = empty.page.evaluate(
+        """async () => {
+          const { COMMANDS } = await import("./commands.js");
+          const helpOf = (control) => document.querySelector(control).closest("button, label").title;
+          return COMMANDS.map(({ name, keys, control }) => [name, keys, control ? helpOf(control) : null]);
+        }"""
+    )
+    keys = [key for _, keys, _ in table for key in keys]
+    assert len(set(keys)) == len(keys) > 25
+    told = {name: help for name, _, help in table}
+    assert told["undo"] == "Undo (Ctrl+Z)" and told["point"] == "Point (P): one click of colour"
+    assert told["show-marks"] == "Outlines of your strokes (M)"
+    assert empty.page.locator("#tools button[title*='(']").count() == 6
 
 
 def test_a_finger_paints_on_a_phone(address, browser, gray):

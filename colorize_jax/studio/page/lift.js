@@ -1,5 +1,5 @@
-// Joint bilateral upsampling with one back-projection, as colorize_jax/photos/upsample.py has it: the reasons stand there.
-// Its weights depend on the lightness alone, so they are computed once a photo.
+// Joint bilateral upsampling with one back-projection, as colorize_jax/photos/upsample.py has it: the reasons stand
+// there. Its weights depend on the lightness alone, so they are computed once a photo.
 
 const REACH = 2;
 const TAPS = 25;
@@ -7,7 +7,14 @@ const SIGMA_SPACE = 0.6; // cells
 const SIGMA_RANGE = 12; // L*
 const RANGE_FLOOR = 1e-4;
 
-/** How the pixels of one axis lie in the cells. */
+/** @typedef {import("./color.js").Pair} Pair */
+
+/**
+ * How the pixels of one axis lie in the cells.
+ *
+ * @param {number} pixels
+ * @param {number} cells
+ */
 function axisOf(pixels, cells) {
   const edges = Array.from({ length: cells + 1 }, (_, i) => Math.ceil((i * pixels) / cells - 0.5));
   const own = new Int32Array(pixels);
@@ -23,10 +30,14 @@ function axisOf(pixels, cells) {
   return { edges, own, spatial };
 }
 
-/** The 25 cells around each cell, row by row; beyond the border its cells repeat. */
+/**
+ * The 25 cells around each cell, row by row; beyond the border its cells repeat.
+ *
+ * @param {number} side
+ */
 function windowsOf(side) {
   const cells = new Int32Array(side * side * TAPS);
-  const clamp = (i) => Math.max(0, Math.min(side - 1, i));
+  const clamp = (/** @type {number} */ i) => Math.max(0, Math.min(side - 1, i));
   for (let cell = 0, k = 0; cell < side * side; cell++) {
     for (let dy = -REACH; dy <= REACH; dy++) {
       for (let dx = -REACH; dx <= REACH; dx++, k++) {
@@ -37,16 +48,21 @@ function windowsOf(side) {
   return cells;
 }
 
-/** Taps of Keys' cubic (a = -1/2) from `source` samples to `size` more; those beyond the border are left out. */
+/**
+ * Taps of Keys' cubic (a = -1/2) from `source` samples to `size` more; those beyond the border are left out.
+ *
+ * @param {number} size
+ * @param {number} source
+ */
 function cubicOf(size, source) {
   const first = new Int32Array(size);
   const weights = new Float32Array(size * 4);
   for (let i = 0; i < size; i++) {
-    const centre = ((i + 0.5) * source) / size - 0.5;
-    first[i] = Math.floor(centre) - 1;
+    const center = ((i + 0.5) * source) / size - 0.5;
+    first[i] = Math.floor(center) - 1;
     let sum = 0;
     for (let k = 0; k < 4; k++) {
-      const d = Math.abs(first[i] + k - centre);
+      const d = Math.abs(first[i] + k - center);
       const value = d < 1 ? (1.5 * d - 2.5) * d * d + 1 : d < 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0;
       const kept = first[i] + k >= 0 && first[i] + k < source ? value : 0;
       weights[4 * i + k] = kept;
@@ -59,11 +75,17 @@ function cubicOf(size, source) {
 
 export class Lift {
   /**
-   * @param guide bytes, L* / 100 * 255, of width x height pixels, at least two a cell
-   * @param band [first row, row after the last] of those that are lifted
+   * @param {Uint8Array} guide bytes, L* / 100 * 255, of width x height pixels, at least two a cell
+   * @param {number} width
+   * @param {number} height
+   * @param {number} side cells of the field's
+   * @param {Pair} band [first row, row after the last] of those that are lifted
    */
   constructor(guide, width, height, side, band) {
-    Object.assign(this, { width, height, side, band });
+    this.width = width;
+    this.height = height;
+    this.side = side;
+    this.band = band;
     this.columns = axisOf(width, side);
     this.rows = axisOf(height, side);
     this.windows = windowsOf(side);
@@ -71,20 +93,25 @@ export class Lift {
     const pixels = (band[1] - band[0]) * width;
     this.a = new Float32Array(pixels);
     this.b = new Float32Array(pixels);
+    this.count = new Float64Array(side * side); // pixels of a cell
+    this.weights = new Float32Array(pixels * TAPS);
+    this.mean = new Float64Array(side * side * TAPS); // of the weights over the pixels of a cell
+    // Of the field that is lifted: what lies around each cell, and what the weights miss, across; rows done.
+    this.near = new Float32Array(0);
+    this.wide = new Float32Array(0);
+    this.done = band[0];
     this.#weigh(Float32Array.from(guide, (byte) => byte / 2.55));
   }
 
+  /** @param {Float32Array} lightness */
   #weigh(lightness) {
     const { width, height, side, rows, columns, windows, band } = this;
     const sums = new Float64Array(side * side);
-    this.count = new Float64Array(side * side);
     for (let p = 0; p < width * height; p++) {
       const cell = this.#cell(p);
       sums[cell] += lightness[p];
       this.count[cell]++;
     }
-    this.weights = new Float32Array((band[1] - band[0]) * width * TAPS);
-    this.mean = new Float64Array(side * side * TAPS); // of the weights over the pixels of a cell
     const weights = new Float32Array(TAPS);
     // All pixels of the cells whose correction reaches into the band, which is two rows of cells further.
     const above = rows.edges[Math.max(0, rows.own[band[0]] - REACH)];
@@ -110,11 +137,16 @@ export class Lift {
     }
   }
 
+  /** @param {number} p */
   #cell(p) {
     return this.rows.own[Math.floor(p / this.width)] * this.side + this.columns.own[p % this.width];
   }
 
-  /** Takes a field, CIE ab cell by cell [a, b, a, b, ...], to lift rows of. */
+  /**
+   * Takes a field to lift rows of.
+   *
+   * @param {Float32Array} field CIE ab cell by cell [a, b, a, b, ...]
+   */
   begin(field) {
     const cells = this.side ** 2;
     const near = new Float32Array(2 * cells * TAPS);
@@ -135,7 +167,11 @@ export class Lift {
     this.done = this.band[0];
   }
 
-  /** The planes of the band, lifted up to a row; the next field overwrites them. */
+  /**
+   * The planes of the band, lifted up to a row; the next field overwrites them.
+   *
+   * @param {number} stop
+   */
   upTo(stop) {
     this.#correct(this.done, stop);
     this.#add(this.done, stop);
@@ -143,6 +179,7 @@ export class Lift {
     return { a: this.a, b: this.b, width: this.width, height: this.height, top: this.band[0] };
   }
 
+  /** @param {Float32Array} missed */
   #across(missed) {
     const { width, side } = this;
     const [across] = this.cubic;
@@ -161,6 +198,10 @@ export class Lift {
     return wide;
   }
 
+  /**
+   * @param {number} first
+   * @param {number} stop
+   */
   #correct(first, stop) {
     const { width, band, wide, a, b } = this;
     const [, down] = this.cubic;
@@ -180,6 +221,10 @@ export class Lift {
     }
   }
 
+  /**
+   * @param {number} first
+   * @param {number} stop
+   */
   #add(first, stop) {
     const { width, side, rows, columns, band, weights, near, a, b } = this;
     for (let y = first, p = (y - band[0]) * width, w = p * TAPS; y < stop; y++) {
@@ -188,7 +233,7 @@ export class Lift {
         let k = 2 * TAPS * (row + columns.own[x]);
         let sumA = 0;
         let sumB = 0;
-        for (const stop = w + TAPS; w < stop; w++, k += 2) {
+        for (const last = w + TAPS; w < last; w++, k += 2) {
           sumA += weights[w] * near[k];
           sumB += weights[w] * near[k + 1];
         }

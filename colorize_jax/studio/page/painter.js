@@ -1,29 +1,108 @@
 // A worker that turns fields into the pixels of one band of rows, so that the page stays free to follow the brush.
 
-import { compose, prepare, rowsFor } from "./colour.js";
+import { compose, prepare, rowsFor } from "./color.js";
 import { Lift } from "./lift.js";
+
+/** @typedef {import("./color.js").AbPlanes} AbPlanes */
+/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./painters.js").Lifted} Lifted */
+/** @typedef {import("./painters.js").Task} Task */
+/** @typedef {import("./painters.js").OpenTask} OpenTask */
+/** @typedef {import("./painters.js").PaintTask} PaintTask */
+/** @typedef {import("./painters.js").ThumbnailsTask} ThumbnailsTask */
 
 const AB = 128; // network units to CIE ab
 const LIFTED_STEP = 128; // of the server's int16
 const THUMBNAIL = 168; // pixels of the longer side
 const SLICE = 48; // rows that are painted before the next look at the messages
 
-const channel = new MessageChannel();
-channel.port1.start();
+class Painter {
+  #channel = new MessageChannel();
+  /** @type {(Plane & { alpha: Uint8Array | undefined, lift: Lift, band: Pair }) | null} */
+  #photo = null;
+  /** @type {Plane | null} */
+  #small = null;
+  /** @type {PaintTask | null} whose picture is painted */
+  #wanted = null;
 
-let photo = null;
-let small = null;
-let wanted = null; // the message whose picture is painted
+  constructor() {
+    this.#channel.port1.start();
+  }
 
-function open(message) {
-  const { lightness, guide, alpha, side, band } = message;
-  const needed = rowsFor(band, lightness.height, guide.height);
-  const lift = new Lift(guide.data, guide.width, guide.height, side, needed);
-  photo = { ...lightness, alpha: alpha?.data, lift, band };
-  small = thumbnailOf(guide);
+  /** @param {Task} task */
+  do(task) {
+    if (task.task === "open") this.#open(task);
+    else if (task.task === "paint") this.#paint(task);
+    else if (task.task === "thumbnails") this.#thumbnails(task);
+    else this.#wanted = null;
+  }
+
+  /** @param {OpenTask} task */
+  #open({ lightness, guide, alpha, side, band }) {
+    const needed = rowsFor(band, lightness.height, guide.height);
+    const lift = new Lift(guide.data, guide.width, guide.height, side, needed);
+    this.#photo = { ...lightness, alpha: alpha?.data, lift, band };
+    this.#small = thumbnailOf(guide);
+  }
+
+  /**
+   * Paints slice by slice, and gives up between two of them where a message that waited says so.
+   *
+   * @param {PaintTask} task
+   */
+  async #paint(task) {
+    if (!this.#photo) return;
+    this.#wanted = task;
+    const { opened, id, field, lifted, buffer } = task;
+    const { data, alpha, width, height, lift, band } = this.#photo;
+    const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * width * (band[1] - band[0])));
+    const planes = lifted && fromInts(lifted);
+    if (!lifted) lift.begin(field.map((v) => v * AB));
+    for (let top = band[0]; top < band[1] && this.#wanted === task; top += SLICE) {
+      /** @type {Pair} */
+      const slice = [top, Math.min(top + SLICE, band[1])];
+      const [, stop] = rowsFor(slice, height, lift.height);
+      const out = pixels.subarray((slice[0] - band[0]) * width, (slice[1] - band[0]) * width);
+      compose(data, alpha, width, height, planes ?? lift.upTo(stop), out, slice);
+      await this.#turn();
+    }
+    const done = this.#wanted === task ? "paint" : "gave up";
+    self.postMessage({ done, opened, id, buffer: pixels.buffer }, { transfer: [pixels.buffer] });
+  }
+
+  /** Lets messages in. */
+  #turn() {
+    return new Promise((resolve) => {
+      this.#channel.port1.addEventListener("message", resolve, { once: true });
+      this.#channel.port2.postMessage(null);
+    });
+  }
+
+  /**
+   * Thumbnails need no edges of colour: the field is spread linearly.
+   *
+   * @param {ThumbnailsTask} task
+   */
+  #thumbnails({ opened, fields }) {
+    if (!this.#photo || !this.#small) return;
+    const { data, width, height } = this.#small;
+    const { side } = this.#photo.lift;
+    const pictures = fields.map((field) => {
+      const pixels = new Uint32Array(width * height);
+      compose(data, null, width, height, spread(field, side), pixels);
+      return pixels.buffer;
+    });
+    self.postMessage({ done: "thumbnails", opened, pictures, width, height }, { transfer: pictures });
+  }
 }
 
-/** Every n-th pixel's neighbourhood averaged. */
+/**
+ * Every n-th pixel's neighbourhood averaged.
+ *
+ * @param {Plane} guide
+ * @returns {Plane}
+ */
 function thumbnailOf(guide) {
   const step = Math.max(1, Math.ceil(Math.max(guide.width, guide.height) / THUMBNAIL));
   const [width, height] = [guide.width, guide.height].map((side) => Math.max(1, Math.floor(side / step)));
@@ -40,59 +119,25 @@ function thumbnailOf(guide) {
   return { data, width, height };
 }
 
-/** Paints slice by slice, and gives up between two of them where a message that waited says so. */
-async function paint(message) {
-  wanted = message;
-  const { opened, id, field, lifted, buffer } = message;
-  const { data, alpha, width, height, lift, band } = photo;
-  const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * width * (band[1] - band[0])));
-  const planes = lifted && fromInts(lifted);
-  if (!lifted) lift.begin(field.map((v) => v * AB));
-  for (let top = band[0]; top < band[1] && wanted === message; top += SLICE) {
-    const slice = [top, Math.min(top + SLICE, band[1])];
-    const [, stop] = rowsFor(slice, height, lift.height);
-    const out = pixels.subarray((slice[0] - band[0]) * width, (slice[1] - band[0]) * width);
-    compose(data, alpha, width, height, planes ?? lift.upTo(stop), out, slice);
-    await turn();
-  }
-  const done = wanted === message ? "paint" : "gave up";
-  self.postMessage({ done, opened, id, buffer: pixels.buffer }, [pixels.buffer]);
-}
-
-/** Lets messages in. */
-function turn() {
-  return new Promise((resolve) => {
-    channel.port1.addEventListener("message", resolve, { once: true });
-    channel.port2.postMessage(null);
-  });
-}
-
+/**
+ * @param {Lifted} lifted
+ * @returns {AbPlanes}
+ */
 function fromInts({ data, width, height }) {
   const planes = Float32Array.from(data, (v) => v / LIFTED_STEP);
   return { a: planes.subarray(0, width * height), b: planes.subarray(width * height), width, height };
 }
 
-/** Thumbnails need no edges of colour: the field is spread linearly. */
-function thumbnails({ opened, fields }) {
-  const side = photo.lift.side;
-  const pictures = fields.map((field) => {
-    const planes = {
-      a: field.filter((_, i) => i % 2 === 0).map((v) => v * AB),
-      b: field.filter((_, i) => i % 2 === 1).map((v) => v * AB),
-      width: side,
-      height: side,
-    };
-    const pixels = new Uint32Array(small.width * small.height);
-    compose(small.data, null, small.width, small.height, planes, pixels);
-    return pixels.buffer;
-  });
-  self.postMessage({ done: "thumbnails", opened, pictures, width: small.width, height: small.height }, pictures);
-}
-
-function giveUp() {
-  wanted = null;
+/**
+ * @param {Float32Array} field
+ * @param {number} side
+ * @returns {AbPlanes}
+ */
+function spread(field, side) {
+  const channel = (/** @type {number} */ c) => field.filter((_, i) => i % 2 === c).map((v) => v * AB);
+  return { a: channel(0), b: channel(1), width: side, height: side };
 }
 
 prepare();
-const TASKS = { open, paint, giveUp, thumbnails };
-self.onmessage = ({ data }) => TASKS[data.task](data);
+const painter = new Painter();
+self.onmessage = ({ data }) => painter.do(data);

@@ -1,77 +1,118 @@
 // The lists beside and below the photo: versions, colours, strokes.
 
-import { css } from "./colour.js";
+import { css } from "./color.js";
+import { element, penOf } from "./dom.js";
+import { colorOf } from "./edits.js";
+
+/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./edits.js").Edit} Edit */
+/** @typedef {import("./edits.js").Kind} Kind */
+/** @typedef {import("./state.js").Swatch} Swatch */
 
 // Each with a lightness at which it looks like its name.
+/** @type {[string, number, Pair][]} */
 const PRESETS = [
-  ["Red", 50, [60, 42]], ["Orange", 66, [38, 58]], ["Yellow", 84, [4, 66]], ["Grass", 56, [-34, 40]], ["Leaves", 42, [-22, 24]],
-  ["Sea", 56, [-18, -12]], ["Sky", 72, [-6, -30]], ["Blue", 42, [12, -52]], ["Violet", 48, [38, -36]], ["Lips", 54, [42, 18]],
-  ["Skin", 72, [18, 20]], ["Sand", 78, [4, 18]], ["Wood", 40, [14, 28]], ["Gray", 55, [0, 0]],
+  ["Red", 50, [60, 42]], ["Orange", 66, [38, 58]], ["Yellow", 84, [4, 66]], ["Grass", 56, [-34, 40]],
+  ["Leaves", 42, [-22, 24]], ["Sea", 56, [-18, -12]], ["Sky", 72, [-6, -30]], ["Blue", 42, [12, -52]],
+  ["Violet", 48, [38, -36]], ["Lips", 54, [42, 18]], ["Skin", 72, [18, 20]], ["Sand", 78, [4, 18]],
+  ["Wood", 40, [14, 28]], ["Gray", 55, [0, 0]],
 ];
+/** @type {Record<Kind, string>} */
 const NAMES = { stroke: "Stroke", point: "Point", region: "Area", eraser: "Eraser", link: "Link" };
+/** @type {Record<string, number>} */
+const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
-function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
+/** @type {readonly Swatch[]} */
 export const presets = PRESETS.map(([name, lightness, ab]) => ({ name, ab, shown: css(lightness, ...ab) }));
 
-export function showColours(root, colours, choose) {
+/** @param {Pair} ab */
+export const isPreset = (ab) => presets.some((preset) => String(preset.ab) === String(ab));
+
+/**
+ * @param {HTMLElement} root
+ * @param {readonly Swatch[]} colors
+ * @param {(ab: Pair) => void} choose
+ */
+export function showColors(root, colors, choose) {
   root.replaceChildren(
-    ...colours.map(({ name, ab, shown }) => {
-      const button = element("button", { title: name, onclick: () => choose(ab) });
-      button.setAttribute("aria-label", name);
-      button.dataset.ab = ab;
+    ...colors.map(({ name, ab, shown }) => {
+      const button = element("button", { title: name, ariaLabel: name, onclick: () => choose(ab) });
+      button.dataset.ab = String(ab);
       button.style.background = shown;
       return button;
     }),
   );
 }
 
-/** Marks the colour that is being painted with, where it is one of the buttons. */
-export function markColour(ab) {
-  for (const button of document.querySelectorAll(".colours button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.ab === String(ab)));
+/**
+ * Marks the colour that is being painted with, where it is one of the buttons.
+ *
+ * @param {Pair} ab
+ */
+export function markColor(ab) {
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".colors button"))) {
+    button.ariaPressed = String(button.dataset.ab === String(ab));
   }
 }
 
-/** Buttons for all versions, whose canvases `paintVersions` fills. */
+/**
+ * Buttons for all versions, whose canvases `paintVersions` fills.
+ *
+ * @param {HTMLElement} root
+ * @param {number[]} weights
+ * @param {(version: number) => void} choose
+ */
 export function showVersions(root, weights, choose) {
-  const names = [...weights.map((_, i) => `Version ${i + 1}`), "Only my colours"];
+  const likely = weights.map((weight) => `${Math.round(100 * weight)} % likely`);
   root.replaceChildren(
-    ...names.map((name, index) => {
-      const button = element("button", { onclick: () => choose(index) }, element("canvas"), name);
-      button.setAttribute("role", "radio");
-      const likely = index < weights.length ? `${Math.round(100 * weights[index])} % likely` : "Gray where you paint nothing";
-      button.title = likely;
-      return button;
+    ...[...likely, "Gray where you paint nothing"].map((title, index) => {
+      const name = index < weights.length ? `Version ${index + 1}` : "Only my colours";
+      return element("button", { title, role: "radio", onclick: () => choose(index) }, element("canvas"), name);
     }),
   );
 }
 
+/**
+ * @param {HTMLElement} root
+ * @param {import("./painters.js").Thumbnails} thumbnails
+ */
 export function paintVersions(root, { pictures, width, height }) {
   root.querySelectorAll("canvas").forEach((canvas, index) => {
     [canvas.width, canvas.height] = [width, height];
-    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pictures[index]), width, height), 0, 0);
+    penOf(canvas).putImageData(new ImageData(new Uint8ClampedArray(pictures[index]), width, height), 0, 0);
   });
 }
 
-/** Marks one of a group of radio buttons, which alone the Tab key reaches. */
+/**
+ * @param {HTMLElement} root of a group of radio buttons
+ * @returns {HTMLElement[]}
+ */
+const radiosOf = (root) => [...root.querySelectorAll("[role=radio]")].filter((each) => each instanceof HTMLElement);
+
+/**
+ * Marks one of a group of radio buttons, which alone the Tab key reaches.
+ *
+ * @param {HTMLElement} root
+ * @param {(button: HTMLElement, index: number) => boolean} chosen
+ */
 export function check(root, chosen) {
-  for (const button of root.querySelectorAll("[role=radio]")) {
-    button.setAttribute("aria-checked", String(button === chosen));
-    button.tabIndex = button === chosen ? 0 : -1;
-  }
+  radiosOf(root).forEach((button, index) => {
+    const checked = chosen(button, index);
+    button.ariaChecked = String(checked);
+    button.tabIndex = checked ? 0 : -1;
+  });
 }
 
-/** Arrow keys within a group of radio buttons. */
+/**
+ * Arrow keys within a group of radio buttons.
+ *
+ * @param {HTMLElement} root
+ */
 export function arrows(root) {
   root.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    const buttons = [...root.querySelectorAll("[role=radio]")];
-    const from = buttons.indexOf(document.activeElement);
+    const step = STEPS[event.key];
+    const buttons = radiosOf(root);
+    const from = buttons.findIndex((button) => button === document.activeElement);
     if (!step || from < 0) return;
     event.preventDefault();
     const next = buttons[(from + step + buttons.length) % buttons.length];
@@ -80,16 +121,26 @@ export function arrows(root) {
   });
 }
 
-export function showEdits(root, edits, selected, { select, remove }) {
+/**
+ * @param {HTMLElement} root
+ * @param {readonly Edit[]} edits
+ * @param {number} selected
+ * @param {(index: number) => void} select
+ * @param {(index: number) => void} remove
+ */
+export function showEdits(root, edits, selected, select, remove) {
   root.replaceChildren(
     ...edits.map((edit, index) => {
       const swatch = element("span");
-      swatch.style.background = edit.kind === "eraser" || edit.kind === "link" ? "transparent" : edit.shown;
+      swatch.style.background = edit.kind === "eraser" || edit.kind === "link" ? "transparent" : colorOf(edit);
       const name = `${NAMES[edit.kind]} ${index + 1}${edit.exact ? ", exact" : ""}`;
-      const choose = element("button", { className: "name", onclick: () => select(index) }, swatch, name);
-      choose.setAttribute("aria-pressed", String(index === selected));
-      const gone = element("button", { className: "delete", title: "Delete", onclick: () => remove(index) }, "×");
-      gone.setAttribute("aria-label", `Delete ${name}`);
+      const ariaPressed = String(index === selected);
+      const choose = element("button", { className: "name", ariaPressed, onclick: () => select(index) }, swatch, name);
+      const gone = element(
+        "button",
+        { className: "delete", title: "Delete", ariaLabel: `Delete ${name}`, onclick: () => remove(index) },
+        "×",
+      );
       return element("li", { className: index === selected ? "selected" : "" }, choose, gone);
     }),
   );

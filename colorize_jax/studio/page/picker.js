@@ -1,88 +1,99 @@
 // The plane of a* and b* at one lightness: what is out of gamut there is gray and cannot be chosen.
 
-import { chromaShare, css, inGamut, labToRgb } from "./colour.js";
+import { chromaShare, css, inGamut, labToRgb } from "./color.js";
+import { penOf } from "./dom.js";
+
+/** @typedef {import("./color.js").Pair} Pair */
 
 const REACH = 100; // of a* and b*, to each side
 const STEP = 4; // of the arrow keys
-const FEW = [20, 92]; // L* below and above which hardly any colour exists
-const SHOWN = [25, 85]; // L* of the plane: darker and lighter ones have too few colours to choose from
+/** @type {Record<string, Pair>} */
 const KEYS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+const RINGS = /** @type {[string, number][]} */ ([["#000", 4], ["#fff", 2]]);
 
 export class Picker {
-  /** @param change called with [a, b] when the user has chosen */
-  constructor(canvas, swatch, note, change) {
-    Object.assign(this, { canvas, swatch, note, change, lightness: 60, ab: [60, 42], drawn: null });
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLElement} swatch
+   * @param {(ab: Pair, final: boolean) => void} choose called while the user chooses; final: the choice is made
+   */
+  constructor(canvas, swatch, choose) {
+    this.canvas = canvas;
+    this.swatch = swatch;
+    this.choose = choose;
+    /** @type {Pair} */
+    this.ab = [0, 0];
+    this.lightness = 0;
+    /** @type {{ shade: number, plane: ImageData } | null} */
+    this.drawn = null;
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
-      this.#choose(event);
+      this.#point(event);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (canvas.hasPointerCapture(event.pointerId)) this.#choose(event);
+      if (canvas.hasPointerCapture(event.pointerId)) this.#point(event);
     });
-    canvas.addEventListener("pointerup", () => this.change(this.ab, true));
-    canvas.addEventListener("keydown", (event) => {
-      const step = KEYS[event.key];
-      if (!step) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.#take(this.ab[0] + step[0], this.ab[1] + step[1]);
-      this.change(this.ab, true);
-    });
-    this.show();
+    canvas.addEventListener("pointerup", () => this.choose(this.ab, true));
+    canvas.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  #choose(event) {
+  /** @param {PointerEvent} event */
+  #point(event) {
     const box = this.canvas.getBoundingClientRect();
-    const place = (at, start, size) => (2 * (at - start)) / size - 1;
-    this.#take(
-      REACH * place(event.clientX, box.left, box.width),
-      -REACH * place(event.clientY, box.top, box.height),
-    );
-    this.change(this.ab, false);
+    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    this.choose(this.#kept(REACH * (2 * across - 1), REACH * (1 - 2 * down)), false);
   }
 
-  #take(a, b) {
-    const keep = (v) => Math.max(-REACH, Math.min(REACH, v));
-    [a, b] = [keep(a), keep(b)];
-    const share = chromaShare(this.lightness, a, b);
-    this.set([a * share, b * share]);
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const step = KEYS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.choose(this.#kept(this.ab[0] + step[0], this.ab[1] + step[1]), true);
   }
 
-  /** Shows a colour without telling anyone. */
-  set(ab) {
-    this.ab = ab.map((v) => Math.round(v * 10) / 10);
-    this.show();
+  /**
+   * The nearest colour on the plane that the lightness has.
+   *
+   * @param {number} a
+   * @param {number} b
+   * @returns {Pair}
+   */
+  #kept(a, b) {
+    const [keptA, keptB] = [a, b].map((v) => Math.max(-REACH, Math.min(REACH, v)));
+    const share = chromaShare(this.lightness, keptA, keptB);
+    return [keptA * share, keptB * share];
   }
 
-  setLightness(lightness) {
-    this.lightness = Math.max(SHOWN[0], Math.min(SHOWN[1], lightness));
-    this.note.textContent = few(lightness);
-    this.show();
-  }
-
-  show() {
-    const context = this.canvas.getContext("2d");
-    const shade = Math.round(this.lightness / 2);
+  /**
+   * @param {Pair} ab
+   * @param {number} lightness
+   */
+  show(ab, lightness) {
+    this.ab = ab;
+    this.lightness = lightness;
+    const pen = penOf(this.canvas);
+    const shade = Math.round(lightness / 2);
     if (this.drawn?.shade !== shade) this.drawn = { shade, plane: planeAt(2 * shade, this.canvas.width) };
-    context.putImageData(this.drawn.plane, 0, 0);
-    const share = chromaShare(this.lightness, ...this.ab);
+    pen.putImageData(this.drawn.plane, 0, 0);
+    const share = chromaShare(lightness, ...ab);
     const half = this.canvas.width / 2;
-    const [x, y] = [half + (share * this.ab[0] * half) / REACH, half - (share * this.ab[1] * half) / REACH];
-    for (const [colour, width] of [["#000", 4], ["#fff", 2]]) {
-      context.beginPath();
-      context.arc(x, y, 7, 0, 2 * Math.PI);
-      [context.strokeStyle, context.lineWidth] = [colour, width];
-      context.stroke();
+    const [x, y] = [half + (share * ab[0] * half) / REACH, half - (share * ab[1] * half) / REACH];
+    for (const [color, width] of RINGS) {
+      pen.beginPath();
+      pen.arc(x, y, 7, 0, 2 * Math.PI);
+      [pen.strokeStyle, pen.lineWidth] = [color, width];
+      pen.stroke();
     }
-    this.swatch.style.background = css(this.lightness, ...this.ab);
+    this.swatch.style.background = css(lightness, ...ab);
   }
 }
 
-function few(lightness) {
-  if (lightness < FEW[0]) return "Few colours are this dark.";
-  return lightness > FEW[1] ? "Few colours are this bright." : "";
-}
-
+/**
+ * @param {number} lightness
+ * @param {number} size
+ */
 function planeAt(lightness, size) {
   const plane = new ImageData(size, size);
   for (let y = 0, p = 0; y < size; y++) {

@@ -1,0 +1,134 @@
+// All that the user can do by a button, a box or a key: one table, from which buttons, keys and their help come.
+
+import { clear, redo, removeSelected, setRadius, undo } from "./editing.js";
+import { saveEdits, savePicture } from "./files.js";
+import { escape } from "./gestures.js";
+import { inputOf } from "./dom.js";
+import { chooseTool, chooseVersion, toggle } from "./showing.js";
+
+/** @typedef {import("./state.js").Studio} Studio */
+/** @typedef {import("./state.js").Toggle} Toggle */
+/** @typedef {import("./state.js").Tool} Tool */
+
+/**
+ * @typedef {object} Command
+ * @property {string} name
+ * @property {readonly string[]} keys as "Ctrl+Z"; the first is told
+ * @property {string} [title] what its control tells beside its name; the key is added
+ * @property {string} [control] a selector: its button, or its box
+ * @property {(studio: Studio, key: string) => unknown} run key: the one that was pressed, or ""
+ */
+
+const BRUSH_STEP = 6; // of the slider
+
+/** @type {(name: Tool, key: string, title: string) => Command} */
+const tool = (name, key, title) => ({
+  name,
+  keys: [key],
+  title,
+  control: `[data-tool=${name}]`,
+  run: (studio) => chooseTool(studio, name),
+});
+
+/** @type {(name: Toggle, key: string, title: string) => Command} */
+const box = (name, key, title) => ({
+  name,
+  keys: [key],
+  title,
+  control: `#${name}`,
+  run: (studio) => toggle(studio, name),
+});
+
+/** @type {(name: string, keys: readonly string[], run: Command["run"], title?: string) => Command} */
+const button = (name, keys, run, title) => ({ name, keys, title, control: `#${name}`, run });
+
+/** @type {(name: string, keys: readonly string[], run: Command["run"]) => Command} */
+const shortcut = (name, keys, run) => ({ name, keys, run });
+
+/** @type {readonly Command[]} */
+export const COMMANDS = [
+  button("open", ["Ctrl+O"], () => inputOf("photo-file").click()),
+  button("undo", ["Ctrl+Z"], undo, "Undo"),
+  button("redo", ["Ctrl+Shift+Z", "Ctrl+Y"], redo, "Redo"),
+  button("save", ["Ctrl+S"], savePicture, "The whole picture as a PNG, at full size"),
+  button("save-edits", [], saveEdits, "The strokes as a JSON file; the program colorize takes it, too"),
+  button("load", [], () => inputOf("edits-file").click(), "Strokes that were saved before, for this photo or another"),
+  button("clear", [], clear),
+  tool("stroke", "B", "Brush: paint where the colour belongs; it spreads to what is like it"),
+  tool("point", "P", "Point: one click of colour"),
+  tool("region", "A", "Area: draw around it"),
+  tool("eraser", "E", "Eraser: take strokes away in part"),
+  tool("select", "V", "Move: drag a stroke, or click it and change its colour, or delete it"),
+  tool("pick", "I", "Pipette: take a colour from the picture"),
+  box("compare", "C", "Before and after, with a slider between them"),
+  box("show-marks", "M", "Outlines of your strokes"),
+  box("attention", "L", "Bright: what the pixel under the pointer takes its colour from"),
+  box("uncertainty", "U", "Bright: where your strokes do not say the colour yet"),
+  box("suggest", "S", "Where a stroke of yours would tell most"),
+  shortcut("delete", ["Delete", "Backspace"], removeSelected),
+  shortcut("escape", ["Escape"], escape),
+  shortcut("smaller", ["["], (studio) => setRadius(studio, studio.state.radius - BRUSH_STEP)),
+  shortcut("larger", ["]"], (studio) => setRadius(studio, studio.state.radius + BRUSH_STEP)),
+  shortcut("version", [..."123456789"], (studio, key) => chooseVersion(studio, Number(key) - 1)),
+];
+
+/**
+ * Runs the command of a key that was pressed.
+ *
+ * @param {Studio} studio
+ * @param {KeyboardEvent} event
+ */
+export function runKey(studio, event) {
+  if (studio.state.screen !== "work" || isOfInput(event)) return;
+  for (const key of keysOf(event)) {
+    const command = COMMANDS.find(({ keys }) => keys.includes(key));
+    if (!command) continue;
+    if (key.startsWith("Ctrl+")) event.preventDefault();
+    return command.run(studio, key);
+  }
+}
+
+/**
+ * Whether a key is a slider's or a text's own, or none of the studio's.
+ *
+ * @param {KeyboardEvent} event
+ */
+function isOfInput({ key, target, ctrlKey, metaKey, altKey }) {
+  if (ctrlKey || metaKey) return false;
+  return altKey || (target instanceof HTMLInputElement && target.type !== "checkbox" && key.length > 1);
+}
+
+/**
+ * What a key may be called in the table; Shift counts where a command asks for it.
+ *
+ * @param {KeyboardEvent} event
+ */
+function keysOf({ key, ctrlKey, metaKey, shiftKey }) {
+  const name = key.length === 1 ? key.toUpperCase() : key;
+  if (!ctrlKey && !metaKey) return [name];
+  return shiftKey ? [`Ctrl+Shift+${name}`, `Ctrl+${name}`] : [`Ctrl+${name}`];
+}
+
+/**
+ * Gives each command's control its help, and lets it run the command.
+ *
+ * @param {Studio} studio
+ */
+export function bindControls(studio) {
+  for (const { control, title, keys, run } of COMMANDS) {
+    const found = control && document.querySelector(control);
+    if (!(found instanceof HTMLElement)) continue;
+    const isBox = found instanceof HTMLInputElement;
+    found.addEventListener(isBox ? "change" : "click", () => run(studio, ""));
+    if (title) (found.closest("label") ?? found).title = titled(title, keys[0]);
+    if (keys.length) found.setAttribute("aria-keyshortcuts", keys[0].replace("Ctrl", "Control"));
+  }
+}
+
+/**
+ * A title that tells the key: before a colon, or else at the end.
+ *
+ * @param {string} title
+ * @param {string} [key]
+ */
+const titled = (title, key) => (key ? title.replace(/(?=:)|$/, ` (${key})`) : title);

@@ -1,0 +1,80 @@
+// What the user saves, loads and drops.
+
+import { commit } from "./editing.js";
+import { documentOf, editsOf } from "./edits.js";
+import { lost, openNew } from "./opening.js";
+import { pictureOf, ServerError } from "./server.js";
+import { told } from "./showing.js";
+
+/** @typedef {import("./state.js").Studio} Studio */
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function download(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** @param {Studio} studio */
+export async function savePicture(studio) {
+  const { photo, history, version, saving } = studio.state;
+  if (!photo || saving) return;
+  studio.change({ saving: true });
+  try {
+    const name = `${photo.name}_coloured.png`;
+    download(await pictureOf(photo.session, version, documentOf(history.edits)), name);
+    studio.change({ kept: history.edits, toast: `Saved: ${name}` });
+  } catch (error) {
+    if (error instanceof ServerError && error.status === 404) lost(studio);
+    else studio.change({ toast: told(error) });
+  } finally {
+    studio.change({ saving: false });
+  }
+}
+
+/** @param {Studio} studio */
+export function saveEdits({ state, change }) {
+  const { edits } = state.history;
+  const text = JSON.stringify(documentOf(edits), null, 1);
+  download(new Blob([text], { type: "application/json" }), `${state.photo?.name}_edits.json`);
+  change({ kept: edits });
+}
+
+/**
+ * @param {Studio} studio
+ * @param {File} file
+ */
+export async function loadEdits(studio, file) {
+  const [width, height] = studio.state.photo?.size ?? [0, 0];
+  try {
+    commit(studio, editsOf(JSON.parse(await file.text()), width, height));
+    studio.change({ kept: studio.state.history.edits });
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    studio.change({ toast: error instanceof SyntaxError ? `“${file.name}” is not a file of strokes.` : message });
+  }
+}
+
+/** @param {File} file */
+const isEdits = (file) => file.name.endsWith(".json") || file.type === "application/json";
+
+/**
+ * @param {Studio} studio
+ * @param {ArrayLike<File>} files
+ */
+export async function drop(studio, files) {
+  studio.change({ dropping: false, toast: null });
+  const { 0: file, length } = files;
+  if (!file) {
+    return studio.change({ toast: "That was not a file. Drag a photo from a folder, or use the button." });
+  }
+  if (isEdits(file) && studio.state.screen === "work") return loadEdits(studio, file);
+  await openNew(studio, file);
+  const { photo } = studio.state;
+  if (length > 1 && photo?.file === file) {
+    studio.change({ toast: `One photo at a time: this is “${photo.name}”.` });
+  }
+}

@@ -1,0 +1,168 @@
+// Opening a photo, again after a reload, and again after the server has closed it.
+
+import { historyOf } from "./edits.js";
+import { eachOf, hear, paint, send } from "./preview.js";
+import { Conversation, findPhoto, openPhoto } from "./server.js";
+import { told, UNREACHED } from "./showing.js";
+import { unsaved, untouched } from "./state.js";
+
+/** @typedef {import("./edits.js").Edits} Edits */
+/** @typedef {import("./server.js").Line} Line */
+/** @typedef {import("./server.js").OpenedPhoto} OpenedPhoto */
+/** @typedef {import("./state.js").Studio} Studio */
+/** @typedef {import("./state.js").Work} Work */
+
+const STORED = "colorize-studio";
+
+/** @param {File} file */
+const nameOf = (file) => (file.name ?? "photo").replace(/\.[^.]*$/, "") || "photo";
+
+/**
+ * Opens what the user brought, unless it is no photo, or strokes would be lost that the user wants to keep.
+ *
+ * @param {Studio} studio
+ * @param {File} file
+ */
+export async function openNew(studio, file) {
+  const { photo, orphaned } = studio.state;
+  const name = nameOf(file);
+  if (file.type && !file.type.startsWith("image/")) return studio.change({ toast: `“${file.name}” is not a photo.` });
+  if (unsaved(studio.state)) {
+    const question = `The colours of “${photo?.name}” are not saved. Open “${name}” all the same?`;
+    if (!window.confirm(question)) return;
+  }
+  const again = orphaned?.name === name ? orphaned : null;
+  await open(studio, file, again ?? { name, edits: [], version: 0 });
+  if (again && studio.state.photo?.file === file) studio.change({ orphaned: null });
+}
+
+/** @param {Studio} studio */
+export async function openExample(studio) {
+  const file = new File([await (await fetch("example.jpg")).blob()], "example.jpg");
+  await open(studio, file, { name: nameOf(file), edits: [], version: 0 });
+}
+
+/**
+ * @param {Studio} studio
+ * @param {File} file
+ * @param {Work} work to go on with
+ */
+async function open(studio, file, work) {
+  const before = studio.state.screen;
+  const address = URL.createObjectURL(file);
+  studio.change({ screen: "start", opening: address });
+  try {
+    begin(studio, await openPhoto(file), { ...work, name: nameOf(file) }, file);
+  } catch (error) {
+    studio.change({ screen: before, toast: told(error) });
+  } finally {
+    studio.change({ opening: null });
+    URL.revokeObjectURL(address);
+  }
+}
+
+/**
+ * @param {Studio} studio
+ * @param {OpenedPhoto} opened
+ * @param {Work} work
+ * @param {File} [file]
+ */
+function begin(studio, opened, { name, edits, version }, file) {
+  const { session, size, weights } = opened;
+  const [lightness, guide] = [planeOf(opened.lightness), planeOf(opened.guide)];
+  const alpha = opened.alpha ? planeOf(opened.alpha) : null;
+  const fields = eachOf(opened.fields);
+  studio.state.live?.end();
+  studio.change({
+    ...untouched,
+    ...{ screen: "work", photo: { session, name, file, size, weights, lightness, guide, alpha } },
+    ...{ live: null, history: historyOf(edits), kept: null, fields, version: Math.min(version, fields.length - 1) },
+  });
+  studio.painters.open({ lightness, guide, alpha, side: opened.fields.shape[1] });
+  paint(studio);
+  studio.painters.thumbnails(fields);
+  const live = new Conversation(
+    session,
+    (answer) => hear(studio, answer),
+    (line) => turned(studio, line),
+  );
+  studio.change({ live });
+  if (edits.length) send(studio, true);
+}
+
+/** @param {{ data: Uint8Array, shape: number[] }} packed */
+const planeOf = ({ data, shape }) => ({ data, width: shape[1], height: shape[0] });
+
+/**
+ * Opens what was open before a reload.
+ *
+ * @param {Studio} studio
+ */
+export async function restore(studio) {
+  /** @type {(Work & { session: string }) | null} */
+  const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+  if (!stored) return;
+  try {
+    begin(studio, await findPhoto(stored.session), stored);
+  } catch {
+    orphan(studio, stored);
+  }
+}
+
+/**
+ * Keeps the work over a reload.
+ *
+ * @param {string} session
+ * @param {Work} work
+ */
+export function store(session, work) {
+  try {
+    sessionStorage.setItem(STORED, JSON.stringify({ session, ...work }));
+  } catch {
+    sessionStorage.removeItem(STORED); // larger than a browser stores: a reload begins anew
+  }
+}
+
+/**
+ * The connection to the server has opened, broken or closed.
+ *
+ * @param {Studio} studio
+ * @param {Line} line
+ */
+function turned(studio, line) {
+  const { toast } = studio.state;
+  if (line === "broken") studio.change({ toast: `${UNREACHED} Your strokes stay here.` });
+  if (line === "open" && toast?.startsWith(UNREACHED)) studio.change({ toast: null });
+  if (line === "closed") lost(studio);
+}
+
+/**
+ * The server has closed the photo: the page opens it again where it has the file.
+ *
+ * @param {Studio} studio
+ */
+export async function lost(studio) {
+  const { live, photo, history, version } = studio.state;
+  live?.end();
+  if (!photo) return;
+  const work = { name: photo.name, edits: history.edits, version };
+  if (photo.file) await open(studio, photo.file, work);
+  else orphan(studio, work);
+}
+
+/**
+ * The page cannot open the photo again by itself.
+ *
+ * @param {Studio} studio
+ * @param {Work} work
+ */
+function orphan(studio, work) {
+  sessionStorage.removeItem(STORED);
+  const keeping = work.edits.length ? ": your strokes are kept" : "";
+  studio.change({
+    screen: "start",
+    kept: studio.state.history.edits,
+    orphaned: work,
+    toast: `“${work.name}” is not open any more. Open it again${keeping}.`,
+  });
+}

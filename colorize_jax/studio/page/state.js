@@ -1,0 +1,295 @@
+// What the page knows, and what follows from it alone. Commands change it, through `Studio.change`; views show it.
+
+import { historyOf, shownColor } from "./edits.js";
+
+/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./edits.js").Edit} Edit */
+/** @typedef {import("./edits.js").Edits} Edits */
+/** @typedef {import("./edits.js").History} History */
+/** @typedef {import("./painters.js").Lifted} Lifted */
+/** @typedef {import("./server.js").Conversation} Conversation */
+/** @typedef {import("./server.js").Explained} Explained */
+/** @typedef {import("./server.js").Similarity} Similarity */
+/** @typedef {import("./server.js").Times} Times */
+/** @typedef {"stroke" | "point" | "region" | "eraser" | "select" | "pick"} Tool */
+/** @typedef {"compare" | "show-marks" | "attention" | "uncertainty" | "suggest"} Toggle */
+/** @typedef {{ name: string, ab: Pair, shown: string }} Swatch a colour to choose, with its CSS */
+/** @typedef {{ kind: "draw" } | { kind: "move", from: Pair }} Drag */
+/** @typedef {{ name: string, edits: Edits, version: number }} Work of the user on a photo */
+/** @typedef {{ values: ArrayLike<number>, low: number, high: number }} Heat of a square of cells, row by row */
+
+/**
+ * @typedef {object} Photo
+ * @property {string} session
+ * @property {string} name
+ * @property {File} [file] where it was opened on this page
+ * @property {Pair} size width and height, in pixels
+ * @property {number[]} weights of the versions
+ * @property {Plane} lightness
+ * @property {Plane} guide
+ * @property {Plane | null} alpha
+ */
+
+/**
+ * @typedef {object} Sent the newest message of edits
+ * @property {number} id
+ * @property {string} text
+ * @property {boolean} committed
+ * @property {boolean} refused
+ * @property {Times | null} times of its answer
+ */
+
+/**
+ * @typedef {object} Controls what the page's own inputs say at first
+ * @property {number} radius 1 to 100, as the slider of the brush's size
+ * @property {boolean} exact
+ * @property {number} split percent, where before ends and after begins
+ * @property {Record<Toggle, boolean>} toggles
+ */
+
+/**
+ * @typedef {object} Held
+ * @property {"start" | "work"} screen
+ * @property {string | null} opening the address of the photo that is being opened
+ * @property {boolean} dropping whether a file is held over the page
+ * @property {string | null} toast
+ * @property {Photo | null} photo
+ * @property {Conversation | null} live
+ * @property {History} history
+ * @property {Edits | null} changing edits while the pointer moves, before they are committed
+ * @property {Edit | null} sketch the edit being drawn
+ * @property {Drag | null} drag
+ * @property {number} selected the index of an edit, or -1
+ * @property {Edits | null} kept the edits that were saved last, as a picture or as strokes
+ * @property {Work | null} orphaned whose photo the server has closed, for when it is opened again
+ * @property {boolean} saving
+ * @property {number} version
+ * @property {readonly Float32Array[]} fields of each version: the chosen one's under the newest edits, the others'
+ *   under those before the last pause
+ * @property {Lifted | null} lifted of the chosen version, where exact edits need the server's own
+ * @property {Tool} tool
+ * @property {Pair} ab of the brush
+ * @property {number} lightness L* under the pointer
+ * @property {readonly Swatch[]} recent
+ * @property {Pair} place of the last press: its lightness counts while the pointer is not on the photo
+ * @property {Pair | null} over where the pointer is
+ * @property {Pair | null} cross that the arrow keys move
+ * @property {Explained | null} explained
+ * @property {Similarity | null} similarity
+ * @property {number} nextId
+ * @property {Sent | null} lastSent
+ * @property {{ id: number, start: number } | null} release what the time from the mouse's release is measured for
+ * @property {number} shownId of the newest answer
+ * @property {number} paintedId of the answer that the picture shows
+ * @property {boolean} busy whether the picture is still to follow
+ * @property {number | undefined} idle the timer of what is not urgent
+ */
+
+/** @typedef {Controls & Held} State */
+
+/**
+ * @typedef {object} Studio what commands act on
+ * @property {Readonly<State>} state
+ * @property {(changes: Partial<State>) => void} change
+ * @property {import("./stage.js").Stage} stage
+ * @property {import("./painters.js").Painters} painters
+ */
+
+const PLANE = [25, 85]; // L* of the colours to choose from: darker and lighter there are too few
+const MOST_RECENT = 12;
+const [SMALLEST, LARGEST] = [1, 100]; // of the slider
+/** @type {readonly Tool[]} */
+const BRUSHES = ["stroke", "point", "eraser"];
+/** @type {readonly ("suggest" | "attention" | "uncertainty")[]} */
+const EXPLAINED = ["suggest", "attention", "uncertainty"];
+const HINTS = {
+  first: "Pick a version below. Then choose a colour and <b>paint</b>: it spreads by itself.",
+  stroke: "A short stroke is enough for a large thing. Wrong? <b>Undo</b>.",
+  point: "Click where the colour belongs.",
+  region: "Draw around an area to fill it with the colour.",
+  eraser: "Wipe over strokes to take their colour away there.",
+  select: "Drag a stroke to move it, or click it to change it.",
+  selected: "Choose another colour, drag it, or press <b>Delete</b>.",
+  pick: "Click on a colour in the picture to paint with it.",
+  attention: "Point at something: what is bright looks alike to the model, and shares its colour.",
+  uncertainty: "Bright: your strokes do not say the colour there yet.",
+  suggest: "Click a number to put a point of colour there; then choose its colour.",
+  keys: "Arrow keys move the cross, <b>Enter</b> paints there.",
+};
+
+/**
+ * @param {Controls} controls
+ * @returns {State}
+ */
+export function stateAtFirst(controls) {
+  return {
+    ...controls,
+    ...{ screen: "start", opening: null, dropping: false, toast: null, ...untouched, photo: null, live: null },
+    ...{ history: historyOf([]), kept: null, orphaned: null, saving: false, version: 0, fields: [] },
+    ...{ tool: "stroke", ab: [60, 42], lightness: 60, recent: [], place: [0.5, 0.5], over: null, cross: null },
+    ...{ nextId: 1, busy: false, idle: undefined },
+  };
+}
+
+/** Of a photo that was opened just now. */
+export const untouched = {
+  changing: null,
+  sketch: null,
+  drag: null,
+  selected: -1,
+  lifted: null,
+  explained: null,
+  similarity: null,
+  lastSent: null,
+  release: null,
+  shownId: 0,
+  paintedId: 0,
+};
+
+/** @param {Readonly<State>} state */
+export const currentEdits = ({ changing, history }) => changing ?? history.edits;
+
+/** @param {Readonly<State>} state */
+export const unsaved = ({ photo, history, kept }) =>
+  photo !== null && history.edits.length > 0 && history.edits !== kept;
+
+/**
+ * Another history; an edit that it does not have is not selected any more.
+ *
+ * @param {Readonly<State>} state
+ * @param {History} history
+ */
+export function withHistory({ selected }, history) {
+  return { history, changing: null, selected: selected < history.edits.length ? selected : -1 };
+}
+
+/**
+ * In shorter sides of the photo.
+ *
+ * @param {Readonly<State>} state
+ */
+export const radiusOf = ({ radius }) => Number((0.002 + 0.1 * (radius / 100) ** 2).toFixed(5));
+
+/**
+ * Where the slider stands for a radius in shorter sides of the photo.
+ *
+ * @param {number} radius
+ */
+export const sliderOf = (radius) => inSlider(Math.round(100 * Math.sqrt(Math.max(0, radius - 0.002) / 0.1)));
+
+/** @param {number} value */
+export const inSlider = (value) => Math.max(SMALLEST, Math.min(LARGEST, value));
+
+/**
+ * As the buttons and the plane of colours have it, to a tenth.
+ *
+ * @param {Pair} ab
+ * @returns {Pair}
+ */
+export const rounded = ([a, b]) => [Math.round(a * 10) / 10, Math.round(b * 10) / 10];
+
+/** @param {Readonly<State>} state */
+export const planeLightness = ({ lightness }) => Math.max(PLANE[0], Math.min(PLANE[1], lightness));
+
+/**
+ * Of the brush, in the edits' format.
+ *
+ * @param {Readonly<State>} state
+ * @returns {{ lab: [number, number, number] }}
+ */
+export const brushColor = (state) => ({ lab: [Math.round(planeLightness(state)), ...state.ab] });
+
+/**
+ * The colours that were chosen last, and one more.
+ *
+ * @param {readonly Swatch[]} recent
+ * @param {Pair} ab
+ */
+export function remembered(recent, ab) {
+  const name = `Recent colour, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
+  return [{ name, ab, shown: shownColor(ab) }, ...recent.filter((each) => each.name !== name)].slice(0, MOST_RECENT);
+}
+
+/**
+ * What the brush begins at a position.
+ *
+ * @param {Readonly<State>} state
+ * @param {Pair} position
+ * @returns {Edit}
+ */
+export function begun(state, position) {
+  const radius = radiusOf(state);
+  const colored = { color: brushColor(state), ...(state.exact ? { exact: true } : {}) };
+  if (state.tool === "point") return { kind: "point", at: position, radius, ...colored };
+  if (state.tool === "region") return { kind: "region", polygon: [position], ...colored };
+  if (state.tool === "eraser") return { kind: "eraser", path: [position], radius };
+  return { kind: "stroke", path: [position], radius, ...colored };
+}
+
+/**
+ * @param {Readonly<State>} state
+ * @returns {readonly Pair[]}
+ */
+export const suggestedNow = ({ toggles, explained }) => (toggles.suggest && explained ? explained.suggested : []);
+
+/**
+ * L* of the photo.
+ *
+ * @param {Plane} lightness
+ * @param {Pair} position
+ */
+export function lightnessAt({ data, width, height }, [x, y]) {
+  const [column, row] = [Math.floor(x * width), Math.floor(y * height)];
+  return data[Math.min(height - 1, row) * width + Math.min(width - 1, column)] / 2.55;
+}
+
+/** @param {Readonly<State>} state */
+export function overlayOf(state) {
+  const { toggles, selected, sketch, tool, ab, cross, over } = state;
+  return {
+    edits: currentEdits(state),
+    selected,
+    marksShown: toggles["show-marks"],
+    sketch,
+    heat: heatOf(state),
+    suggested: suggestedNow(state),
+    brush: BRUSHES.includes(tool) ? radiusOf(state) : 0,
+    color: tool === "eraser" ? "#fff6" : shownColor(ab),
+    center: cross ?? over,
+    cross,
+  };
+}
+
+/**
+ * What the pointer's place is alike to, or where the strokes do not say the colour yet.
+ *
+ * @param {Readonly<State>} state
+ * @returns {Heat | null}
+ */
+function heatOf({ toggles, similarity, explained, cross, over }) {
+  const at = cross ?? over;
+  if (toggles.attention && similarity && at) {
+    const rows = similarity.rows.data;
+    const side = Math.sqrt(Math.sqrt(rows.length));
+    const [column, row] = at.map((v) => Math.min(side - 1, Math.floor(v * side)));
+    const cell = row * side + column;
+    return { values: rows.subarray(cell * side ** 2, (cell + 1) * side ** 2), low: 0, high: 255 };
+  }
+  if (!toggles.uncertainty || !explained) return null;
+  const values = explained.variance.data;
+  return { values, low: Math.min(...values), high: Math.max(...values) };
+}
+
+/**
+ * HTML of what can be done now.
+ *
+ * @param {Readonly<State>} state
+ */
+export function hintOf({ tool, history, selected, toggles, cross }) {
+  if (cross && BRUSHES.includes(tool)) return HINTS.keys;
+  const explained = EXPLAINED.find((name) => toggles[name]);
+  if (explained && selected < 0) return HINTS[explained];
+  if (tool === "stroke" && !history.edits.length) return HINTS.first;
+  return HINTS[tool === "select" && selected >= 0 ? "selected" : tool];
+}

@@ -1,0 +1,145 @@
+// What the page shows of its state.
+
+import { buttonOf, canvasOf, inputOf, part } from "./dom.js";
+import { chooseColor, remove, select } from "./editing.js";
+import { store } from "./opening.js";
+import { check, markColor, presets, showColors, showEdits, showVersions } from "./panel.js";
+import { Picker } from "./picker.js";
+import { chooseVersion } from "./showing.js";
+import { hintOf, planeLightness } from "./state.js";
+import { view } from "./store.js";
+
+/** @typedef {import("./state.js").Studio} Studio */
+/** @typedef {import("./state.js").Toggle} Toggle */
+/** @typedef {import("./store.js").View<import("./state.js").State>} View */
+
+const FEW = [20, 92]; // L* below and above which hardly any colour exists
+/** @type {readonly Toggle[]} */
+const TOGGLES = ["compare", "show-marks", "attention", "uncertainty", "suggest"];
+
+/**
+ * @param {Studio} studio
+ * @returns {View[]}
+ */
+export function viewsOf(studio) {
+  return [...screen(), ...photo(studio), ...stage(studio), ...brush(studio), ...strokes(studio), ...TOGGLES.map(box)];
+}
+
+/**
+ * @param {string} id
+ * @param {boolean} hidden
+ */
+function hide(id, hidden) {
+  part(id).hidden = hidden;
+}
+
+function screen() {
+  const save = buttonOf("save");
+  const { innerHTML: label } = save;
+  const opening = part("opening", HTMLImageElement);
+  return [
+    view((state) => [state.screen], (name) => void (document.body.dataset.state = name)),
+    view((state) => [state.opening === null], (hidden) => hide("busy", hidden)),
+    view((state) => [state.opening], (address) => address && (opening.src = address)),
+    view((state) => [!state.dropping], (hidden) => hide("dropping", hidden)),
+    view((state) => [state.toast], (message) => {
+      hide("toast", message === null);
+      if (message !== null) part("toast").textContent = message;
+    }),
+    view((state) => [state.saving], (saving) => {
+      save.disabled = saving;
+      save.innerHTML = saving ? "Saving …" : label;
+    }),
+  ];
+}
+
+/** @param {Studio} studio */
+function photo(studio) {
+  const versions = part("versions");
+  return [
+    view((state) => [state.photo], (opened) => {
+      if (!opened) return;
+      studio.stage.open(opened.size, opened.lightness, opened.alpha);
+      showVersions(versions, opened.weights, (index) => chooseVersion(studio, index));
+    }),
+    view((state) => [state.photo, state.version], (_, version) => check(versions, (__, index) => index === version)),
+    view((state) => [state.photo, state.history.edits, state.version], (opened, edits, version) => {
+      if (opened) store(opened.session, { name: opened.name, edits, version });
+    }),
+  ];
+}
+
+/** @param {Studio} studio */
+function stage({ stage: drawn }) {
+  const root = part("stage");
+  return [
+    // Tells tests, and who cannot see it, whether the picture is still to follow.
+    view((state) => [state.busy], (busy) => void (root.ariaBusy = String(busy))),
+    view((state) => [state.tool], (tool) => {
+      drawn.marks.dataset.tool = tool;
+      check(part("tools"), (button) => button.dataset.tool === tool);
+    }),
+    view((state) => [hintOf(state)], (hint) => void (part("hint").innerHTML = hint)),
+    view((state) => [state.toggles.compare], (comparing) => {
+      root.classList.toggle("comparing", comparing);
+      for (const id of ["split", "divider"]) hide(id, !comparing);
+    }),
+    view((state) => [state.split], (split) => root.style.setProperty("--split", `${split}%`)),
+    view(
+      ({ history, changing, sketch, selected, toggles, tool, ab, radius, over, cross, explained, similarity }) =>
+        [history, changing, sketch, selected, toggles, tool, ab, radius, over, cross, explained, similarity],
+      () => drawn.draw(),
+    ),
+  ];
+}
+
+/** @param {Studio} studio */
+function brush(studio) {
+  const picker = new Picker(canvasOf("plane"), part("swatch"), (ab, final) => chooseColor(studio, ab, final));
+  const choose = (/** @type {import("./color.js").Pair} */ ab) => chooseColor(studio, ab);
+  showColors(part("presets"), presets, choose);
+  return [
+    view((state) => [state.ab, planeLightness(state)], (ab, lightness) => picker.show(ab, lightness)),
+    view((state) => [few(state.lightness)], (note) => void (part("few").textContent = note)),
+    view((state) => [state.recent], (recent) => showColors(part("recent"), recent, choose)),
+    view((state) => [state.recent, state.ab], (_, ab) => markColor(ab)),
+    view((state) => [state.radius], (radius) => void (inputOf("radius").value = String(radius))),
+    view((state) => [state.exact], (exact) => void (inputOf("exact").checked = exact)),
+  ];
+}
+
+/** @param {number} lightness */
+function few(lightness) {
+  if (lightness < FEW[0]) return "Few colours are this dark.";
+  return lightness > FEW[1] ? "Few colours are this bright." : "";
+}
+
+/** @param {Studio} studio */
+function strokes(studio) {
+  const list = part("list");
+  const [choose, drop] = [select, remove].map((run) => (/** @type {number} */ index) => run(studio, index));
+  return [
+    view((state) => [state.history.edits, state.selected], (edits, selected) =>
+      showEdits(list, edits, selected, choose, drop),
+    ),
+    view((state) => [state.history.edits.length > 0], (some) => {
+      hide("empty", some);
+      for (const id of ["clear", "save-edits"]) hide(id, !some);
+    }),
+    view((state) => [!state.history.past.length], (none) => void (buttonOf("undo").disabled = none)),
+    view((state) => [!state.history.future.length], (none) => void (buttonOf("redo").disabled = none)),
+    view((state) => [state.selected], (selected) => {
+      part("color-title").textContent = selected < 0 ? "Brush colour" : `Colour of stroke ${selected + 1}`;
+    }),
+  ];
+}
+
+/** @param {Toggle} name */
+function box(name) {
+  const input = inputOf(name);
+  return view((state) => [state.toggles[name]], (on) => {
+    input.checked = on;
+    const more = input.closest("details");
+    if (more && on) more.open = true; // it may have been a key
+  });
+}
