@@ -22,6 +22,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from colorize_jax.gcrf.mesh import PIXEL, ROWS
 from colorize_jax.methods.base import Batch, Stage, TrainState, Variables
+from colorize_jax.methods.parts.updates import gathered
 from colorize_jax.shapes import Array
 
 T = TypeVar("T")
@@ -188,9 +189,7 @@ def compile_stage(stage: Stage, mesh: Mesh, layout: Layout) -> Programs:
     same, split = replicated(mesh), over_rows(mesh)
 
     def update(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
-        if mesh.shape["fsdp"] > 1:
-            # Left to itself XLA may move the batch instead of gathering the parameters.
-            state = state._replace(**jax.lax.with_sharding_constraint(state.variables, same))
+        state = state._replace(**gathered(state.variables))
         return stage.update(state, batch, jax.random.fold_in(rng, state.step))
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
 from colorize_jax.methods.base import Batch, Optimizer, Player, TrainState, Variables
 from colorize_jax.models.layers import MOMENTUM
@@ -137,6 +138,7 @@ def _turn(player: Player, gradients: Gradients) -> Update:
     def turn(state: TrainState, batch: Batch, rng: Array) -> tuple[TrainState, dict[str, Array]]:
         import optax
 
+        state = state._replace(**gathered(state.variables))
         (value, (stats, metrics)), mean = gradients(state, batch, rng)
         before = _own(player, state.params)
         changes, own = player.optimizer().update(mean, state.opt_state[player.name], before)
@@ -153,6 +155,17 @@ def _turn(player: Player, gradients: Gradients) -> Update:
         return TrainState(state.step, params, batch_stats, opt_state), told
 
     return turn
+
+
+def gathered(variables: Variables) -> Variables:
+    """The variables whole on each device of the mesh that this is traced for.
+
+    Left to itself XLA may move the batch instead of gathering what lies in parts along 'fsdp', as a turn leaves it.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or mesh.shape["fsdp"] == 1:
+        return variables
+    return jax.lax.with_sharding_constraint(variables, PartitionSpec())
 
 
 def _averaged(player: Player, extra: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
