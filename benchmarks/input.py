@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from colorize_jax.apps import common
@@ -20,7 +19,7 @@ import jax
 from absl import flags
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.data import pipeline
 from colorize_jax.train.performance import Waits
 
@@ -31,12 +30,10 @@ _DTYPE = flags.DEFINE_enum("compute_dtype", "float32", ["float32", "bfloat16"], 
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images a step.")
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps to time, of each kind.")
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-
 
 def made_config() -> Any:
     """The paper's model on the data set that the flags name."""
-    config = beside(str(CONFIGS / "base.py"), "base")
+    config = load("base")
     config.width, config.compute_dtype = _WIDTH.value, _DTYPE.value
     config.data.dir = _DIR.value
     config.data.mixture = ((_DATASET.value, "train", 1.0),)

@@ -23,7 +23,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -36,7 +35,7 @@ from torch import nn
 from torch.nn import functional
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.models import winograd
 from colorize_jax.models.layers import scaled
 from colorize_jax.train.performance import matmul_peak, model_flops
@@ -48,7 +47,6 @@ _STEPS = flags.DEFINE_integer("steps", 3, "Steps a turn.")
 _COMPILE = flags.DEFINE_bool("compile", True, "Also torch.compile, where a C++ compiler is on PATH.")
 _LAYERS = flags.DEFINE_bool("layers", False, "Time single convolutions instead of the step.")
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 KL_WEIGHT = 1e-3
 MAX_LOG_VARIANCE = 4.0
 DOWN = ((128, 5), (256, 5), (512, 5), (1024, 4))  # (channels, kernel) of the encoder and of the gray features
@@ -152,7 +150,7 @@ def torch_step(width: float, batch: dict[str, np.ndarray], *, last: bool, compil
 
 def our_step(width: float, batch: dict[str, np.ndarray]) -> tuple[Step, int, float, float]:
     """The trainer's own step, the parameters that it trains, its floating-point operations, and those by definition."""
-    config = beside(str(CONFIGS / "base.py"), "base")
+    config = load("base")
     config.width = width
     config.stages.unary.batch_size = len(batch["ab"])
     resolved = resolve(config, images=13_000)

@@ -1,9 +1,13 @@
-"""Check a config as a whole and freeze it; every error names the field, its value and what is allowed."""
+"""Load a config, check it as a whole and freeze it; every error names the field, its value and what is allowed."""
 
+import importlib
 import importlib.util
 import json
-from collections.abc import Callable
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -100,27 +104,84 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "log.eval_every_epochs": (_POSITIVE, "a positive number of epochs"),
 }
 _STAGE_FIELDS = ("batch_size", "lr")
+_PACKAGE = "colorize_jax.configs"
+_NAMED = re.compile(r"(?P<file>.+?\.py|\w+)(?P<colon>:(?P<arguments>.*))?")
 
 
-def beside(file: str, name: str) -> ConfigDict:
-    """The config of `name`.py in the folder of `file`, unlocked, for a config that builds on it.
+def load(named: str) -> ConfigDict:
+    """The config that `--config` names, locked: `scc`, `scc:data=church`, `path/to/own.py`, `path/to/own.py:...`.
 
-    Config files are read by their path and not as a package, so they cannot import each other.
+    Args:
+      named: a name of `colorize_jax.configs` or the path of a Python file with a function `get_config`; what follows a
+        colon is handed to it.
+
+    Raises:
+      ValueError: there is no such config, or it does not take these arguments.
     """
-    path = Path(file).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} is no Python file")
+    match = _NAMED.fullmatch(named)
+    if match is None:
+        raise ValueError(f"config is {named!r}; it must be NAME, or a file NAME.py, and maybe :ARGUMENTS")
+    module = _file(match["file"]) if match["file"].endswith(".py") else _packaged(match["file"])
+    return module.get_config(*([match["arguments"]] if match["colon"] else []))
+
+
+def packaged() -> list[str]:
+    """Names of the configs that come with the package."""
+    return sorted(m.name for m in pkgutil.iter_modules(importlib.import_module(_PACKAGE).__path__))
+
+
+def _packaged(name: str) -> ModuleType:
+    if name not in packaged():
+        raise ValueError(
+            f"config is {name!r}; those of the package are {', '.join(packaged())}; a file is named with its .py"
+        )
+    return importlib.import_module(f"{_PACKAGE}.{name}")
+
+
+def _file(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if not Path(path).is_file() or spec is None or spec.loader is None:
+        raise ValueError(f"config is {path!r}, and there is no such file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config().unlock()
+    return module
+
+
+def parse_arguments(text: str, **allowed: Iterable[str]) -> dict[str, str]:
+    """The arguments of a config, `name=value,name=value`, checked.
+
+    Args:
+      text: what follows the colon of `--config`.
+      allowed: the values that each argument may have, the first of which is its default.
+
+    Raises:
+      ValueError: an argument or a value that is not allowed, or an argument given twice.
+    """
+    values = {name: tuple(choices) for name, choices in allowed.items()}
+    given: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        name, _, value = item.partition("=")
+        if name not in values:
+            raise ValueError(
+                f"config argument is {item!r}; this config takes {', '.join(values)}, as in NAME=VALUE"
+            )
+        if name in given:
+            raise ValueError(
+                f"config argument {name} is given twice, as {given[name]!r} and {value!r}; give one"
+            )
+        if value not in values[name]:
+            raise ValueError(
+                f"config argument {name} is {value!r}; it must be one of {', '.join(values[name])}"
+            )
+        given[name] = value
+    return {name: choices[0] for name, choices in values.items()} | given
 
 
 def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDict:
     """The config, checked field by field and across fields, frozen.
 
     Args:
-      config: a locked config of `configs/`.
+      config: as of `load`.
       images: training images of the mixture's first data set; replaces `data.epoch_images` where that is 0.
 
     Raises:

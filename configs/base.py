@@ -5,6 +5,24 @@ Where the paper is silent, BUILD_NOTES.md says what was chosen and why.
 
 from ml_collections import ConfigDict
 
+DATA = {
+    "lfw": ("lfw_deepfunneled", 1.0),
+    "church": ("lsun_church", 0.8),
+    "tiny_imagenet": ("tiny_imagenet", 1.0),
+    "imagenet_val": ("imagenet_val", 0.8),
+}
+"""The papers' data sets as arguments of configs: prepared name, and the smallest crop as a share of the short side."""
+
+
+def with_data(name: str) -> ConfigDict:
+    """The paper's model on a data set of `DATA`, unlocked, for a config that builds on it."""
+    config = get_config().unlock()
+    dataset, crop = DATA[name]
+    config.data.mixture = ((dataset, "train", 1.0),)
+    config.data.test = (dataset, "test")
+    config.data.crop = crop
+    return config
+
 
 def get_config() -> ConfigDict:
     """The paper's model at full width on LFW."""

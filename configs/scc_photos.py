@@ -13,11 +13,11 @@ Hardware, time and scores: `colorize_jax/weights/default/provenance.json` and `s
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import base
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "base")
+    config = base.get_config().unlock()
     config.width = 0.25
     config.features.width = 0.1875
     config.mdn.width = 0.125

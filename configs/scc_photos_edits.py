@@ -9,11 +9,11 @@ Photos of 224 pixels and more, nearly whole, so that the network sees pixels and
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_fine
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_fine")
+    config = scc_photos_fine.get_config().unlock()
     config.seed = 5
     config.spread.correct = 16
     config.spread.turn = 0.25

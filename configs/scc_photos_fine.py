@@ -9,11 +9,11 @@ Photos of 224 pixels and more, since the fine field reads the lightness at 128. 
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_spread
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_spread")
+    config = scc_photos_spread.get_config().unlock()
     config.init_from = "default"
     config.seed = 4
     config.spread.fine = True

@@ -9,11 +9,11 @@ The data are those of `scc_photos`, with somewhat more of the many small photos.
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos")
+    config = scc_photos.get_config().unlock()
     config.init_from = "runs/scc_photos"
     config.seed = 1
     config.data.mixture = (

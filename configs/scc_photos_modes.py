@@ -9,11 +9,11 @@ The networks that edits spread through are kept. Hardware, time and scores:
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_together
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_together")
+    config = scc_photos_together.get_config().unlock()
     config.seed = 8
     config.modes.learned = True
     config.mdn.chroma = 1.2  # chosen on training photos: `benchmarks/chroma.py`

@@ -9,11 +9,11 @@ scores: `colorize_jax/weights/default/provenance.json` and `scores.json`.
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_vivid
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_vivid")
+    config = scc_photos_vivid.get_config().unlock()
     config.seed = 10
     config.mdn.relaxation = 0.1
     config.data.mixture = (

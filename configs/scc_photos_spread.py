@@ -9,11 +9,11 @@ scores: `colorize_jax/weights/default/provenance.json` and `scores.json`.
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_top
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_top")
+    config = scc_photos_top.get_config().unlock()
     config.init_from = "runs/scc_photos_top"
     config.seed = 3
     config.spread.learned = True

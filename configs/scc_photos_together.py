@@ -8,11 +8,11 @@ Hardware, time and scores: `colorize_jax/weights/default/provenance.json` and `s
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_edits
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_edits")
+    config = scc_photos_edits.get_config().unlock()
     config.seed = 7
     config.spread.together = True
     config.stages.correct.update({"epochs": 0.5, "lr": 1e-3})

@@ -10,11 +10,11 @@ time and scores: `colorize_jax/weights/default/provenance.json` and `scores.json
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_longer
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_longer")
+    config = scc_photos_longer.get_config().unlock()
     config.init_from = "runs/scc_photos_longer"
     config.seed = 2
     config.loss.unary_weight = 1.0

@@ -9,11 +9,11 @@ colorized. Hardware, time and scores: `colorize_jax/weights/default/provenance.j
 
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside
+from colorize_jax.configs import scc_photos_modes
 
 
 def get_config() -> ConfigDict:
-    config = beside(__file__, "scc_photos_modes")
+    config = scc_photos_modes.get_config().unlock()
     config.seed = 9
     config.modes.chroma_power = 1.0
     config.mdn.choice = "cover"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a config on TPU slices of GKE as a JobSet; every argument goes to colorize-train.
 #
-#   IMAGE=... BUCKET=... launch/gke_jobset.sh --config=configs/scc_imagenet_val.py \
+#   IMAGE=... BUCKET=... launch/gke_jobset.sh --config=scc:data=imagenet_val \
 #     --workdir=/bucket/runs/imagenet --config.data.dir=/bucket/data
 #   DRY_RUN=1 launch/gke_jobset.sh ...    # or --dry_run first: prints the manifest
 #

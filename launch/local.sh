@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a config on this machine and goes on after a kill or a preemption; every argument goes to colorize-train.
 #
-#   launch/local.sh --config=configs/scc_lfw.py --workdir=runs/scc_lfw
+#   launch/local.sh --config=scc --workdir=runs/scc_lfw
 #   PROCESSES=2 launch/local.sh --config=... --workdir=...    # a multi-host program on one machine
 #   DRY_RUN=1 launch/local.sh ...                             # or --dry_run first: prints what would run
 #

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a config with SkyPilot, which finds the machines and recovers the job; arguments go to colorize-train.
 #
-#   BUCKET=... launch/skypilot.sh --config=configs/scc_imagenet_val.py --workdir=/bucket/runs/imagenet \
+#   BUCKET=... launch/skypilot.sh --config=scc:data=imagenet_val --workdir=/bucket/runs/imagenet \
 #     --config.data.dir=/bucket/data
 #   EXTRA=gpu ACCELERATORS=H100:8 NODES=2 EXPECT_DEVICES=16 launch/skypilot.sh ...
 #   DRY_RUN=1 launch/skypilot.sh ...    # or --dry_run first: prints what would run

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a config on a Cloud TPU VM slice with gcloud, and goes on after a preemption.
 #
-#   launch/tpu_vm.sh train --config=colorize_jax/configs/scc_imagenet_val.py --workdir=runs/imagenet --config.data.dir=data
+#   launch/tpu_vm.sh train --config=scc:data=imagenet_val --workdir=runs/imagenet --config.data.dir=data
 #   launch/tpu_vm.sh delete     # the slice costs money until then
 #   launch/tpu_vm.sh create | install | status
 #   DRY_RUN=1 launch/tpu_vm.sh ...    # or --dry_run first: prints what would run

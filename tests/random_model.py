@@ -7,12 +7,10 @@ import numpy as np
 
 from colorize_jax import bundle, config, methods
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-
 
 def save(folder: Path, *, width: float = 0.02) -> Path:
     """Writes the paper's method at `width` with random kernels, plain normalisation and no biases."""
-    chosen = config.beside(str(CONFIGS / "base.py"), "base")
+    chosen = config.load("base")
     chosen.width = width
     resolved = config.resolve(chosen, images=1000)
     rng = np.random.default_rng(0)

@@ -24,7 +24,7 @@ LAYERS = [
     {"inference"},
     {"evaluation", "studio"},
     {"study"},
-    {"apps"},
+    {"configs", "apps"},
 ]
 HEAVY = ("tensorflow", "tensorflow_datasets", "grain", "orbax", "optax", "matplotlib", "skimage")
 

@@ -1,26 +1,17 @@
-"""Every config resolves; every forbidden value is an error that names the field."""
+"""Every forbidden value is an error that names the field; configs and their arguments are found or named."""
 
-from pathlib import Path
+import re
 
 import pytest
+
+from colorize_jax.config import load, parse_arguments, resolve
+
+OWN = """
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside, from_json, resolve, to_json
-
-CONFIGS = Path(__file__).parent.parent / "configs"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
-
-
-def load(name: str = "base") -> ConfigDict:
-    return beside(str(CONFIGS / "this.py"), name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_config_resolves_and_survives_json(name):
-    config = resolve(load(name), images=1000)
-    assert from_json(to_json(config)) == config
-    assert config.data.epoch_images > 0
-    assert beside(str(CONFIGS / "this.py"), name).keys() == load("base").keys()
+def get_config(arguments="none"):
+    return ConfigDict({"arguments": arguments}).lock()
+"""
 
 
 @pytest.mark.parametrize(
@@ -56,7 +47,7 @@ def test_every_config_resolves_and_survives_json(name):
     ],
 )
 def test_a_forbidden_value_is_named(path, value):
-    config = load()
+    config = load("base")
     with config.unlocked(), config.ignore_type():
         config.update_from_flattened_dict({path: value})
     with pytest.raises(ValueError, match=f"config.{path} is ") as error:
@@ -66,7 +57,7 @@ def test_a_forbidden_value_is_named(path, value):
 
 @pytest.mark.parametrize("schedule", [(), ((1.0, 0.5),), ((0.0, 1.0), (0.0, 0.5)), ((0.0, 0.0),)])
 def test_a_schedule_must_start_at_once_rise_and_keep_something(schedule):
-    config = load()
+    config = load("base")
     with config.unlocked(), config.ignore_type():
         config.stages.structure.schedule = schedule
     with pytest.raises(ValueError, match="schedule"):
@@ -74,7 +65,7 @@ def test_a_schedule_must_start_at_once_rise_and_keep_something(schedule):
 
 
 def test_a_stage_may_have_no_epochs_where_its_networks_are_handed_over():
-    config = load()
+    config = load("base")
     config.init_from = "runs/other"
     config.stages.unary.epochs = 0.0
     assert resolve(config).stages.unary.epochs == 0
@@ -84,21 +75,21 @@ def test_a_stage_may_have_no_epochs_where_its_networks_are_handed_over():
 
 
 def test_a_decoder_without_any_loss_is_refused():
-    config = load()
+    config = load("base")
     config.field_loss.update({"hist": 0.0, "mah": 0.0, "grad": 0.0})
     with pytest.raises(ValueError, match="only weights of 0"):
         resolve(config)
 
 
 def test_vgg_needs_the_large_gray_image():
-    config = load()
+    config = load("base")
     config.features.network = "vgg16"
     with pytest.raises(ValueError, match="lightness_large"):
         resolve(config)
 
 
 def test_a_correction_needs_the_fine_field_and_large_images_in_color():
-    config = load()
+    config = load("base")
     config.spread.update({"learned": True, "fine": True, "correct": 4})
     with pytest.raises(ValueError, match="ab_large False"):
         resolve(config)
@@ -113,8 +104,33 @@ def test_a_correction_needs_the_fine_field_and_large_images_in_color():
 
 
 def test_configs_are_locked():
-    spec = {}
-    exec((CONFIGS / "base.py").read_text(), spec)
-    config = spec["get_config"]()
     with pytest.raises(AttributeError, match="learning_rate"):
-        config.optim.learning_rate = 1.0
+        load("base").optim.learning_rate = 1.0
+
+
+def test_a_file_of_ones_own_is_handed_what_follows_the_colon(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    assert [load(f"{path}{rest}").arguments for rest in ("", ":", ":a=b:c")] == ["none", "", "a=b:c"]
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("moon", "config is 'moon'; those of the package are base, cvae, "),
+        ("moon.py", "config is 'moon.py', and there is no such file"),
+        ("configs/scc", "config is 'configs/scc'; it must be NAME"),
+        ("scc:data=moon", "data is 'moon'; it must be one of lfw, church, tiny_imagenet, imagenet_val"),
+        ("scc:moon", "argument is 'moon'; this config takes data, features, as in NAME=VALUE"),
+        ("scc:data=lfw,data=church", "data is given twice, as 'lfw' and 'church'"),
+    ],
+)
+def test_what_is_not_there_is_named(named, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        load(named)
+
+
+def test_arguments_have_their_first_value_by_default():
+    allowed = {"data": {"lfw": 1, "church": 2}, "loss": ("l1", "l2")}
+    assert parse_arguments("", **allowed) == {"data": "lfw", "loss": "l1"}
+    assert parse_arguments("loss=l2", **allowed) == {"data": "lfw", "loss": "l2"}

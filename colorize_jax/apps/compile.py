@@ -1,4 +1,4 @@
-"""Compiles a config's train steps for a TPU slice: `colorize-compile --config=configs/scc_lfw.py --topology=v5e:4x4`.
+"""Compiles a config's train steps for a TPU slice: `colorize-compile --config=scc --topology=v5e:4x4`.
 
 On any machine with a CPU, for chips that need not be there (`pip install colorize_jax[aot]`). Prints what each stage's
 step takes of a chip's memory and what the chips send each other. Exit code 1 where a step does not fit, or moves
@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from absl import flags
-from ml_collections import config_flags
 
+from colorize_jax.apps import config_flag
 from colorize_jax.config import resolve
 
 # libtpu compiles only: there is no chip that it should look for, and no cloud that it should ask.
@@ -27,7 +27,7 @@ os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nor one that two pro
 UNKNOWN_EPOCH = 10_000
 """Images of an epoch where the config leaves them to the data: only the lengths of schedules depend on it."""
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+_CONFIG = config_flag.define()
 _TOPOLOGY = flags.DEFINE_string("topology", None, "A slice of TPUs, such as v5e:4x4 or v5e:16x16.")
 _IMAGES_PER_CHIP = flags.DEFINE_integer(
     "images_per_chip",
@@ -41,9 +41,7 @@ _STAGES = flags.DEFINE_list("stages", None, "Names of the stages to compile; by 
 def main(arguments: Sequence[str]) -> int:
     """Compiles what the flags name."""
     if arguments or _CONFIG.value is None or not _TOPOLOGY.value:
-        raise ValueError(
-            "usage: colorize-compile --config=configs/NAME.py --topology=v5e:4x4; --help lists all flags"
-        )
+        raise ValueError("usage: colorize-compile --config=NAME --topology=v5e:4x4; --help lists all flags")
     from colorize_jax import methods
     from colorize_jax.train import ahead, parallel
 

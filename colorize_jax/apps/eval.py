@@ -5,7 +5,7 @@
     colorize-eval --task=edits --photos=imagenet-samples.zip --out=edits
 
 One model is a released one (`--model`: a name or a folder) or a training run (`--workdir`, whose own config is used
-unless `--config=configs/….py` is given). Several (`--methods`) are each NAME=FOLDER, or NAME alone: the training run
+unless `--config` is given). Several (`--methods`) are each NAME=FOLDER, or NAME alone: the training run
 of that name in the folder `--runs`, or else the released model of that name. Writes scores.json, per_image.json,
 table.md and PNGs, for several models into a folder each, with comparison.json and tables.md above them, from which
 `colorize-report` makes its page. An evaluation that is already there is kept if it is the same one.
@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
-from ml_collections import config_flags
 
-from colorize_jax.apps import eval_edits, multihost
+from colorize_jax.apps import config_flag, eval_edits, multihost
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data.prepared import PhotoSource
 
@@ -41,7 +40,7 @@ _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")
 _METHODS = flags.DEFINE_list("methods", [], "Several models side by side: NAME or NAME=FOLDER, with commas.")
 _RUNS = flags.DEFINE_string("runs", None, "For --methods: the folder with a training run NAME in it.")
-_CONFIG = config_flags.DEFINE_config_file("config", None, "For --workdir: by default the run's own.")
+_CONFIG = config_flag.define("For --workdir: by default the run's own.")
 _DATASET = flags.DEFINE_string("dataset", None, "Prepared data set; by default the config's.")
 _SPLIT = flags.DEFINE_string("split", None, "Its split; by default the config's, or test.")
 _SAMPLES = flags.DEFINE_integer(

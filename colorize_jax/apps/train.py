@@ -1,4 +1,4 @@
-"""Trains a model: `colorize-train --config=configs/scc_lfw.py --workdir=runs/lfw [--config.width=0.25 ...]`.
+"""Trains a model: `colorize-train --config=scc:data=lfw --workdir=runs/lfw [--config.width=0.25 ...]`.
 
 The same command goes on where a run stopped or was killed. Exit codes: 0 trained to the end; 1 a mistake in the
 command, the config or the data; 2 training diverged; 75 stopped by SIGTERM and 130 by Ctrl-C, both with everything
@@ -18,9 +18,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 from absl import flags
-from ml_collections import config_flags
 
-from colorize_jax.apps import multihost
+from colorize_jax.apps import config_flag, multihost
 from colorize_jax.config import resolve
 
 DIVERGED = 2
@@ -29,7 +28,7 @@ EXIT_CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
 SURVEY, SURVEY_BATCH = 1000, 100
 """The statistics of the training set come from batches of their own: no stage has this number."""
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "A file of configs/.", lock_config=True)
+_CONFIG = config_flag.define()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
 _PROFILE = flags.DEFINE_bool("profile", False, "Write a trace of a few steps into the working directory.")
 flags.adopt_module_key_flags(multihost)
@@ -38,9 +37,7 @@ flags.adopt_module_key_flags(multihost)
 def main(arguments: Sequence[str]) -> int:
     """Trains, or goes on training, what the flags name."""
     if arguments or _CONFIG.value is None or not _WORKDIR.value:
-        raise ValueError(
-            "usage: colorize-train --config=configs/NAME.py --workdir=runs/NAME; --help lists all flags"
-        )
+        raise ValueError("usage: colorize-train --config=NAME --workdir=runs/NAME; --help lists all flags")
     if "://" in _WORKDIR.value:
         raise ValueError(
             f"--workdir is {_WORKDIR.value!r}; it must be a folder, so mount the bucket (gcsfuse) and name the folder"

@@ -5,11 +5,9 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-CONFIG = Path(__file__).parents[2] / "configs" / "scc_lfw.py"
 needs_libtpu = pytest.mark.skipif(
     find_spec("libtpu") is None, reason="libtpu is missing: pip install colorize_jax[aot]"
 )
@@ -20,7 +18,7 @@ def compile_for(topology: str, *arguments: str) -> subprocess.CompletedProcess[s
         sys.executable,
         "-m",
         "colorize_jax.apps.compile",
-        f"--config={CONFIG}",
+        "--config=scc",
         f"--topology={topology}",
     ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TPU_LOG_DIR": "disabled"}

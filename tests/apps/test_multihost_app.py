@@ -14,15 +14,13 @@ import pytest
 
 from colorize_jax.train import hosts
 
-CONFIG = Path(__file__).parents[2] / "configs" / "scc_lfw.py"
-
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
         "colorize_jax.apps.train",
-        f"--config={CONFIG}",
+        "--config=scc",
         "--workdir=run",
         *arguments,
     ]

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from PIL import Image
 from colorize_jax.data.prepare import prepare
 from colorize_jax.evaluation import records
 from colorize_jax.train import telemetry
-
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 METHOD = '''
 """Every image gets the training set's mean colour, learned by gradient descent; versions differ in strength."""
@@ -71,15 +68,15 @@ def sample(variables, batch, rng, *, samples, rule):
     return Samples(fields, fields, jnp.ones(fields.shape[:2]) / samples)
 '''
 
-CONFIG = f"""
+CONFIG = """
 from ml_collections import ConfigDict
-from colorize_jax.config import beside
+from colorize_jax.configs import base
 
 
 def get_config():
-    config = beside({str(CONFIGS)!r}, "base")
+    config = base.get_config().unlock()
     config.method = "own.tint"
-    config.stages.tint = ConfigDict({{"epochs": 8.0, "batch_size": 4, "lr": 0.05}})
+    config.stages.tint = ConfigDict({"epochs": 8.0, "batch_size": 4, "lr": 0.05})
     config.data.mixture = (("orange", "train", 1.0),)
     config.data.test = ("orange", "test")
     config.model.field = 64

@@ -2,11 +2,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-CONFIG = Path(__file__).parents[2] / "configs" / "scc_lfw.py"
 
 
 @pytest.mark.parametrize(
@@ -15,7 +12,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "scc_lfw.py"
         ("train", ["--workdir=run"], "usage: colorize-train --config"),
         (
             "train",
-            [f"--config={CONFIG}", "--workdir=run", "--config.data.dir=nowhere"],
+            ["--config=scc", "--workdir=run", "--config.data.dir=nowhere"],
             "is not prepared in nowhere",
         ),
         ("export", ["--out=model"], "usage: colorize-export --workdir"),

@@ -54,12 +54,19 @@ def test_every_method_is_trained_at_the_budget_and_then_scored(bench, tmp_path):
         "colorize-report",
     ]
     for method, call in zip(METHODS, calls, strict=False):
-        assert call[1].endswith(f"configs/{method}_lfw.py") and call[2] == f"--workdir={folder}/{method}"
+        assert call[1] == f"--config={method}:data=lfw" and call[2] == f"--workdir={folder}/{method}"
         assert {"--config.budget.steps=40", "--config.budget.images=0", "--config.width=0.1"} <= set(call)
         assert (tmp_path / folder / method / "benchmark.json").is_file()
     assert (
         f"--methods={','.join(f'{m}={folder}/{m}' for m in METHODS)}" in calls[4] and "--images=9" in calls[4]
     )
+
+
+def test_an_argument_of_a_method_ends_its_name(bench):
+    _, _, _, calls = bench("--dataset=church", "--steps=9", "--methods=cvae,vae_mdn:loss=l2")
+    folder = "runs/church/9steps/seed0"
+    assert calls[1][1:3] == ["--config=vae_mdn:data=church,loss=l2", f"--workdir={folder}/vae_mdn_l2"]
+    assert f"--methods=cvae={folder}/cvae,vae_mdn_l2={folder}/vae_mdn_l2" in calls[2]
 
 
 def test_a_dry_run_prints_the_commands_and_leaves_nothing(bench, tmp_path):
@@ -76,7 +83,9 @@ def test_it_goes_on_and_refuses_to_mix(bench):
     code, _, _, calls = bench(*one, "--config.log.every_steps=1", codes="75 -9 0")
     assert code == 0 and len(calls) == 3  # stopped with all saved, killed, done; what is logged may change
     code, _, error, calls = bench(*one, "--config.width=0.2")
-    assert code == 1 and not calls and "was begun with cvae_lfw.py" in error and "config.width=0.2" in error
+    assert (
+        code == 1 and not calls and "was begun with cvae:data=lfw " in error and "config.width=0.2" in error
+    )
     assert bench("--dataset=lfw", "--steps=41", *one[2:])[0] == 0  # another budget is another folder
 
 
@@ -97,7 +106,7 @@ def test_mistakes_are_one_line(bench):
     for arguments, message in (
         (("--dataset=lfw",), "no budget"),
         (("--dataset=lfw", "--steps=4", "--width=1"), "unknown --width=1"),
-        (("--dataset=moon", "--steps=4"), "scc_moon.py"),
+        (("--dataset=moon", "--steps=4"), "data is 'moon'; it must be one of lfw, church"),
     ):
         code, _, error, calls = bench(*arguments)
         assert code == 1 and error.startswith("error: ") and error.count("\n") == 1, error

@@ -19,7 +19,7 @@ import yaml
 LAUNCH = Path(__file__).parents[2] / "launch"
 SCRIPTS = ("local.sh", "slurm.sbatch", "tpu_vm.sh", "gke_jobset.sh", "skypilot.sh")
 HOSTILE = "a b'c\"d$(touch pwned);e"
-ARGUMENTS = ["--config=configs/scc_lfw.py", f"--workdir=runs/{HOSTILE}"]
+ARGUMENTS = ["--config=scc", f"--workdir=runs/{HOSTILE}"]
 PROGRAMS = ("colorize-train", "gcloud", "git", "kubectl", "sbatch", "scontrol", "sky", "srun", "sleep")
 
 # Records its arguments and standard input, then prints and exits as the first answer says that fits its arguments.
@@ -133,7 +133,7 @@ def test_a_dry_run_prints_and_changes_nothing(faked, script, first, told, way):
     flag = ["--dry_run"] if way == "flag" else []
     code, output, errors = faked.run(script, *flag, *first, *ARGUMENTS, **variables)
     assert (code, faked.all_calls) == (0, []), errors
-    assert told in output and "configs/scc_lfw.py" in output
+    assert told in output and "--config=scc" in output
 
 
 def test_local_starts_again_after_a_stop_and_a_kill_but_not_after_a_mistake(faked):

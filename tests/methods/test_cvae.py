@@ -1,22 +1,19 @@
 """The clusters of the conditional auto-encoder, and how each method of the family puts code and gray together."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods import cvae, vae_mdn, vae_mdn_skip
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 
 def tiny(name):
-    config = beside(str(CONFIGS), f"{name}_lfw")
+    config = load(name)
     config.width = 1 / 64
     config.model.latent = 6
     return resolve(config, images=64)
@@ -93,7 +90,7 @@ def test_stages_and_the_networks_that_sampling_needs(name, stages, sampling):
 
 
 def test_a_field_of_another_side_is_refused():
-    config = beside(str(CONFIGS), "vae_mdn_lfw")
+    config = load("vae_mdn")
     config.model.field = 32
     with pytest.raises(ValueError, match=r"config.model.field is 32.*makes fields of 64"):
         methods.build(resolve(config, images=64))

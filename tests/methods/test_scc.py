@@ -1,7 +1,6 @@
 """The paper's method at a tiny width: what each stage trains, what samples are, what the G-CRF does to them."""
 
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +9,13 @@ import pytest
 from ml_collections import ConfigDict
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods import scc
 from colorize_jax.methods.parts import mixture, stages
 from colorize_jax.models import external, vgg
 from colorize_jax.models.layers import MOMENTUM
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 
 
 def rng(seed=0):
@@ -26,7 +24,7 @@ def rng(seed=0):
 
 
 def tiny(**changes):
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.width = 1 / 64
     config.update_from_flattened_dict(changes)
     return resolve(config, images=64)
@@ -239,7 +237,7 @@ def test_a_model_released_before_a_field_of_training_existed_still_samples(sampl
 
 
 def test_an_unknown_method_lists_those_present():
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.method = "pix2pix"
     with pytest.raises(ValueError, match=r"'pix2pix'; the methods present are \[.*'scc'"):
         methods.build(config)

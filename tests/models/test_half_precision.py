@@ -4,17 +4,15 @@ By real programs, of a training batch: compilers fuse more than they do of one i
 """
 
 from functools import cache, partial
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods import scc
 from colorize_jax.methods.parts.networks import example_batch
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 IMAGES = 32
 # The one that a compiler fused wrongly; half a minute or more for all seven.
 NETWORKS = ["features"] + [
@@ -25,7 +23,7 @@ NETWORKS = ["features"] + [
 
 @cache
 def networks(dtype):
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.width, config.compute_dtype = 1 / 8, dtype
     config = resolve(config, images=IMAGES)
     found = scc.build_networks(config)

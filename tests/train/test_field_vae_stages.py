@@ -4,7 +4,6 @@ import functools
 import io
 import itertools
 import math
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,16 +11,15 @@ import pytest
 import toy
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods.base import STATISTICS
 from colorize_jax.train import loop, parallel, telemetry
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 STEPS = 3
 
 
 def tiny(name):
-    config = beside(str(CONFIGS), f"{name}_lfw")
+    config = load(name)
     config.width = 1 / 64
     config.model.latent = 6
     config.field_loss.components = 4

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import shutil
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -16,15 +15,14 @@ from PIL import Image
 
 from colorize_jax import methods
 from colorize_jax.bundle import load_bundle
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.train import checkpoints, export, loop, parallel, telemetry
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 STAGES = ("features", "unary", "structure", "mdn")
 
 
 def tiny():
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.width = 1 / 64
     config.data.epoch_images = 12
     for stage in STAGES:

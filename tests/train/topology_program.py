@@ -13,18 +13,17 @@ import jax
 import numpy as np
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods.base import TrainState
 from colorize_jax.train import ahead, checkpoints, parallel
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "base.py"
 BATCH = 8
 MESHES = ("1 1", "2 1", "8 1", "2 4")
 parallel.SMALL = 64  # the networks are tiny
 
 
 def main(folder: Path) -> None:
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.width = 1 / 64
     config.stages.structure.batch_size = BATCH
     config.optim.warmup_steps = 0  # or the first step would have a rate of 0

@@ -1,20 +1,16 @@
 """Small configs and one batch for the tests of guided edits."""
 
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from colorize_jax.config import beside, resolve
-
-BASE = Path(__file__).parents[3] / "configs" / "base.py"
+from colorize_jax.config import load, resolve
 
 
 @pytest.fixture(scope="module")
 def config():
-    config = beside(str(BASE), "base")
+    config = load("base")
     config.width, config.spread.learned = 1 / 64, True
     config.spread.width, config.spread.hidden = 8, 8
     config.stages.spread_coarse.lr = 1e-2

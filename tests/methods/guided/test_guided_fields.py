@@ -1,7 +1,5 @@
 """The fields of guided edits: what the solves answer, and what the correction begins with."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from guided_models import begun
 
 from colorize_jax import gcrf, methods
-from colorize_jax.config import beside
+from colorize_jax.config import load
 from colorize_jax.control import settle
 from colorize_jax.control.calibrate import calibrated
 from colorize_jax.control.prior import Fine
@@ -19,7 +17,6 @@ from colorize_jax.models import spread
 from colorize_jax.models.layers import resize_field
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-BASE = Path(__file__).parents[3] / "configs" / "base.py"
 
 
 def test_waves_make_a_gaussian_of_the_distance():
@@ -62,7 +59,7 @@ def test_the_field_is_the_minimizer_of_eq_5_with_reveals_and_unary():
 
 
 def test_a_config_without_it_has_no_such_network(config):
-    plain = beside(str(BASE), "base")
+    plain = load("base").unlock()
     del plain.spread  # as in models that were released before
     assert guided.spread_networks(plain) == {}
     names = methods.build(config).abstract_variables()["params"]

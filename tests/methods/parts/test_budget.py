@@ -1,19 +1,15 @@
 """Equal budgets over methods of different stages, and methods from outside the package."""
 
-from pathlib import Path
-
 import pytest
 from ml_collections import ConfigDict
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods.parts.budget import spend, stage_steps
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "base.py"
 
-
-def load(name, **budget):
-    config = beside(str(CONFIGS), name)
+def budgeted(name, **budget):
+    config = load(name)
     config.budget.update(budget)
     return resolve(config, images=1000)
 
@@ -23,33 +19,33 @@ def steps(config):
     return {s.name: stage_steps(s.epochs, config.data.epoch_images, s.batch_size) for s in stages}
 
 
-@pytest.mark.parametrize("name", ["scc_lfw", "vae_mdn_lfw", "vae_mdn_skip_lfw", "cvae_lfw"])
+@pytest.mark.parametrize("name", ["scc", "vae_mdn", "vae_mdn_skip", "cvae"])
 @pytest.mark.parametrize("total", [100, 10000])
 def test_every_method_spends_the_same(name, total):
-    spent = steps(load(name, steps=total))
+    spent = steps(budgeted(name, steps=total))
     assert total - len(spent) < sum(spent.values()) <= total
 
 
 def test_stages_keep_their_proportions():
-    before, after = steps(load("vae_mdn_lfw")), steps(load("vae_mdn_lfw", steps=217))
+    before, after = steps(budgeted("vae_mdn")), steps(budgeted("vae_mdn", steps=217))
     for name, count in before.items():
         assert abs(after[name] - 217 * count / sum(before.values())) <= 1
 
 
 def test_the_tighter_of_steps_and_images_counts():
-    tight = steps(load("cvae_lfw", steps=100, images=640))
+    tight = steps(budgeted("cvae", steps=100, images=640))
     assert tight == {"vae": 20}  # 640 images in batches of 32
-    assert steps(load("cvae_lfw", steps=10, images=640)) == {"vae": 10}
+    assert steps(budgeted("cvae", steps=10, images=640)) == {"vae": 10}
 
 
 def test_the_budget_that_the_epochs_are_anyway_changes_nothing():
-    plain = steps(load("scc_lfw"))
-    assert steps(load("scc_lfw", steps=sum(plain.values()))) == plain
+    plain = steps(budgeted("scc"))
+    assert steps(budgeted("scc", steps=sum(plain.values()))) == plain
 
 
 def test_the_schedule_of_the_mask_moves_with_its_stage():
-    plain = load("scc_lfw")
-    config = load("scc_lfw", steps=sum(steps(plain).values()) // 2)
+    plain = budgeted("scc")
+    config = budgeted("scc", steps=sum(steps(plain).values()) // 2)
     spent = spend(config, methods.build(plain).stages)
     first = [epoch for epoch, _ in spent.stages.structure.schedule]
     assert first == pytest.approx([0, 1, 2, 3, 4], rel=1e-2)
@@ -57,11 +53,11 @@ def test_the_schedule_of_the_mask_moves_with_its_stage():
 
 def test_a_budget_below_a_step_a_stage_is_refused():
     with pytest.raises(ValueError, match="leaves stage 'features' less than one step"):
-        list(methods.build(load("vae_mdn_lfw", steps=2)).stages)
+        list(methods.build(budgeted("vae_mdn", steps=2)).stages)
 
 
 def test_a_model_of_a_budget_is_loaded_whatever_fields_training_has_gained_since():
-    config = ConfigDict(load("cvae_lfw", steps=100).to_dict())
+    config = ConfigDict(budgeted("cvae", steps=100).to_dict())
     del config["optim"]
     method = methods.build(config)
     assert method.abstract_variables()["params"]
@@ -78,7 +74,7 @@ def test_a_model_of_a_budget_is_loaded_whatever_fields_training_has_gained_since
     ],
 )
 def test_a_method_that_is_not_there_is_named(name, message):
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.method = name
     with pytest.raises(ValueError, match=message):
         methods.build(config)

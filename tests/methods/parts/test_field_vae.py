@@ -1,19 +1,16 @@
 """The objective of the colour field auto-encoder: what it adds up, and that minimising it learns the colours."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from colorize_jax import losses, methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.data.color_statistics import BINS
 from colorize_jax.methods.base import STATISTICS
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-CONFIGS = Path(__file__).parents[3] / "configs" / "base.py"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ def statistics():
 @pytest.fixture(scope="module")
 def history(batch, statistics):
     """The metrics of 40 steps of the stage `vae` on one batch; the config; the untrained variables."""
-    config = beside(str(CONFIGS), "vae_mdn_skip_lfw")
+    config = load("vae_mdn_skip")
     config.width = 1 / 64
     config.model.latent = 6
     config.field_loss.update({"bins": "grid", "l2": 0.5})

@@ -1,7 +1,6 @@
 """The stage `modes`: mixture and decoder learn from the best of the colours that the means decode to."""
 
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +8,12 @@ import numpy as np
 import pytest
 
 from colorize_jax import methods
-from colorize_jax.config import beside, resolve
+from colorize_jax.config import load, resolve
 from colorize_jax.methods import scc
 from colorize_jax.methods.parts import mixture, modes
 from colorize_jax.models.layers import resize_field
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
-CONFIGS = Path(__file__).parents[3] / "configs" / "base.py"
 
 
 def rng(seed=0):
@@ -24,7 +22,7 @@ def rng(seed=0):
 
 @pytest.fixture(scope="module")
 def config():
-    config = beside(str(CONFIGS), "base")
+    config = load("base")
     config.update_from_flattened_dict({"width": 1 / 32, "modes.learned": True})
     config.stages.modes.lr = 3e-3
     return resolve(config, images=640)

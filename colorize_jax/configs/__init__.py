@@ -1,0 +1,8 @@
+"""The configs that come with the package, a file a method: `colorize-train --config=scc:data=church,features=vgg16`.
+
+In a checkout they lie in the folder `configs` at the top, where one looks for them; a wheel has them here.
+"""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).parents[2] / "configs")]

@@ -1,0 +1,19 @@
+"""Deshpande et al. 2017, CVAE: trained with the squared error (their Sec. 5 and 6.3).
+
+    colorize-train --config=cvae:data=church --workdir=runs/cvae_church
+
+Its one argument is `data`: `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val`. Trained at an
+eighth of the width so far, at a CPU's budget, and not on ILSVRC: README.md, *Methods side by side*.
+"""
+
+from ml_collections import ConfigDict
+
+from colorize_jax.config import parse_arguments
+from colorize_jax.configs import base, vae_mdn
+
+
+def get_config(arguments: str = "") -> ConfigDict:
+    chosen = parse_arguments(arguments, data=base.DATA)
+    config = vae_mdn.get_config(f"data={chosen['data']},loss=l2").unlock()
+    config.method = "cvae"
+    return config.lock()

@@ -1,0 +1,49 @@
+"""The configs of the package are those of before they took arguments. `.ci/run` runs this on a wheel's."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorize_jax.config import from_json, load, packaged, resolve, to_json
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "configs.json").read_text())
+"""Resolved with 1000 images, by the names of the files that they were, a file for each data set."""
+
+DATA = ("lfw", "church", "tiny_imagenet", "imagenet_val")
+
+
+def now(before: str) -> str:
+    """What is now given to `--config` for the file `before`."""
+    if before in packaged():
+        return before
+    if before == "scc_lfw_vgg":
+        return "scc:features=vgg16"
+    data = next(name for name in DATA if before.endswith(f"_{name}"))
+    method = before.removesuffix(f"_{data}")
+    for loss in ("l2", "mah", "v1"):
+        if method == f"vae_mdn_{loss}":
+            return f"vae_mdn:data={data},loss={loss}"
+    return f"{method}:data={data}"
+
+
+@pytest.mark.parametrize("before", sorted(GOLDEN))
+def test_no_config_changed(before):
+    config = resolve(load(now(before)), images=1000)
+    assert json.loads(to_json(config)) == GOLDEN[before]
+    assert from_json(to_json(config)) == config
+
+
+def test_every_config_is_compared():
+    assert set(packaged()) <= {now(name).partition(":")[0] for name in GOLDEN}
+
+
+def test_a_checkout_on_the_path_has_its_own_configs(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "from colorize_jax.configs import scc; print(scc.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == ROOT / "configs" / "scc.py"
