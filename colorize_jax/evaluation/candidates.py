@@ -128,8 +128,5 @@ def training_commands(workdir: str) -> tuple[str, ...]:
     if not told.is_file():
         return (f"colorize-train --workdir={workdir}  # with the config in {workdir}/config.json",)
     run = json.loads(told.read_text())
-    return (
-        shlex.join(
-            ["colorize-train", f"--config=configs/{run['config']}", f"--workdir={workdir}", *run["overrides"]]
-        ),
-    )
+    command = ["colorize-train", f"--config={run['config']}", f"--workdir={workdir}", *run["overrides"]]
+    return (shlex.join(command),)
