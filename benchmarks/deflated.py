@@ -21,7 +21,6 @@ from scipy.linalg import lapack
 from colorize_jax import color
 from colorize_jax.control import propagate
 from colorize_jax.control.document import parse_edits
-from colorize_jax.control.raster import to_cells
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
 from colorize_jax.inference.colorizer import Colorizer
@@ -63,7 +62,7 @@ def main(path: Path) -> None:
     print(f"{'strokes':>8}{'shown':>8}{'all':>8}{'Cholesky':>10}   ms{'furthest':>10} of a*, b*")
     crf, rng = colorizer.config.gcrf, np.random.default_rng(0)
     for count in (1, 6, 12, 40, 100):
-        cells = to_cells(live.marks(strokes(count, rng)), live.side)
+        cells = live.marks(strokes(count, rng)).cells(live.side)
         pulls = {"weight": crf.beta_test, "floor": crf.floor, "confidence": crf.beta_test}
         system = propagate.over(live.similarity, cells, **pulls)
         versions = len(live.unary)

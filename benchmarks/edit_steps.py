@@ -7,7 +7,6 @@ from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
 from collections.abc import Sequence
-from functools import partial
 from unittest import mock
 
 import numpy as np
@@ -15,8 +14,9 @@ from absl import flags
 
 from colorize_jax import color
 from colorize_jax.control import settle
+from colorize_jax.control.answer import answer
 from colorize_jax.evaluation import edits, reveals
-from colorize_jax.evaluation.edit_methods import revealed_cells
+from colorize_jax.evaluation.edit_methods import Reveals
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
         given = [edits.revealed(photo, rule, count, draw=0, seed=0) for count in COUNTS]
 
         def scores(prior, model=model, photo=photo, given=given):
-            return [edits.psnr(photo, answer(model, prior, photo, *each)) for each in given]
+            return [edits.psnr(photo, answered(model, prior, photo, *each)) for each in given]
 
         found.setdefault("coarse", []).append(scores(prior._replace(fine=None)))
         found.setdefault("fine", []).append(scores(prior._replace(context=None)))
@@ -52,10 +52,9 @@ def main(arguments: Sequence[str]) -> None:
         print(f"{step:10s}", *(f"{mean:6.2f}" for mean in np.mean(rows, axis=0)))
 
 
-def answer(model, prior, photo, targets, weights) -> np.ndarray:
+def answered(model, prior, photo, targets, weights) -> np.ndarray:
     """ab of the photo, network units, with the reveals themselves as given."""
-    cells_of = partial(revealed_cells, targets, weights)
-    field = model.guided(prior, cells_of(len(prior.unary)), cells_of)
+    (field,) = answer(prior, Reveals(targets, weights), "guided", None, model.solver)
     lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), photo.lightness))
     return np.where(weights[..., None], targets, lifted)
 

@@ -1,5 +1,6 @@
 """What a model knows of a photo before any edit. Methods fill it, `control.answer` solves with it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from colorize_jax.shapes import Float
@@ -33,3 +34,16 @@ class Prior(NamedTuple):
     confidence: Float[Any, "*B F F"]
     fine: Fine | None = None
     context: Any = None
+
+
+class Correction(NamedTuple):
+    """What a model has learned to add to a fine field.
+
+    Attributes:
+      side: n, cells along the side of the field on which it is told of the edits.
+      apply: `(variables, context, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, 2n, 2n, 2)`,
+        network units; see `methods.guided.fields.correct`. A `Solver` has it with the variables bound.
+    """
+
+    side: int
+    apply: Callable[..., Any]

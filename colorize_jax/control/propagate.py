@@ -51,7 +51,7 @@ _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
 
-Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+Inverse = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """S (P, P), right-hand sides b (P, K) and diagonal weights (P, 1) > 0 to A⁻¹ b."""
 
 
@@ -63,7 +63,7 @@ class System(NamedTuple):
 
     Attributes:
       similarity: S, with the links in it.
-      edits: of `raster.to_cells`.
+      edits: of `Marks.cells`.
       known: w, the edits' weights.
       unary: κ, the unary's weights; 0 in mode 'alone'.
       floor: γ, gray's weight in every cell.
@@ -80,12 +80,20 @@ class System(NamedTuple):
         return self.known + self.unary + self.floor
 
 
+def dense_inverse(
+    similarity: Float[np.ndarray, "P P"], right: Float[np.ndarray, "P K"], weights: Float[np.ndarray, "P 1"]
+) -> Float[np.ndarray, "P K"]:
+    """A⁻¹ b of one Cholesky factor, float32; an `Inverse`."""
+    arrays = (np.asarray(a, np.float32) for a in (similarity, right / weights, weights[:, 0]))
+    return np.asarray(gcrf.solve_similarity(*map(jnp.asarray, arrays), solver="cholesky").value)
+
+
 def alone(similarity: Float[np.ndarray, "P P"], edits: CellEdits, *, weight: float, floor: float) -> System:
     """Mode 'alone': edits and a weak pull to gray.
 
     Args:
       similarity: S of the photo.
-      edits: of `raster.to_cells`.
+      edits: of `Marks.cells`.
       weight: w of an edit of weight 1 where it covers its cell; the paper's β.
       floor: γ > 0; the smaller, the further edits reach.
     """
@@ -101,17 +109,17 @@ def over(
     weight: float,
     floor: float,
     confidence: float | Float[np.ndarray, "F F"],
-    solver: Solver | None = None,
+    inverse: Inverse = dense_inverse,
 ) -> System:
     """Mode 'over': edits and the unary of versions, which gives way to them.
 
     Args:
       similarity: S of the photo.
-      edits: of `raster.to_cells`.
+      edits: of `Marks.cells`.
       weight: w of an edit of weight 1 where it covers its cell.
       floor: γ > 0 of gray, and of the unary where edits speak alone.
       confidence: β > 0 of the unary where no edit speaks, of the whole field or of each cell.
-      solver: of `reach`.
+      inverse: of `reach`.
 
     Raises:
       ValueError: a confidence that is not positive and finite.
@@ -121,7 +129,7 @@ def over(
         raise ValueError(f"confidence is {confidence}; allowed are finite numbers > 0.")
     _, given_up = linked_similarity(similarity, edits.links)
     without = alone(similarity, edits, weight=weight, floor=floor)
-    spoken = np.maximum(reach(without, solver), given_up)
+    spoken = np.maximum(reach(without, inverse), given_up)
     return without._replace(unary=beta ** (1 - spoken) * floor**spoken)
 
 
@@ -136,7 +144,7 @@ def guided(
 
     Args:
       similarity: S of the photo.
-      edits: of `raster.to_cells`.
+      edits: of `Marks.cells`.
       weight: w of an edit of weight 1 where it covers its cell.
       confidence: κ > 0 of the unary in each cell, as the model learned it.
     """
@@ -144,22 +152,22 @@ def guided(
     return without._replace(unary=confidence.reshape(-1, 1).astype(np.float32))
 
 
-def reach(system: System, solver: Solver | None = None) -> Float[np.ndarray, "P 1"]:
+def reach(system: System, inverse: Inverse = dense_inverse) -> Float[np.ndarray, "P 1"]:
     """m in [0, 1]: how much the edits speak of each cell, where the system is that of mode 'alone'."""
     if not system.known.any():
         return np.zeros_like(system.known)
-    return np.clip((solver or _solved)(system.similarity, system.known, system.weights), 0, 1)
+    return np.clip(inverse(system.similarity, system.known, system.weights), 0, 1)
 
 
 def solve(
-    system: System, unary: Float[np.ndarray, "N F F 2"], solver: Solver | None = None
+    system: System, unary: Float[np.ndarray, "N F F 2"], inverse: Inverse = dense_inverse
 ) -> Float[np.ndarray, "N F F 2"]:
     """Eq. (6), clipped: the fields of N versions, network units; they share one factorisation.
 
     Args:
-      system: of `alone` or `over`.
+      system: of `alone`, `over` or `guided`.
       unary: α of each version, network units; 0 for mode 'alone'.
-      solver: a quicker way to A⁻¹ b, of who keeps a photo open; `gcrf.solve_similarity` by default.
+      inverse: to A⁻¹ b.
 
     Source: Messaoud et al. 2018, Eq. (6) and Sec. 4; floor, links, clipping and a unary that gives way are additions.
     """
@@ -167,7 +175,7 @@ def solve(
     columns = np.moveaxis(unary, 0, 2).reshape(side * side, 2 * count)
     colors = np.tile(color.ab_to_network(system.edits.ab).reshape(-1, 2), count)
     right = system.known * colors + system.unary * columns
-    field = (solver or _solved)(system.similarity, right, system.weights)
+    field = inverse(system.similarity, right, system.weights)
     # The colours are 0, gray, where there is no edit.
     low, high = (f([f(columns, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
     field = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))
@@ -213,12 +221,6 @@ def refine(
 def lifted(coarse: Float[np.ndarray, "F F 2"], side: int) -> Float[np.ndarray, "G G 2"]:
     """A field on finer cells, bicubic."""
     return np.asarray(jax.image.resize(coarse, (side, side, 2), "cubic"))
-
-
-def _solved(similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A⁻¹ b for the diagonal `weights` (P, 1) > 0."""
-    arrays = (np.asarray(a, np.float32) for a in (similarity, right / weights, weights[:, 0]))
-    return np.asarray(gcrf.solve_similarity(*map(jnp.asarray, arrays), solver="cholesky").value)
 
 
 def held(

@@ -29,6 +29,33 @@ class Patch(NamedTuple):
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
+class CellEdits(NamedTuple):
+    """What edits say of each cell of a field.
+
+    Attributes:
+      weights: 1 where an edit of weight 1 covers a cell best; the edits of a cell add up.
+      ab: their mean colour, CIE a* and b*; 0 where the weight is 0.
+      links: for each link its strength in (0, 1], and the coverage of its two regions, each with a maximum of 1.
+    """
+
+    weights: Float[np.ndarray, "F F"]
+    ab: Float[np.ndarray, "F F 2"]
+    links: tuple[tuple[float, Float[np.ndarray, "F F"], Float[np.ndarray, "F F"]], ...]
+
+    def cells(self, side: int) -> "CellEdits":
+        """Itself: edits that are on the cells of a field already.
+
+        Raises:
+          ValueError: a field of another side.
+        """
+        if side != len(self.weights):
+            raise ValueError(
+                f"side is {side}, but these edits are on {len(self.weights)} x {len(self.weights)} cells; "
+                "give the marks that they were made of, which know the cells of any field."
+            )
+        return self
+
+
 class Marks(NamedTuple):
     """What edits say of each pixel of a photo: the index of the edit that has the last word there, or -1.
 
@@ -44,19 +71,27 @@ class Marks(NamedTuple):
     exact: Int16[np.ndarray, "H W"]
     links: tuple[tuple[Edit, Patch, Patch], ...]
 
+    def cells(self, side: int) -> CellEdits:
+        """The edits on the side x side cells of a field.
 
-class CellEdits(NamedTuple):
-    """What edits say of each cell of a field.
-
-    Attributes:
-      weights: 1 where an edit of weight 1 covers a cell best; the edits of a cell add up.
-      ab: their mean colour, CIE a* and b*; 0 where the weight is 0.
-      links: for each link its strength in (0, 1], and the coverage of its two regions, each with a maximum of 1.
-    """
-
-    weights: Float[np.ndarray, "F F"]
-    ab: Float[np.ndarray, "F F 2"]
-    links: tuple[tuple[float, Float[np.ndarray, "F F"], Float[np.ndarray, "F F"]], ...]
+        Of each edit, the cell that it covers best counts in full, and the others by their coverage beside that one: a
+        pixel of a large photo speaks for its cell as loudly as one of a small photo.
+        """
+        height, width = self.soft.shape
+        weights, colors = np.zeros((side, side)), np.zeros((side, side, 2))
+        for plane in (self.soft, self.exact):
+            for index, box in _boxes(plane):
+                edit = self.edits[index]
+                found = Patch(box[0].start, box[1].start, plane[box] == index)
+                own = (EXACT_WEIGHT if edit.exact else edit.weight) * _coverage(found, height, width, side)
+                weights += own
+                colors += own[..., None] * np.array(edit.ab)
+        ab = colors / np.where(weights > 0, weights, 1.0)[..., None]
+        links = tuple(
+            (edit.weight, _coverage(first, height, width, side), _coverage(second, height, width, side))
+            for edit, first, second in self.links
+        )
+        return CellEdits(weights, ab, links)
 
 
 DrawShape = Callable[[Shape, str, int, int, str], Patch]
@@ -209,29 +244,6 @@ def _near(shape: tuple[int, ...], start: np.ndarray, along: np.ndarray, radius: 
     y = np.arange(shape[0])[:, None] + 0.5 - start[1]
     share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-12), 0, 1)
     return (x - share * along[0]) ** 2 + (y - share * along[1]) ** 2 <= radius**2
-
-
-def to_cells(marks: Marks, side: int) -> CellEdits:
-    """Marks on the pixels of a photo to marks on the side x side cells of its field.
-
-    Of each edit, the cell that it covers best counts in full, and the others by their coverage beside that one: a
-    pixel of a large photo speaks for its cell as loudly as one of a small photo.
-    """
-    height, width = marks.soft.shape
-    weights, colors = np.zeros((side, side)), np.zeros((side, side, 2))
-    for plane in (marks.soft, marks.exact):
-        for index, box in _boxes(plane):
-            edit = marks.edits[index]
-            found = Patch(box[0].start, box[1].start, plane[box] == index)
-            own = (EXACT_WEIGHT if edit.exact else edit.weight) * _coverage(found, height, width, side)
-            weights += own
-            colors += own[..., None] * np.array(edit.ab)
-    ab = colors / np.where(weights > 0, weights, 1.0)[..., None]
-    links = tuple(
-        (edit.weight, _coverage(first, height, width, side), _coverage(second, height, width, side))
-        for edit, first, second in marks.links
-    )
-    return CellEdits(weights, ab, links)
 
 
 def _boxes(plane: Int16[np.ndarray, "H W"]) -> Iterator[tuple[int, tuple[slice, slice]]]:

@@ -85,7 +85,7 @@ def _iterated(product, diagonal: Array, right: Array, first: Array) -> Array:
     return jax.lax.scan(step, (first, (product(first) + right) / diagonal), None, length=_ITERATIONS)[0][1]
 
 
-def _times(shares: Float[Array, "8 m m"], planes: Float[Array, "2 m m"]) -> Float[Array, "2 m m"]:
+def _times(shares: Float[Array, "8 m m"], planes: Float[Array, "K m m"]) -> Float[Array, "K m m"]:
     """W x."""
     return jnp.stack(
         [sum(share * near for share, near in zip(shares, shifted(x, 1), strict=True)) for x in planes]

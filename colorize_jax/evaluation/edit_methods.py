@@ -1,12 +1,13 @@
 """A model as one of the propagation methods that `edit_scores` compares: the same arguments as `classical.METHODS`."""
 
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Shaped
 
 from colorize_jax import color
 from colorize_jax.classical import Propagate
-from colorize_jax.control import propagate
+from colorize_jax.control.answer import answer
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import CellEdits
 from colorize_jax.inference.colorizer import Colorizer
@@ -30,14 +31,8 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
     kept = _Kept(colorizer)
 
     def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        prior, cells_of = kept.prior(lightness), partial(revealed_cells, targets, weights)
-        cells = cells_of(len(prior.unary))
-        if mode == "guided":
-            field = colorizer.guided(prior, cells, cells_of)
-        else:
-            field = propagate.solve(
-                colorizer.system_of(prior, cells, mode), np.zeros_like(prior.unary)[None]
-            )[0]
+        told = Reveals(targets, weights)
+        (field,) = answer(kept.prior(lightness), told, mode, None, colorizer.solver)
         lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), lightness))
         return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
 
@@ -60,18 +55,21 @@ class _Kept:
         return self._prior
 
 
-def revealed_cells(
-    targets: Float[np.ndarray, "H W 2"], weights: Float[np.ndarray, "H W"], side: int
-) -> CellEdits:
-    """Each cell's mean revealed colour, and the share of it that is revealed.
+class Reveals(NamedTuple):
+    """Revealed colours of a photo's pixels, as edits.
 
-    Args:
+    Attributes:
       targets: network units.
       weights: bool, or confidences ≥ 0, 1 for an ordinary reveal.
-      side: of the field.
     """
-    known = weights.astype(np.float32)
-    share = upsample.cell_means(known, side)
-    sums = [upsample.cell_means(known * targets[..., channel], side) for channel in (0, 1)]
-    ab = np.stack(sums, axis=-1) / np.maximum(share, 1e-9)[..., None]
-    return CellEdits(share, color.network_to_ab(ab), ())
+
+    targets: Float[np.ndarray, "H W 2"]
+    weights: Shaped[np.ndarray, "H W"]
+
+    def cells(self, side: int) -> CellEdits:
+        """Each cell's mean revealed colour, and the share of it that is revealed."""
+        known = self.weights.astype(np.float32)
+        share = upsample.cell_means(known, side)
+        sums = [upsample.cell_means(known * self.targets[..., channel], side) for channel in (0, 1)]
+        ab = np.stack(sums, axis=-1) / np.maximum(share, 1e-9)[..., None]
+        return CellEdits(share, color.network_to_ab(ab), ())

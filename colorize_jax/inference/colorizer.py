@@ -25,17 +25,16 @@ from PIL import Image
 
 from colorize_jax import bundle, color, methods
 from colorize_jax.control import propagate
+from colorize_jax.control.answer import MODES, Solver, answer
 from colorize_jax.control.document import Edits, as_edits
 from colorize_jax.control.prior import Prior
-from colorize_jax.control.raster import CellEdits, Marks, mark, to_cells
+from colorize_jax.control.raster import mark
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables, colors_of
 from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo, as_photo
 from colorize_jax.shapes import Float, UInt8
-
-EDIT_MODES = ("over", "alone", "guided")
 
 _TOGETHER = 1 << 14  # pixels whose colours are converted at once
 
@@ -76,7 +75,9 @@ class Colorizer:
         self._sample_many = jax.jit(many, static_argnames=("samples", "rule"))
         self._similarity = edits.similarity and jax.jit(edits.similarity, compiler_options=options)
         self._spread = edits.spread and jax.jit(edits.spread, compiler_options=options)
-        self._correct = edits.correct and jax.jit(edits.correct)
+        self._correction = edits.correct and edits.correct._replace(
+            apply=partial(jax.jit(edits.correct.apply), self._variables)
+        )
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":
@@ -135,11 +136,12 @@ class Colorizer:
           edits: a JSON file, its content, or a list of edits; see `colorize_jax.control.document`.
           samples: N, 5 by default. Modes 'alone' and 'guided' have one answer.
           mode: 'over' edits each of the versions of `colorize`; 'alone' colours from the edits and nothing else, and
-            what they do not reach stays gray; 'guided' colours it as the model most expects.
+            what they do not reach stays gray; 'guided' colours it as the model most expects, and refines and corrects
+            the answer where the model has learned to.
           seed: as `colorize` takes it.
           rule: likewise.
-          confidence: what holds a version's unary against the edits where these do not reach, of the whole field or
-            of each of its cells; `config.gcrf.beta_test` by default. Mode 'alone' has no unary, 'guided' its own.
+          confidence: of mode 'over': what holds a version's unary where edits do not reach, of the whole field or of
+            each of its cells; `config.gcrf.beta_test` by default.
 
         Returns:
           The versions; their `unary` is that of the model (0 in mode 'alone'), their `field` has the edits.
@@ -149,105 +151,51 @@ class Colorizer:
           EditError: edits that cannot be used, by index and kind.
           ValueError: an unknown mode or rule, too many samples, a bad confidence, a model without a similarity.
         """
-        if mode not in EDIT_MODES:
-            raise ValueError(f"mode is {mode!r}; allowed are {', '.join(EDIT_MODES)}.")
+        if mode not in MODES:
+            raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}.")
         if mode != "over" and samples not in (None, 1):
             raise ValueError(
                 f"samples is {samples}, but mode {mode!r} has one answer; leave it out, or set 1."
             )
         parsed, photo = as_edits(edits), as_photo(image)
         marks = mark(parsed, *photo.lightness.shape)
-        prior = self.prior(photo)
-        system = self.system_of(prior, _cells(marks, prior), mode, confidence)
+        prior, held = self.prior(photo), None
         if mode == "over":
             versions = self._versions(photo, samples, seed=seed, rule=rule)
-            unary = self.edited_unary(prior.similarity, versions.unary, versions.field, confidence)
+            held = self.held(prior, versions.unary, versions.field, confidence)
         else:
             unary = prior.unary[None] * np.float32(mode == "guided")
             versions = Versions([], np.ones(1, np.float32), unary, unary)
-        if mode == "guided":
-            field = self.guided(prior, system.edits, lambda side: to_cells(marks, side))[None]
-        else:
-            field = propagate.solve(system, unary)
+        field = answer(prior, marks, mode, held, self.solver, confidence=confidence)
         tiles = propagate.exact_tiles(_columns(field), photo.lightness, marks)
         return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
 
-    def system(
-        self,
-        photo: Photo,
-        marks: Marks,
-        mode: str = "alone",
-        confidence: float | Float[np.ndarray, "F F"] | None = None,
-    ) -> propagate.System:
-        """What `edit` solves: S and the weights of the edits in `marks` (of `raster.mark`) and of the unary."""
-        prior = self.prior(photo)
-        return self.system_of(prior, _cells(marks, prior), mode, confidence)
+    @property
+    def solver(self) -> Solver:
+        """How `control.answer` solves for this model's fields."""
+        crf = self.config.gcrf
+        return Solver(crf.beta_test, crf.floor, correction=self._correction)
 
-    def system_of(
+    def held(
         self,
         prior: Prior,
-        cells: CellEdits,
-        mode: str,
-        confidence: float | Float[np.ndarray, "F F"] | None = None,
-    ) -> propagate.System:
-        """`system`, of what is known of the photo, and edits that are on the cells already."""
-        crf = self.config.gcrf
-        if mode == "alone":
-            return propagate.alone(prior.similarity, cells, weight=crf.beta_test, floor=crf.floor)
-        if mode == "guided":
-            return propagate.guided(
-                prior.similarity, cells, weight=crf.beta_test, confidence=prior.confidence
-            )
-        beta = crf.beta_test if confidence is None else confidence
-        pulls = {"weight": crf.beta_test, "floor": crf.floor}
-        return propagate.over(prior.similarity, cells, **pulls, confidence=beta)
-
-    def guided(
-        self, prior: Prior, cells: CellEdits, cells_of: Callable[[int], CellEdits]
-    ) -> Float[np.ndarray, "G G 2"]:
-        """The field of mode 'guided', network units: on the prior's cells, refined and corrected where the model can.
-
-        Args:
-          prior: of the photo.
-          cells: the edits on its cells.
-          cells_of: the edits on a field of another side.
-        """
-        unary = propagate.calibrated(prior.unary, cells)
-        system = self.system_of(prior, cells, "guided")
-        coarse = propagate.solve(system, unary[None])[0]
-        if prior.fine is None:
-            return coarse
-        side = len(prior.fine.confidence)
-        weight = self.config.gcrf.beta_test
-        field = propagate.refine(
-            prior.fine, propagate.lifted(coarse, side), cells_of(side), weight=weight, within=coarse
-        )
-        if self._correct is None or prior.context is None:
-            return field
-        reach = propagate.reach(system).reshape(coarse.shape[:2])
-        side = self.config.spread.correct_side
-        near = [cells_of(each) for each in (side, 2 * side)]
-        edits = [array for each in near for array in (color.ab_to_network(each.ab), each.weights)]
-        arrays = (np.asarray(array, np.float32)[None] for array in (field, reach, *edits))
-        return np.asarray(self._correct(self._variables, prior.context, *arrays)[0])
-
-    def edited_unary(
-        self,
-        similarity: Float[np.ndarray, "P P"],
         unary: Float[np.ndarray, "N F F 2"],
         field: Float[np.ndarray, "N F F 2"],
         confidence: float | Float[np.ndarray, "F F"] | None = None,
     ) -> Float[np.ndarray, "N F F 2"]:
-        """The colours that mode 'over' holds: the unary, or where edits have an S of their own, `propagate.held`."""
+        """The unary by which mode 'over' holds versions: their own, or `propagate.held` where edits have their own S.
+
+        Args:
+          prior: of the photo.
+          unary: of the versions, network units.
+          field: of the versions, likewise.
+          confidence: as `edit` takes it.
+        """
         if self._spread is None:
             return unary
         crf = self.config.gcrf
         beta = crf.beta_test if confidence is None else confidence
-        return propagate.held(similarity, field, confidence=beta, floor=crf.floor)
-
-    def similarity(self, photo: Photo) -> Float[np.ndarray, "P P"]:
-        """S that edits of a photo spread through; see `Prior`."""
-        return self.prior(photo).similarity
+        return propagate.held(prior.similarity, field, confidence=beta, floor=crf.floor)
 
     def prior(self, photo: Photo) -> Prior:
         """What edits of a photo meet; of a model that learned none for edits S, gray and `config.gcrf.floor`.
@@ -311,10 +259,6 @@ class Colorizer:
         return self._sample_many(
             self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
         )
-
-
-def _cells(marks: Marks, prior: Prior) -> CellEdits:
-    return to_cells(marks, len(prior.unary))
 
 
 def _sample_many(

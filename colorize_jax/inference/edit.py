@@ -22,17 +22,23 @@ def edit(
     model: str | os.PathLike = "default",
     **options: Any,
 ) -> Versions:
-    """`Colorizer.edit` of a model by name, which stays loaded; see there for arguments and errors.
+    """`Colorizer.edit` of a model by name, which stays loaded until another is named.
 
         edit("photo.jpg", [{"kind": "point", "at": [120, 80], "color": "#b03a2e"}]).rgb[0]
 
     Args:
       photo: a path, a PIL image, an array or a Photo.
       edits: a JSON file, its content, or a list of edits.
-      samples: N.
-      mode: 'over' or 'alone'.
+      samples: N, of mode 'over'; the others have one answer.
+      mode: 'over' edits each version, 'alone' leaves gray what the edits do not reach, and 'guided' colours it as the
+        model most expects.
       model: a model of the package, or its folder.
-      options: `seed`, `rule`, `confidence`.
+      options: `seed`, `rule`, `confidence`, as `Colorizer.edit` takes them.
+
+    Raises:
+      PhotoError: an image that cannot be read.
+      EditError: edits that cannot be used, by index and kind.
+      ValueError: what else `Colorizer.edit` and `Colorizer.load` refuse.
     """
     return _loaded(os.fspath(model)).edit(photo, edits, samples, mode, **options)
 

@@ -8,7 +8,6 @@
 Drawn with Pillow and NumPy alone.
 """
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from colorize_jax import color
+from colorize_jax.control.answer import system_of
 from colorize_jax.control.document import Edits, as_edits
 from colorize_jax.control.raster import Marks, mark
 from colorize_jax.gcrf.gaussian.posterior import posterior_variance
@@ -92,8 +92,9 @@ def explain(
     """
     photo, parsed = as_photo(image), as_edits(edits)
     marks = mark(parsed, *photo.lightness.shape)
-    system = colorizer.system(photo, marks)
-    side = math.isqrt(len(system.similarity))
+    prior = colorizer.prior(photo)
+    side = len(prior.unary)
+    system = system_of(prior, marks.cells(side), "alone", colorizer.solver)
     similarity, weights = (jnp.asarray(a, jnp.float32) for a in (system.similarity, system.weights[:, 0]))
     variance = np.asarray(posterior_variance(similarity, weights).value)
     chosen = suggest(system.similarity, system.weights[:, 0], suggestions).pixels

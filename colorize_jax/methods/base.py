@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from colorize_jax.control.prior import Prior
+from colorize_jax.control.prior import Correction, Prior
 from colorize_jax.shapes import Array
 
 if TYPE_CHECKING:
@@ -231,9 +231,8 @@ class Edits(NamedTuple):
         without one.
       spread: `(variables, batch) -> Prior`, learned for edits; None: they spread through `similarity`, and
         meet gray.
-      correct: `(variables, context, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, m, m, 2)`,
-        network units: the fine field at the resolution of photos, corrected; see `guided.fields.correct`. None: the
-        field is lifted along the lightness and no more.
+      correct: the fine field at the resolution of photos, corrected. None: the field is lifted along the lightness and
+        no more.
       respond: `(variables, batch, ab, revealed) -> (B, h, w, 2)`, network units: the answer of a network that takes
         edits itself, with their colours (B, H, W, 2) and the share (B, H, W, 1) of each pixel that they cover; None
         for a method whose edits spread through S.
@@ -241,7 +240,7 @@ class Edits(NamedTuple):
 
     similarity: Callable[..., Array] | None = None
     spread: Callable[..., Prior] | None = None
-    correct: Callable[..., Array] | None = None
+    correct: Correction | None = None
     respond: Callable[..., Array] | None = None
 
 

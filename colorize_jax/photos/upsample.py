@@ -186,7 +186,13 @@ def _windows(field: Float[np.ndarray, "F F K"]) -> Float[np.ndarray, "F F K 25"]
 
 
 def cell_means(image: Float[np.ndarray, "H W"], side: int) -> Float[np.ndarray, "F F"]:
-    """The mean of a plane over the pixels of each of side x side cells; its sides are at least `side`."""
+    """The mean of a plane over the pixels whose centres lie in each of side x side cells.
+
+    Where there are fewer pixels than cells along an axis, each cell has the pixel that its centre lies in.
+    """
+    for axis, pixels in enumerate(image.shape):
+        if pixels < side:
+            image = np.take(image, ((np.arange(side) + 0.5) * pixels / side).astype(int), axis)
     rows, columns = (_axis(pixels, side).edges for pixels in image.shape)
     sums = np.add.reduceat(np.add.reduceat(image, rows[:-1], axis=0), columns[:-1], axis=1)
     return sums / (np.diff(rows)[:, None] * np.diff(columns)).astype(image.dtype)

@@ -1,7 +1,6 @@
 """A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +9,9 @@ from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color
 from colorize_jax.control import propagate
+from colorize_jax.control.answer import Solver, answer
 from colorize_jax.control.document import Edits, Shape
-from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark, to_cells
+from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
 from colorize_jax.gcrf.interactive.suggest import greedy
@@ -56,21 +56,26 @@ class LivePhoto:
         drawn = colorizer.sample(photo, samples=samples)
         crf = colorizer.config.gcrf
         self.photo, self.preview = photo, preview_of(photo)
-        self.similarity = colorizer.similarity(photo)
+        self.prior = colorizer.prior(photo)._replace(fine=None, context=None)  # of mode 'guided'
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
-        self.unary = colorizer.edited_unary(self.similarity, unary, field)
+        self.unary = colorizer.held(self.prior, unary, field)
         self._draw = _draw_once()
-        self._beta, self._floor = float(crf.beta_test), float(crf.floor)
+        self._solver = Solver(float(crf.beta_test), float(crf.floor), self._inverse)
         pixels = len(self.similarity)
         quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
         self._deflated = Deflated(quadratic)
-        host.diagonal(quadratic)[:] += self._floor
+        host.diagonal(quadratic)[:] += self._solver.floor
         _, self._covariance = host.solve_and_invert(quadratic, np.zeros((pixels, 1)))
+
+    @property
+    def similarity(self) -> Float[np.ndarray, "P P"]:
+        """S of the photo."""
+        return self.prior.similarity
 
     @property
     def side(self) -> int:
         """F of the field."""
-        return math.isqrt(len(self.similarity))
+        return len(self.prior.unary)
 
     @property
     def bytes(self) -> int:
@@ -85,7 +90,7 @@ class LivePhoto:
         Raises:
           EditError: edits that the preview cannot take; see `raster.mark`.
         """
-        return self.fields_of(to_cells(self.marks(edits), self.side))
+        return self.fields_of(self.marks(edits).cells(self.side))
 
     def marks(self, edits: Edits) -> Marks:
         """Edits on the grid that previews are lifted to."""
@@ -99,16 +104,12 @@ class LivePhoto:
           cells: the edits.
           version: the only one that is wanted, from 0; N for the edits alone. All by default, which takes longer.
         """
-        count = len(self.unary)
-        fields = []
+        count, fields = len(self.unary), []
         if version is None or version < count:
-            over = propagate.over(
-                self.similarity, cells, **self._pulls, confidence=self._beta, solver=self._solved
-            )
-            fields.append(propagate.solve(over, self.unary[_only(version)], self._solved))
+            held = self.unary[_only(version)]
+            fields.append(answer(self.prior, cells, "over", held, self._solver))
         if version is None or version == count:
-            alone = propagate.alone(self.similarity, cells, **self._pulls)
-            fields.append(propagate.solve(alone, np.zeros_like(self.unary[:1]), self._solved))
+            fields.append(answer(self.prior, cells, "alone", None, self._solver))
         return np.concatenate(fields)
 
     def lifted(self, field: Float[np.ndarray, "F F 2"], marks: Marks) -> Float[np.ndarray, "2 h w"]:
@@ -127,7 +128,7 @@ class LivePhoto:
           EditError: see `raster.mark`.
         """
         marks = mark(edits, *self.photo.lightness.shape)
-        [field] = self.fields_of(to_cells(marks, self.side), version)
+        [field] = self.fields_of(marks.cells(self.side), version)
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
         return render_tiles(self.photo, tiles, 1)[0]
 
@@ -137,8 +138,8 @@ class LivePhoto:
         Raises:
           EditError: see `fields`.
         """
-        cells = to_cells(self.marks(edits), self.side)
-        known = self._beta * cells.weights.reshape(-1)
+        cells = self.marks(edits).cells(self.side)
+        known = self._solver.weight * cells.weights.reshape(-1)
         at = np.flatnonzero(known)
         rows = self._covariance[at]
         covariance = self._covariance - rows.T @ _solved_small(rows[:, at], known[at], rows)
@@ -150,12 +151,8 @@ class LivePhoto:
             found.reduction / found.total,
         )
 
-    @property
-    def _pulls(self) -> dict[str, float]:
-        return {"weight": self._beta, "floor": self._floor}
-
-    def _solved(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """A⁻¹ b, in the quickest way that there is for it; a `propagate.Solver`."""
+    def _inverse(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A⁻¹ b, in the quickest way that there is for it; a `propagate.Inverse`."""
         if similarity is self.similarity:  # no link has changed it
             at = self._few(right, weights)
             if at is not None:
@@ -167,7 +164,9 @@ class LivePhoto:
 
     def _few(self, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """The cells whose weight is not the floor γ, where they are few and b is 0 elsewhere."""
-        at = np.flatnonzero(np.abs(weights[:, 0] - self._floor) > 1e-6 * self._floor)  # less is rounding
+        at = np.flatnonzero(
+            np.abs(weights[:, 0] - self._solver.floor) > 1e-6 * self._solver.floor
+        )  # less is rounding
         if len(at) > len(weights) // _FEW:
             return None
         return None if np.delete(right, at, axis=0).any() else at
@@ -177,7 +176,7 @@ class LivePhoto:
 
         Woodbury: G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G = ((I−S)ᵀ(I−S) + γ)⁻¹.
         """
-        delta = weights[at, 0] - self._floor
+        delta = weights[at, 0] - self._solver.floor
         rows = self._covariance[at]
         return rows.T @ _solved_small(rows[:, at], delta, right[at] / delta[:, None])
 

@@ -42,7 +42,6 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from colorize_jax.control.document import MAX_BYTES, Edits
-from colorize_jax.control.raster import to_cells
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.photo import read_photo
@@ -367,7 +366,7 @@ def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
 
 def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
     marks = live.marks(edits)
-    cells = to_cells(marks, live.side)
+    cells = marks.cells(live.side)
     drawn = time.perf_counter()
     fields = live.fields_of(cells, message.version)
     header = {

@@ -8,7 +8,7 @@ from colorize_jax import color, gcrf
 from colorize_jax.control import propagate
 from colorize_jax.control.document import as_edits
 from colorize_jax.control.prior import Fine
-from colorize_jax.control.raster import mark, to_cells
+from colorize_jax.control.raster import mark
 from colorize_jax.photos import upsample
 
 SIDE = 8
@@ -36,7 +36,7 @@ def unary() -> np.ndarray:
 
 
 def _cells(*edits):
-    return to_cells(mark(as_edits(list(edits)), 80, 80), SIDE)
+    return mark(as_edits(list(edits)), 80, 80).cells(SIDE)
 
 
 def _alone(*edits, similarity=HALVES, floor=FLOOR):
@@ -206,7 +206,7 @@ def test_exact_colors_survive_to_the_picture_within_one_unit():
 
 
 def test_refining_is_equation_6_on_finer_cells_with_the_coarse_field_for_its_unary(unary):
-    side, cells = 2 * SIDE, to_cells(mark(as_edits([LEFT]), 80, 80), 2 * SIDE)
+    side, cells = 2 * SIDE, mark(as_edits([LEFT]), 80, 80).cells(2 * SIDE)
     near = np.array([np.asarray(x) for x in gcrf.shifted(jax.numpy.ones((side, side)), 1)])
     fine = Fine(near / near.sum(axis=0), np.full((side, side), 0.05, np.float32))
     field = propagate.refine(fine, propagate.lifted(unary[0], side), cells, weight=5.0, within=unary[0])

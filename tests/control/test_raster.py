@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from colorize_jax.control.document import EditError, as_edits
-from colorize_jax.control.raster import EXACT_WEIGHT, mark, to_cells
+from colorize_jax.control.raster import EXACT_WEIGHT, mark
 
 RED, BLUE = {"lab": [50, 60, 40]}, {"lab": [50, 20, -70]}
 
@@ -126,7 +126,7 @@ def test_one_pixel_speaks_for_its_cell_on_a_photo_of_any_size():
     for scale in (1, 50):
         at = [scale * 12.5, scale * 7.5]
         marks = _marked({"kind": "point", "at": at, "color": RED}, height=30 * scale, width=40 * scale)
-        cells = to_cells(marks, 10)
+        cells = marks.cells(10)
         assert list(zip(*np.nonzero(cells.weights), strict=True)) == [(2, 3)]
         assert cells.weights[2, 3] == 1
         np.testing.assert_allclose(cells.ab[2, 3], [60, 40])
@@ -135,17 +135,17 @@ def test_one_pixel_speaks_for_its_cell_on_a_photo_of_any_size():
 def test_cells_count_by_coverage_weights_add_up_and_colors_mix():
     # Cells are 4 x 3 pixels; the region covers two of them and half of a third.
     region = {"kind": "region", "polygon": [[0, 0], [10, 0], [10, 3], [0, 3]], "color": RED, "weight": 3}
-    cells = to_cells(_marked(region, {"kind": "point", "at": [1, 1], "color": BLUE}), 10)
+    cells = _marked(region, {"kind": "point", "at": [1, 1], "color": BLUE}).cells(10)
     np.testing.assert_allclose(cells.weights[0, :4], [3 * 11 / 12 + 1, 3, 1.5, 0], atol=1e-6)
     share = 2.75 / 3.75
     np.testing.assert_allclose(cells.ab[0, 0], [60 * share + 20 * (1 - share), 40 * share - 70 * (1 - share)])
-    exact = to_cells(_marked({"kind": "point", "at": [1, 1], "color": BLUE, "exact": True}), 10)
+    exact = _marked({"kind": "point", "at": [1, 1], "color": BLUE, "exact": True}).cells(10)
     assert exact.weights[0, 0] == EXACT_WEIGHT
 
 
 def test_photos_smaller_than_the_field_spread_a_pixel_over_its_cells():
     marks = _marked({"kind": "point", "at": [1, 0], "color": RED}, height=4, width=4)
-    cells = to_cells(marks, 8)
+    cells = marks.cells(8)
     expected = np.zeros((8, 8))
     expected[0:2, 2:4] = 1
     np.testing.assert_allclose(cells.weights, expected)

@@ -9,12 +9,12 @@ from colorizers import colorizer_of
 from ml_collections import ConfigDict
 
 from colorize_jax import color
-from colorize_jax.control.prior import Fine, Prior
+from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.evaluation import edit_methods
 from colorize_jax.inference import edit, explain
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.methods.base import Samples
-from colorize_jax.photos.photo import photo_from_array
+from colorize_jax.photos.photo import Photo, photo_from_array
 
 RED, BLUE = "#b07070", "#6070a0"  # within the gamut at both lightnesses
 SIDE = 16
@@ -116,8 +116,8 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
         assert context["of the photo"].shape == (1, 3)
         return jnp.zeros((1, 2 * near, 2 * near, 2)).at[..., 0].set(0.1)
 
-    config = ConfigDict({**with_prior.config.to_dict(), "spread": {"correct_side": near}})
-    model = colorizer_of(config, _sample, spread=spread, correct=correct)
+    config = with_prior.config
+    model = colorizer_of(config, _sample, spread=spread, correct=Correction(near, correct))
     edited = model.edit(gray, [UP], mode="guided")
     jax.effects_barrier()
     assert edited.field[0].shape == (2 * near, 2 * near, 2)
@@ -131,6 +131,23 @@ def test_guided_a_correction_sees_the_refined_answer_its_reach_and_the_edits(wit
         at = revealed > 0
         assert colors.shape == (side, side, 2) and 0 < at.sum() <= (side / SIDE) ** 2
         assert np.abs(colors[at] * 128 - _target(RED)).max() < 1
+
+
+@pytest.fixture(scope="module")
+def correcting(with_prior) -> Colorizer:
+    """A model that refines, and whose correction is the colours that it is told of the pixels."""
+    fine, side = 2 * SIDE, 48
+
+    def spread(variables, batch):
+        rows = jnp.zeros((1, 8, fine, fine)).at[:, 4, :, :-1].set(1.0)
+        own = _spread(variables, batch)
+        return own._replace(fine=Fine(rows, jnp.ones((1, fine, fine))), context={})
+
+    def correct(variables, context, field, reach, colors, revealed, pixel_colors, pixels_revealed):
+        lifted = jax.image.resize(field, (1, 2 * side, 2 * side, 2), "cubic")
+        return jnp.where(pixels_revealed[..., None] > 0, pixel_colors, lifted)
+
+    return colorizer_of(with_prior.config, _sample, spread=spread, correct=Correction(side, correct))
 
 
 def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):
@@ -160,7 +177,7 @@ def test_a_model_is_one_of_the_methods_that_reveals_are_measured_with(with_prior
 def test_revealed_cells_are_shares_and_means():
     targets, weights = np.zeros((16, 16, 2), np.float32), np.zeros((16, 16), bool)
     targets[0:2, 3:5], weights[0:2, 3:5] = [0.1, -0.2], True
-    cells = edit_methods.revealed_cells(targets, weights, 4)
+    cells = edit_methods.Reveals(targets, weights).cells(4)
     np.testing.assert_allclose(cells.weights[0], [2 / 16, 2 / 16, 0, 0])
     np.testing.assert_allclose(cells.ab[0, :2], np.broadcast_to([12.8, -25.6], (2, 2)), rtol=1e-4)
     assert not cells.weights[1:].any() and not cells.ab[1:].any()
@@ -188,6 +205,36 @@ def test_lightness_is_kept_and_the_same_comes_out_again(colorizer, gray):
         np.testing.assert_array_equal(picture, again)
         error = np.abs(color.srgb_to_lab(picture / 255.0)[..., 0] - photo_from_array(gray).lightness)
         assert error.mean() < 0.3 and error.max() < 1
+
+
+SIZES = [(1, 1), (1, 40), (7, 3), (30, 20), (95, 110), (96, 96), (97, 95)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_photos_of_any_size_are_corrected(correcting, size):
+    """The corrected field has 96 cells along a side: a photo may have fewer pixels than that."""
+    lightness = np.random.default_rng(0).uniform(30, 70, size).astype(np.float32)
+    dot = {"kind": "point", "at": [size[1] / 2, size[0] / 2], "color": RED}
+    for edits in ([], [dot], [{**dot, "exact": True}]):
+        edited = correcting.edit(Photo(lightness, None), edits, mode="guided")
+        assert edited.rgb[0].shape == (*size, 3) and np.isfinite(edited.field).all()
+    targets, weights = np.full((*size, 2), 0.1, np.float32), np.zeros(size, bool)
+    weights[size[0] // 2, size[1] // 2] = True
+    for mode in ("guided", "alone"):
+        answer = edit_methods.learned(correcting, mode)(lightness, targets, weights)
+        assert answer.shape == (*size, 2) and np.isfinite(answer).all()
+        assert (answer[weights] == np.float32(0.1)).all()
+
+
+def test_reveals_of_fewer_pixels_than_cells_are_told_on_the_cells_of_their_pixels():
+    """Two of 3 x 2 pixels on 6 x 6 cells: a pixel has 2 x 3 of them."""
+    targets, weights = np.zeros((3, 2, 2), np.float32), np.zeros((3, 2), bool)
+    targets[0, 0], weights[0, 0], targets[2, 1], weights[2, 1] = [0.1, 0], True, [0, 0.2], True
+    cells = edit_methods.Reveals(targets, weights).cells(6)
+    expected = np.zeros((6, 6, 2))
+    expected[:2, :3], expected[4:, 3:] = [12.8, 0], [0, 25.6]
+    np.testing.assert_allclose(cells.ab, expected, atol=1e-5)
+    np.testing.assert_array_equal(cells.weights, expected.any(axis=-1))
 
 
 @pytest.mark.parametrize("scale", [1, 4])

@@ -7,7 +7,6 @@ from colorizers import colorizer_of
 from colorize_jax.control import propagate
 from colorize_jax.control.document import EditError, as_edits
 from colorize_jax.control.prior import Prior
-from colorize_jax.control.raster import to_cells
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
@@ -85,13 +84,13 @@ def test_many_cells_are_solved_as_few_are(live):
     """Up to a third of the cells come of the kept inverse, more of conjugate gradients."""
     rng = np.random.default_rng(0)
     for count in (5, 340, 350, 1024):
-        weights, right = np.full((1024, 1), live._floor), np.zeros((1024, 2))
+        weights, right = np.full((1024, 1), live._solver.floor), np.zeros((1024, 2))
         at = rng.choice(1024, count, replace=False)
         weights[at] += rng.uniform(0.5, 5, (count, 1))
         right[at] = rng.normal(size=(count, 2))
         difference = np.eye(1024) - live.similarity.astype(np.float64)
         wanted = np.linalg.solve(difference.T @ difference + np.diag(weights[:, 0]), right)
-        np.testing.assert_allclose(live._solved(live.similarity, right, weights), wanted, atol=2e-3)
+        np.testing.assert_allclose(live._inverse(live.similarity, right, weights), wanted, atol=2e-3)
 
 
 def test_what_conjugate_gradients_do_not_reach_is_solved_directly(live, monkeypatch):
@@ -102,7 +101,7 @@ def test_what_conjugate_gradients_do_not_reach_is_solved_directly(live, monkeypa
 
 
 def test_one_version_alone_is_as_among_all(live):
-    cells = to_cells(live.marks(as_edits([STROKE])), 32)
+    cells = live.marks(as_edits([STROKE])).cells(32)
     every = live.fields_of(cells)
     for version in range(4):
         [alone] = live.fields_of(cells, version)
@@ -116,14 +115,14 @@ def test_previews_of_many_edits_are_the_exact_solution(colorizer, photo, live):
         strokes = [
             STROKE | {"path": rng.uniform(50, 250, (4, 2)).tolist(), "radius": radius} for _ in range(8)
         ]
-        cells = to_cells(live.marks(as_edits(strokes)), 32)
+        cells = live.marks(as_edits(strokes)).cells(32)
         difference = np.eye(1024) - live.similarity.astype(np.float64)
 
         def exactly(similarity, right, weights, quadratic=difference.T @ difference):
             return np.linalg.solve(quadratic + np.diag(weights[:, 0]), right)
 
         pulls = {"weight": 5.0, "floor": 1e-3}
-        over = propagate.over(live.similarity, cells, **pulls, confidence=5.0, solver=exactly)
+        over = propagate.over(live.similarity, cells, **pulls, confidence=5.0, inverse=exactly)
         wanted = propagate.solve(over, live.unary, exactly)
         assert np.abs(live.fields_of(cells)[:3] - wanted).max() * 128 < 0.25
 
@@ -136,7 +135,7 @@ def test_explained_as_the_library_explains(colorizer, photo, live):
 
 
 def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
-    cells = to_cells(live.marks(as_edits([STROKE])), 32)
+    cells = live.marks(as_edits([STROKE])).cells(32)
     difference = np.eye(1024) - live.similarity.astype(np.float64)
     weights = 5 * cells.weights.reshape(-1) + 1e-3
     wanted = np.diag(np.linalg.inv(difference.T @ difference + np.diag(weights)))

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from colorize_jax import color, gcrf
 from colorize_jax.control import settle
 from colorize_jax.control.calibrate import calibrated
-from colorize_jax.control.prior import Fine, Prior
+from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.methods.base import Batch, Variables
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.models import features as feature_models
@@ -303,6 +303,9 @@ def spreader(networks: Networks, side: int) -> Callable[..., Prior] | None:
     return spread
 
 
-def corrector(networks: Networks) -> Callable[..., Array] | None:
+def corrector(networks: Networks) -> Correction | None:
     """`Edits.correct`; None where no network for it is learned."""
-    return partial(correct, networks) if "correct" in networks else None
+    network = networks.get("correct")
+    return (
+        Correction(network.side, partial(correct, networks)) if isinstance(network, CorrectNetwork) else None
+    )
