@@ -14,7 +14,7 @@ from colorize_jax.apps import common
 # isort: split
 from absl import flags
 
-from colorize_jax.data.pipeline import Part, Training
+from colorize_jax.data.pipeline import MixturePart, Training
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.data.transforms import View
 
@@ -30,7 +30,7 @@ ENOUGH = 1000  # images a second
 def measure(photos: PhotoSource, threads: int, batches: int) -> dict[str, float | int | bool]:
     """Wall and processor time of `batches` batches, after a few that fill the buffers and open the files."""
     stream = Training(
-        [Part(photos, 1.0)], batch_size=BATCH_SIZE, view=View(flip=True), seed=0, threads=threads
+        [MixturePart(photos, 1.0)], batch_size=BATCH_SIZE, view=View(flip=True), seed=0, threads=threads
     ).iterate()
     for _ in range(4 * threads + 2):
         next(stream)

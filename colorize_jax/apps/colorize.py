@@ -110,23 +110,23 @@ def _bulk(arguments: Sequence[str]) -> int:
         raise ValueError(
             "--edits and --explain are for photos that are looked at; leave out --multihost and --manifest"
         )
-    out, part = Path(_OUT.value), bulk.Part(*multihost.part())
+    out, share = Path(_OUT.value), bulk.Share(*multihost.part())
     source = Path(*arguments, *filter(None, [_MANIFEST.value]))
     works = _works(source, out)
     check_writable(out)
     colorizer = Colorizer.load(_MODEL.value)
     samples, rule = colorizer.request(_SAMPLES.value, _RULE.value)
-    how = bulk.How(out, _options(samples), rule, _SEED.value, _BATCH_SIZE.value)
+    asked = bulk.BulkOptions(out, _options(samples), rule, _SEED.value, _BATCH_SIZE.value)
     weights = (bundle.find(_MODEL.value) / "weights.npz").read_bytes()
     settings = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    tally = bulk.run(works, colorizer, how, part, settings)
-    if tally.listed == 0:
+    outcome = bulk.run(works, colorizer, asked, share, settings)
+    if outcome.listed == 0:
         raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
-    if tally.failed:
+    if outcome.failed:
         batch.report(
-            f"{tally.failed:,} photos failed; {tally.report} lists them; the same command tries them again"
+            f"{outcome.failed:,} photos failed; {outcome.report} lists them; the same command tries them again"
         )
-    return 1 if tally.failed else 0
+    return 1 if outcome.failed else 0
 
 
 def _check_reference_alone() -> None:

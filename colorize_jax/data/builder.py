@@ -11,22 +11,24 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from colorize_jax.data import screening, splits
+from colorize_jax.data.archives import open_archive
 from colorize_jax.data.prepared import VERSION as PREPARED_VERSION
 
 TRAIN, TEST = "train", "test"
 _SCREENED_AT_ONCE = 512  # encoded photos held in memory while they are screened
 
 
-class Photo(NamedTuple):
+class StoredPhoto(NamedTuple):
     """A photo in an open archive. `split` is the publisher's, None where there is none."""
 
     name: str
@@ -72,7 +74,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         super().__init__(data_dir=os.fspath(data_dir), file_format=tfds.core.FileFormat.ARRAY_RECORD)
 
     @abc.abstractmethod
-    def photos(self, scratch: Path) -> AbstractContextManager[list[Photo]]:
+    def photos(self, scratch: Path) -> AbstractContextManager[list[StoredPhoto]]:
         """Opens the source. `scratch` is an existing folder for what must be unpacked; leave nothing there."""
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -110,11 +112,11 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         )
         return {split: self._generate_examples(photos) for split, photos in chosen.items()}
 
-    def _generate_examples(self, photos: list[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _generate_examples(self, photos: list[StoredPhoto]) -> Iterator[tuple[str, dict[str, Any]]]:
         for photo in tqdm(photos, desc="writing", unit=" photos", disable=None):
             yield photo.name, {"image": photo.read(), "name": photo.name}
 
-    def _usable(self, photos: list[Photo]) -> list[Photo]:
+    def _usable(self, photos: list[StoredPhoto]) -> list[StoredPhoto]:
         _check_names(photos)
         usable = []
         for photo, reason in _screen(photos):
@@ -128,7 +130,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
             )
         return usable
 
-    def _split(self, photos: list[Photo]) -> dict[str, list[Photo]]:
+    def _split(self, photos: list[StoredPhoto]) -> dict[str, list[StoredPhoto]]:
         share = self._test_images
         if share is None and any(photo.split is None for photo in photos):
             share = self.TEST_IMAGES
@@ -142,7 +144,25 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         return {split: members for split, members in chosen.items() if members}
 
 
-def _check_names(photos: list[Photo]) -> None:
+class ArchiveBuilder(PhotoBuilder):
+    """The photos of one archive or folder, called by their files' names alone; 1,000 random test images.
+
+    The folder's name is no part of a photo's: the split is the same from the archive and from any folder that it is
+    unpacked to.
+    """
+
+    TEST_IMAGES = 1000
+
+    @contextmanager
+    def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
+        with open_archive(self._source) as archive:
+            yield [
+                StoredPhoto(PurePosixPath(name).name, None, partial(archive.read, name))
+                for name in archive.names
+            ]
+
+
+def _check_names(photos: list[StoredPhoto]) -> None:
     seen: set[str] = set()
     for photo in photos:
         if photo.name in seen:
@@ -150,7 +170,7 @@ def _check_names(photos: list[Photo]) -> None:
         seen.add(photo.name)
 
 
-def _screen(photos: list[Photo]) -> Iterator[tuple[Photo, str | None]]:
+def _screen(photos: list[StoredPhoto]) -> Iterator[tuple[StoredPhoto, str | None]]:
     # Archives are read by this thread alone; decoders release the interpreter's lock, so threads share that work.
     progress = tqdm(total=len(photos), desc="screening", unit=" photos", disable=None)
     waiting = iter(photos)
@@ -161,7 +181,7 @@ def _screen(photos: list[Photo]) -> Iterator[tuple[Photo, str | None]]:
             progress.update(len(group))
 
 
-def _content(photo: Photo) -> bytes | Exception:
+def _content(photo: StoredPhoto) -> bytes | Exception:
     try:
         return photo.read()
     except Exception as error:  # of whatever type the archive's reader raises for one damaged member

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from colorize_jax.data.archives import open_archive
-from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
+from colorize_jax.data.builder import TEST, TRAIN, PhotoBuilder, StoredPhoto
 
 _SPLITS = {"train": TRAIN, "val": TEST, "test": TEST}
 
@@ -17,11 +17,11 @@ class Folder(PhotoBuilder):
     TEST_IMAGES = 0.1
 
     @contextmanager
-    def photos(self, scratch: Path) -> Iterator[list[Photo]]:
+    def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
         with open_archive(self._source) as archive:
             short = without_common_folder(archive.names)
             yield [
-                Photo(name, split, partial(archive.read, path))
+                StoredPhoto(name, split, partial(archive.read, path))
                 for name, split, path in zip(short, own_splits(short), archive.names, strict=True)
             ]
 

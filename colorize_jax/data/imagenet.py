@@ -6,32 +6,23 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from colorize_jax.data.archives import open_archive
-from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
+from colorize_jax.data.builder import TEST, TRAIN, ArchiveBuilder, PhotoBuilder, StoredPhoto
 
 _TINY_SPLITS = {"train": TRAIN, "val": TEST}
 
 
-class ImagenetVal(PhotoBuilder):
+class ImagenetVal(ArchiveBuilder):
     """ILSVRC-2015 validation photos from `ILSVRC2012_img_val.tar` or its folder; 1,000 random test images."""
-
-    TEST_IMAGES = 1000
-
-    @contextmanager
-    def photos(self, scratch: Path) -> Iterator[list[Photo]]:
-        with open_archive(self._source) as archive:
-            yield [
-                Photo(PurePosixPath(name).name, None, partial(archive.read, name)) for name in archive.names
-            ]
 
 
 class TinyImagenet(PhotoBuilder):
     """Tiny ImageNet from `tiny-imagenet-200.zip` or its folder; train is its train, test its val."""
 
     @contextmanager
-    def photos(self, scratch: Path) -> Iterator[list[Photo]]:
+    def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
         with open_archive(self._source) as archive:
             photos = [
-                Photo(PurePosixPath(name).name, split, partial(archive.read, name))
+                StoredPhoto(PurePosixPath(name).name, split, partial(archive.read, name))
                 for name in archive.names
                 if (split := _tiny_split(name)) is not None
             ]

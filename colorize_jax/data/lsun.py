@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from colorize_jax.data.archives import open_lmdb
-from colorize_jax.data.builder import TEST, TRAIN, Photo, PhotoBuilder
+from colorize_jax.data.builder import TEST, TRAIN, PhotoBuilder, StoredPhoto
 
 PUBLISHED = "http://dl.yf.io/lsun/scenes/"
 _DATABASES = {TRAIN: "church_outdoor_train_lmdb", TEST: "church_outdoor_val_lmdb"}
@@ -16,12 +16,12 @@ class LsunChurch(PhotoBuilder):
     """LSUN church_outdoor from the folder with both LMDBs or their zips; test is the publisher's val."""
 
     @contextmanager
-    def photos(self, scratch: Path) -> Iterator[list[Photo]]:
+    def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
         train, test = (find_database(self._source, split) for split in _DATABASES)
         with open_lmdb(train, scratch) as train_archive, open_lmdb(test, scratch) as test_archive:
             parts = ((TRAIN, train_archive), (TEST, test_archive))
             yield [
-                Photo(name, split, partial(archive.read, name))
+                StoredPhoto(name, split, partial(archive.read, name))
                 for split, archive in parts
                 for name in archive.names
             ]

@@ -19,12 +19,12 @@ from colorize_jax.data import transforms
 from colorize_jax.data.prepared import PhotoSource, Record
 from colorize_jax.data.transforms import Example, Pixels, View
 
-Batch = Example
+Examples = Example
 """float32 network units: `lightness` (B, S, S, 1), `ab` (B, S, S, 2), perhaps `lightness_large` (B, L, L, 1)
 and `ab_large` (B, L, L, 2); from a test set also `mask` (B,) bool, False for padding."""
 
 
-class Part(NamedTuple):
+class MixturePart(NamedTuple):
     """One data set of a mixture: its photos and its share of the images, any positive number."""
 
     photos: PhotoSource
@@ -49,7 +49,7 @@ class Training:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[MixturePart],
         *,
         batch_size: int,
         view: View,
@@ -64,7 +64,7 @@ class Training:
         self._records = mixture(parts, seed)
         self._pixels = self._records.seed(seed).random_map(_AsPixels(view))
 
-    def batch_at(self, step: int) -> Batch:
+    def batch_at(self, step: int) -> Examples:
         """This host's rows of the batch of `step`, counted from 0."""
         return _batch([self._pixels[index] for index in host_rows(step, *self._rows)], self._ab_large)
 
@@ -72,13 +72,13 @@ class Training:
         """The file names of this host's rows of the batch of `step`, for messages."""
         return [self._records[index].name for index in host_rows(step, *self._rows)]
 
-    def iterate(self, start_step: int = 0) -> Iterator[Batch]:
+    def iterate(self, start_step: int = 0) -> Iterator[Examples]:
         """`batch_at(start_step)`, `batch_at(start_step + 1)`, ... without end, decoded ahead by the threads."""
         steps = len(self._pixels) // self._rows[0] - start_step
         return _read_ahead(lambda number: self.batch_at(start_step + number), steps, self._threads)
 
 
-def mixture(parts: Sequence[Part], seed: int) -> Any:
+def mixture(parts: Sequence[MixturePart], seed: int) -> Any:
     """An endless `grain.MapDataset` of records: each part reshuffled every epoch, mixed by weight.
 
     Raises:
@@ -116,7 +116,7 @@ def evaluation_batches(
     threads: int = 2,
     shard_index: int = 0,
     shard_count: int = 1,
-) -> Iterator[Batch]:
+) -> Iterator[Examples]:
     """The photos of a split in their stored order (a hash of the name), centred, unmirrored, each once.
 
     Args:
@@ -137,7 +137,7 @@ def evaluation_batches(
     check_shard(batch_size, shard_index, shard_count)
     count = min(images, len(photos)) if images else len(photos)
 
-    def batch(number: int) -> Batch:
+    def batch(number: int) -> Examples:
         rows = np.array(host_rows(number, batch_size, shard_index, shard_count))
         shown = np.minimum(rows, count - 1)
         pixels = [_pixels(photos[index], view, None) for index in shown]
@@ -154,7 +154,7 @@ def _pixels(record: Record, view: View, rng: np.random.Generator | None) -> Pixe
         raise
 
 
-def _batch(pixels: list[Pixels], ab_large: bool) -> Batch:
+def _batch(pixels: list[Pixels], ab_large: bool) -> Examples:
     stacked = {key: np.stack([photo[key] for photo in pixels]) for key in pixels[0]}
     return transforms.to_network(stacked, ab_large=ab_large)
 
@@ -162,17 +162,17 @@ def _batch(pixels: list[Pixels], ab_large: bool) -> Batch:
 class _BatchSource:
     """Batches by number, as grain's sources are: whole batches are the unit of parallel work."""
 
-    def __init__(self, get: Callable[[int], Batch], count: int):
+    def __init__(self, get: Callable[[int], Examples], count: int):
         self._get, self._count = get, count
 
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, number: int) -> Batch:
+    def __getitem__(self, number: int) -> Examples:
         return self._get(int(number))
 
 
-def _read_ahead(get: Callable[[int], Batch], count: int, threads: int) -> Iterator[Batch]:
+def _read_ahead(get: Callable[[int], Examples], count: int, threads: int) -> Iterator[Examples]:
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
     return iter(grain.MapDataset.source(_BatchSource(get, count)).to_iter_dataset(options))
 
@@ -218,7 +218,7 @@ def training(
       ValueError: a data set of the mixture is not prepared, has no such split, or has no positive weight.
     """
     return Training(
-        [Part(PhotoSource(data.dir, name, split), weight) for name, split, weight in data.mixture],
+        [MixturePart(PhotoSource(data.dir, name, split), weight) for name, split, weight in data.mixture],
         batch_size=batch_size,
         view=view_of(data),
         seed=seed,
@@ -230,7 +230,7 @@ def training(
 
 def evaluation(
     data: Any, *, batch_size: int, images: int = 0, shard_index: int = 0, shard_count: int = 1
-) -> Iterator[Batch]:
+) -> Iterator[Examples]:
     """The first `images` (0: all) photos of `config.data.test`, see `evaluation_batches`.
 
     Raises:

@@ -19,7 +19,7 @@ from colorize_jax.data.lfw import LfwDeepfunneled
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     """A data set that can be prepared.
 
     Attributes:
@@ -34,30 +34,30 @@ class Source(NamedTuple):
 
 
 SOURCES = {
-    "lfw_deepfunneled": Source(
+    "lfw_deepfunneled": Origin(
         LfwDeepfunneled,
         "lfw-deepfunneled.tgz",
         f"13,233 faces, md5 {LFW_MD5}, formerly http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz (the host is "
         "gone; the mirror that tfds and scikit-learn point to has the other alignments, and refuses for days); any "
         "copy of the archive or of its folder will do",
     ),
-    "lsun_church": Source(
+    "lsun_church": Origin(
         lsun.LsunChurch,
         "",
         f"church_outdoor_train_lmdb.zip and church_outdoor_val_lmdb.zip from {lsun.PUBLISHED} (plain http), "
         "side by side in one folder, zipped or not",
     ),
-    "imagenet_val": Source(
+    "imagenet_val": Origin(
         ImagenetVal,
         "ILSVRC2012_img_val.tar",
         "50,000 photos from https://image-net.org/download-images after registering there",
     ),
-    "tiny_imagenet": Source(
+    "tiny_imagenet": Origin(
         TinyImagenet,
         "tiny-imagenet-200.zip",
         "200 classes at 64x64 from http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     ),
-    "folder": Source(Folder, "", "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
+    "folder": Origin(Folder, "", "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
 }
 
 
@@ -90,22 +90,22 @@ def prepare(
       ValueError: unknown data set, or an argument that does not fit it.
       FileNotFoundError: no such source; the message says where it is published and where to put it.
     """
-    entry = _source_entry(dataset)
+    origin = _origin(dataset)
     name = _checked_name(dataset, name)
     if not overwrite and prepared.is_prepared(directory, name):
         return prepared.summary(directory, name), False
-    path = _find_source(dataset, entry, source, Path(directory))
-    if test_images is not None and entry.builder.TEST_IMAGES is None:
+    path = _find_source(dataset, origin, source, Path(directory))
+    if test_images is not None and origin.builder.TEST_IMAGES is None:
         raise ValueError(f"test_images: {dataset} has its publisher's split, leave it out")
     with _replacing(Path(directory) / name):
-        builder = entry.builder(
+        builder = origin.builder(
             source=path, data_dir=directory, name=name, test_images=test_images, seed=seed
         )
         _build(builder)
     return prepared.summary(directory, name), True
 
 
-def _source_entry(dataset: str) -> Source:
+def _origin(dataset: str) -> Origin:
     if dataset not in SOURCES:
         raise ValueError(f"dataset: {dataset!r} is unknown, choose one of {', '.join(SOURCES)}")
     return SOURCES[dataset]
@@ -122,15 +122,17 @@ def _checked_name(dataset: str, name: str) -> str:
     return name
 
 
-def _find_source(dataset: str, entry: Source, source: str | os.PathLike[str] | None, directory: Path) -> Path:
-    path = Path(source) if source else directory / "downloads" / entry.file
-    if (source or entry.file) and path.exists():
+def _find_source(
+    dataset: str, origin: Origin, source: str | os.PathLike[str] | None, directory: Path
+) -> Path:
+    path = Path(source) if source else directory / "downloads" / origin.file
+    if (source or origin.file) and path.exists():
         return path
-    what = entry.file or "a folder"
+    what = origin.file or "a folder"
     raise FileNotFoundError(
-        f"source: {path if source else what} is not there. {dataset} is prepared from {what}: {entry.published}. "
+        f"source: {path if source else what} is not there. {dataset} is prepared from {what}: {origin.published}. "
         f"Put it where you like and run: colorize-data --dataset={dataset} --source=PATH --dir={directory}"
-        + (f" (or put it at {path} and leave out --source)" if entry.file and not source else "")
+        + (f" (or put it at {path} and leave out --source)" if origin.file and not source else "")
     )
 
 

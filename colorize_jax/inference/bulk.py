@@ -53,7 +53,7 @@ class Work(NamedTuple):
     mistake: str = ""
 
 
-class Part(NamedTuple):
+class Share(NamedTuple):
     """The photos of one process are those whose names hash to its number."""
 
     process: int = 0
@@ -63,7 +63,7 @@ class Part(NamedTuple):
         return hash64(name) % self.processes == self.process
 
 
-class How(NamedTuple):
+class BulkOptions(NamedTuple):
     """How all photos are coloured and written; see the flags of the program.
 
     `batch_size` is B above: results may depend on it in the last bit, so a run keeps the one that it began with.
@@ -80,7 +80,7 @@ class How(NamedTuple):
         return batch.Job(work.photo, self.out / work.name)
 
 
-class Tally(NamedTuple):
+class Outcome(NamedTuple):
     """What one process did with its part.
 
     Attributes:
@@ -134,24 +134,26 @@ def in_manifest(manifest: Path) -> Iterator[Work]:
             yield Work(Path(path), name.as_posix(), mistake if bad else "")
 
 
-def run(works: Iterable[Work], colorizer: Colorizer, how: How, part: Part, settings: dict[str, Any]) -> Tally:
-    """Colours one process's part of `works`, but for what the ledgers in `how.out` say is done.
+def run(
+    works: Iterable[Work], colorizer: Colorizer, asked: BulkOptions, share: Share, settings: dict[str, Any]
+) -> Outcome:
+    """Colours one process's part of `works`, but for what the ledgers in `asked.out` say is done.
 
     Args:
       works: of all processes.
       colorizer: the model.
-      how: see `How`.
-      part: which photos are this process's.
-      settings: of the model, as JSON; kept in the ledger with those of `how`, and compared.
+      asked: see `BulkOptions`.
+      share: which photos are this process's.
+      settings: of the model, as JSON; kept in the ledger with those of `asked`, and compared.
 
     Raises:
       ValueError: the ledgers were begun with other settings, are damaged, or another process has this part.
     """
-    kept = how._asdict() | how.options._asdict() | settings
+    kept = asked._asdict() | asked.options._asdict() | settings
     for free in ("out", "options", "overwrite", "threads"):
         del kept[free]
-    with Ledger(how.out / FOLDER, *part, json.loads(json.dumps(kept))) as ledger:
-        return _Run(colorizer, how, part, ledger).all(works)
+    with Ledger(asked.out / FOLDER, *share, json.loads(json.dumps(kept))) as ledger:
+        return _BulkRun(colorizer, asked, share, ledger).all(works)
 
 
 class _Shrunk(NamedTuple):
@@ -167,19 +169,19 @@ class _Colored(NamedTuple):
     versions: Versions  # without pictures
 
 
-class _Run:
+class _BulkRun:
     """One process's run; what it counts and tells is touched by the main thread only."""
 
-    def __init__(self, colorizer: Colorizer, how: How, part: Part, ledger: Ledger):
-        self._colorizer, self._how, self._part, self._ledger = colorizer, how, part, ledger
+    def __init__(self, colorizer: Colorizer, asked: BulkOptions, share: Share, ledger: Ledger):
+        self._colorizer, self._asked, self._share, self._ledger = colorizer, asked, share, ledger
         self._done = self._failed = self._skipped = self._listed = 0
         self._seen: set[int] = set()
         self._started = self._told = time.monotonic()
         self._report = ledger.path.with_name(ledger.path.name.replace("ledger", "errors"))
 
-    def all(self, works: Iterable[Work]) -> Tally:
-        window = 2 * self._how.batch_size
-        readers, writers = (ThreadPoolExecutor(self._how.threads) for _ in range(2))
+    def all(self, works: Iterable[Work]) -> Outcome:
+        window = 2 * self._asked.batch_size
+        readers, writers = (ThreadPoolExecutor(self._asked.threads) for _ in range(2))
         with self._report.open("w") as self._errors:
             try:
                 shrunk = _ahead(readers, self._shrink, self._todo(works), window)
@@ -189,13 +191,13 @@ class _Run:
                 for pool in (readers, writers):
                     pool.shutdown(cancel_futures=True)
         self._tell("done")
-        return Tally(self._done, self._failed, self._skipped, self._listed, self._report)
+        return Outcome(self._done, self._failed, self._skipped, self._listed, self._report)
 
     def _todo(self, works: Iterable[Work]) -> Iterator[Work]:
         """What is left of this process's part."""
         for work in works:
             self._listed += 1
-            if not self._part.has(work.name):
+            if not self._share.has(work.name):
                 continue
             key = hash64(work.name)
             if work.mistake:
@@ -209,14 +211,14 @@ class _Run:
             self._seen.add(key)
 
     def _shrink(self, work: Work) -> _Shrunk:
-        photo = batch.open_photo(self._how.job(work), self._options(work))
+        photo = batch.open_photo(self._asked.job(work), self._options(work))
         data = self._colorizer.config.data
         inputs = network_input(photo, data.image_size, data.lightness_large)
         return _Shrunk(inputs, photo if photo.lightness.size <= _KEPT_PIXELS else None)
 
     def _options(self, work: Work) -> batch.Options:
         """What lies there of a photo that the ledger knows is our own, and not whole."""
-        options, ledger = self._how.options, self._ledger
+        options, ledger = self._asked.options, self._ledger
         ours = ledger.was_interrupted(work.name) or ledger.is_done(work.name)
         return options._replace(overwrite=options.overwrite or ours)
 
@@ -227,18 +229,20 @@ class _Run:
             read = self._tried(work, future)
             if read is not None:
                 waiting.append((work, read))
-            if len(waiting) == self._how.batch_size:
+            if len(waiting) == self._asked.batch_size:
                 yield from self._color(waiting)
                 waiting = []
         if waiting:
             yield from self._color(waiting)
 
     def _color(self, waiting: list[tuple[Work, _Shrunk]]) -> Iterator[_Colored]:
-        how = self._how
-        filled = waiting + [waiting[-1]] * (how.batch_size - len(waiting))
+        asked = self._asked
+        filled = waiting + [waiting[-1]] * (asked.batch_size - len(waiting))
         names = waiting[0][1].inputs
         inputs = {name: np.concatenate([read.inputs[name] for _, read in filled]) for name in names}
-        drawn = self._colorizer.sample_many(inputs, samples=how.options.samples, seed=how.seed, rule=how.rule)
+        drawn = self._colorizer.sample_many(
+            inputs, samples=asked.options.samples, seed=asked.seed, rule=asked.rule
+        )
         weights, unary, field = (np.asarray(x) for x in (drawn.weights, drawn.unary, drawn.field))
         self._ledger.begin([work.name for work, _ in waiting])
         for i, (work, read) in enumerate(waiting):
@@ -259,7 +263,7 @@ class _Run:
         return True
 
     def _paths(self, work: Work) -> list[Path]:
-        return batch.outputs(self._how.job(work), self._how.options)
+        return batch.outputs(self._asked.job(work), self._asked.options)
 
     def _tried(self, work: Work, future: "Future[Result]") -> Result | None:
         """What the future gives, or None where it is a mistake of this photo, which is told."""
@@ -288,7 +292,7 @@ class _Run:
         self._told = time.monotonic()
         seconds = self._told - self._started
         print(
-            f"process {self._part.process} of {self._part.processes}, {state}: {self._done:,} coloured, "
+            f"process {self._share.process} of {self._share.processes}, {state}: {self._done:,} coloured, "
             f"{self._failed:,} failed, {self._skipped:,} skipped; {seconds:.1f} s, {self._done / seconds:.2f} photos/s",
             flush=True,
         )

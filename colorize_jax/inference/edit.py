@@ -14,12 +14,12 @@ from colorize_jax.photos.photo import Photo
 
 
 def edit(
-    photo: str | os.PathLike | Image.Image | np.ndarray | Photo,
-    edits: Edits | Mapping | Sequence[Mapping] | str | os.PathLike,
+    photo: str | os.PathLike[str] | Image.Image | np.ndarray | Photo,
+    edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
     samples: int | None = None,
     mode: str = "over",
     *,
-    model: str | os.PathLike = "default",
+    model: str | os.PathLike[str] = "default",
     **options: Any,
 ) -> Versions:
     """`Colorizer.edit` of a model by name, which stays loaded until another is named.

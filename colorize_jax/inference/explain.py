@@ -10,7 +10,7 @@ Drawn with Pillow and NumPy alone.
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -65,8 +65,8 @@ class Explanation(NamedTuple):
 
 def explain(
     colorizer: Colorizer,
-    image: Photo | str | os.PathLike | Image.Image | np.ndarray,
-    edits: Edits | Mapping | Sequence[Mapping] | str | os.PathLike = (),
+    image: Photo | str | os.PathLike[str] | Image.Image | np.ndarray,
+    edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str] = (),
     *,
     at: Sequence[Position] | None = None,
     suggestions: int = 3,

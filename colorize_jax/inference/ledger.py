@@ -97,7 +97,7 @@ class Ledger:
                 os.truncate(path, whole)  # a line that was cut short must not swallow the next one
         return np.sort(np.frombuffer(done, np.uint64))
 
-    def _read(self, path: Path, settings: dict[str, Any], done: array) -> int:
+    def _read(self, path: Path, settings: dict[str, Any], done: "array[int]") -> int:
         """Takes in the whole lines of a ledger, and returns the bytes that they are."""
         size = 0
         begun: set[str] = set()

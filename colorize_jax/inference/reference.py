@@ -24,7 +24,7 @@ SIDE = 256
 _COLORLESS = 4.0  # of a*, b*: what compression leaves on a gray photo stays below
 
 
-class Reference(NamedTuple):
+class ColorReference(NamedTuple):
     """A photo that lends its colours.
 
     Attributes:
@@ -36,7 +36,7 @@ class Reference(NamedTuple):
     ab: Float[np.ndarray, "F F 2"]
 
 
-def read_reference(path: str | os.PathLike) -> Reference:
+def read_reference(path: str | os.PathLike[str]) -> ColorReference:
     """Reads a photo for its colours.
 
     Raises:
@@ -46,10 +46,10 @@ def read_reference(path: str | os.PathLike) -> Reference:
     lab = color.srgb_to_lab(np.asarray(small, np.float32) / 255)
     if np.abs(lab[..., 1:]).max() < _COLORLESS:
         raise PhotoError(f"{os.fspath(path)}: a gray photo lends no colours; give one in colour")
-    return Reference(lab[..., 0], color.ab_to_network(lab[..., 1:]))
+    return ColorReference(lab[..., 0], color.ab_to_network(lab[..., 1:]))
 
 
-def colorize_like(photo: Photo | str | os.PathLike, reference: Reference) -> Versions:
+def colorize_like(photo: Photo | str | os.PathLike[str], reference: ColorReference) -> Versions:
     """One version, each pixel in the colour of the reference's pixel that it resembles most; see `welsh.transfer`.
 
     Args:

@@ -36,7 +36,7 @@ class Photo(NamedTuple):
     alpha: UInt8[np.ndarray, "H W"] | None
 
 
-def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads an image file of any mode that Pillow decodes: its first frame, upright by its EXIF orientation.
 
     Colours are decoded as `decode.to_srgb` says.
@@ -49,7 +49,7 @@ def read_photo(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Phot
         return photo_from_image(image, name=os.fspath(path), max_pixels=max_pixels)
 
 
-def read_rgb(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
+def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "H W 3"]:
     """As `read_photo`, for its colours: 8-bit sRGB, transparent parts on white."""
     with _opened(path, MAX_PIXELS) as image:
         _check_size(os.fspath(path), image.size, MAX_PIXELS)
@@ -57,7 +57,7 @@ def read_rgb(path: str | os.PathLike) -> UInt8[np.ndarray, "H W 3"]:
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image]:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise PhotoError(f"{name}: {'is a folder, not an image' if os.path.isdir(name) else 'no such file'}")
@@ -131,7 +131,7 @@ def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = 
     return Photo(_lightness(array[..., 0] if array.shape[2] == 2 else array[..., :3]), alpha)
 
 
-def as_photo(source: Photo | str | os.PathLike | Image.Image | np.ndarray) -> Photo:
+def as_photo(source: Photo | str | os.PathLike[str] | Image.Image | np.ndarray) -> Photo:
     """A path, a PIL image or an array as a Photo; see `read_photo` and `photo_from_array`."""
     if isinstance(source, Photo):
         return source

@@ -14,7 +14,7 @@ _MARGIN = 2  # left and right of a captioned picture
 _CAPTION = 22
 _NARROWEST = 120  # of a captioned picture, so that the caption is seen
 
-Place = tuple[int, int]
+Corner = tuple[int, int]
 """x and y of an upper left corner."""
 
 
@@ -111,8 +111,8 @@ def _enlarged(picture: ndarray, scale: int) -> Image.Image:
 
 def _drawn(
     size: tuple[int, int],
-    texts: Iterable[tuple[str, Place]],
-    pictures: Iterable[tuple[Image.Image, Place]],
+    texts: Iterable[tuple[str, Corner]],
+    pictures: Iterable[tuple[Image.Image, Corner]],
     letters: int,
 ) -> Image.Image:
     sheet = Image.new("RGB", size, "white")

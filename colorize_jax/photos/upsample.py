@@ -70,7 +70,8 @@ def lift_tiles(
 def resize(image: Float[np.ndarray, "H W"], height: int, width: int) -> Float[np.ndarray, "h w"]:
     """A plane at another size: Keys' cubic, antialiased where it shrinks; float32, may overshoot slightly."""
     rows, columns = cubic_matrix(height, image.shape[0]), cubic_matrix(width, image.shape[1])
-    return rows @ np.asarray(image, np.float32) @ columns.T
+    resized: np.ndarray = rows @ np.asarray(image, np.float32) @ columns.T
+    return resized
 
 
 def cubic_matrix(size: int, source: int) -> Float[np.ndarray, "size source"]:
@@ -84,7 +85,8 @@ def cubic_matrix(size: int, source: int) -> Float[np.ndarray, "size source"]:
     weights = np.where((taps >= 0) & (taps < source), weights, 0.0)
     matrix = np.zeros((size, source))
     np.add.at(matrix, (np.arange(size)[:, None], np.clip(taps, 0, source - 1)), weights)
-    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return matrix.astype(np.float32)
 
 
 def _keys(distance: np.ndarray) -> np.ndarray:
@@ -167,7 +169,7 @@ def _weights(
     spatial_y: Float[np.ndarray, "h 5"],
 ) -> Float[np.ndarray, "w 25 h"]:
     """Weights, not normalised, of the 25 cells around each pixel; `guide` is the L* of these cells."""
-    weights = lightness[:, None] - guide[..., None]
+    weights: np.ndarray = lightness[:, None] - guide[..., None]
     weights *= weights
     weights *= np.float32(-0.5 / _SIGMA_RANGE**2)
     np.exp(weights, out=weights)
@@ -194,5 +196,6 @@ def cell_means(image: Float[np.ndarray, "H W"], side: int) -> Float[np.ndarray, 
         if pixels < side:
             image = np.take(image, ((np.arange(side) + 0.5) * pixels / side).astype(int), axis)
     rows, columns = (_axis(pixels, side).edges for pixels in image.shape)
-    sums = np.add.reduceat(np.add.reduceat(image, rows[:-1], axis=0), columns[:-1], axis=1)
-    return sums / (np.diff(rows)[:, None] * np.diff(columns)).astype(image.dtype)
+    sums: np.ndarray = np.add.reduceat(np.add.reduceat(image, rows[:-1], axis=0), columns[:-1], axis=1)
+    sums /= (np.diff(rows)[:, None] * np.diff(columns)).astype(image.dtype)
+    return sums

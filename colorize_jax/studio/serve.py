@@ -10,7 +10,7 @@ from colorize_jax.control.document import MAX_BYTES
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import photo_from_array
 from colorize_jax.studio.live import LivePhoto
-from colorize_jax.studio.server import Limits, Studio, application
+from colorize_jax.studio.server import Studio, StudioLimits, application
 from colorize_jax.studio.sessions import Sessions
 
 ADDRESS = "127.0.0.1"
@@ -45,8 +45,8 @@ def make(
     colorizer: Colorizer,
     *,
     samples: int = 5,
-    max_bytes: int = Limits().max_bytes,
-    max_pixels: int = Limits().max_pixels,
+    max_bytes: int = StudioLimits().max_bytes,
+    max_pixels: int = StudioLimits().max_pixels,
     max_sessions: int = 16,
     max_memory: int = 1 << 30,
     expire_seconds: float = 3600.0,
@@ -59,7 +59,7 @@ def make(
     gray = np.full((64, 64), 128, np.uint8)
     LivePhoto(colorizer, photo_from_array(gray), samples)
     sessions = Sessions(max_sessions, max_memory, expire_seconds)
-    return Studio(colorizer, sessions, Limits(max_bytes, max_pixels, samples))
+    return Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples))
 
 
 def server(studio: Studio, listening: socket.socket) -> uvicorn.Server:

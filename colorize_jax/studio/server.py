@@ -67,7 +67,7 @@ _SAFE = {
 }
 
 
-class Limits(NamedTuple):
+class StudioLimits(NamedTuple):
     """Of what a photo may be, and how many versions it gets."""
 
     max_bytes: int = 40_000_000
@@ -78,7 +78,7 @@ class Limits(NamedTuple):
 class Studio:
     """What the requests share. Networks, decoding and full-size pictures run one at a time, edits beside them."""
 
-    def __init__(self, colorizer: Colorizer, sessions: Sessions, limits: Limits):
+    def __init__(self, colorizer: Colorizer, sessions: Sessions, limits: StudioLimits):
         self.colorizer, self.sessions, self.limits = colorizer, sessions, limits
         self._heavy = ThreadPoolExecutor(1, "studio-heavy")
         self._quick = ThreadPoolExecutor(os.cpu_count(), "studio-quick")

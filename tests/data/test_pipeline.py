@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from ml_collections import ConfigDict
 
 from colorize_jax.data import pipeline
-from colorize_jax.data.pipeline import Part, Training
+from colorize_jax.data.pipeline import MixturePart, Training
 from colorize_jax.data.prepare import prepare
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.data.transforms import View
@@ -51,7 +51,7 @@ def data(directory):
 
 
 def part(directory, name, weight=1.0):
-    return Part(PhotoSource(directory, name, "train"), weight)
+    return MixturePart(PhotoSource(directory, name, "train"), weight)
 
 
 def equal(one, two):
@@ -188,10 +188,10 @@ def test_unknown_sets_are_named(data):
 def test_tensorflow_is_never_imported(directory):
     program = f"""
 import sys
-from colorize_jax.data.pipeline import Part, Training
+from colorize_jax.data.pipeline import MixturePart, Training
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.data.transforms import View
-part = Part(PhotoSource({str(directory)!r}, "few", "train"), 1.0)
+part = MixturePart(PhotoSource({str(directory)!r}, "few", "train"), 1.0)
 next(Training([part], batch_size=2, view=View(), seed=0).iterate())
 assert "tensorflow" not in sys.modules
 """

@@ -49,12 +49,12 @@ def photos(tmp_path):
 
 def how(out, **changes):
     options = batch.Options(samples=2, contact_sheet=False, overwrite=changes.pop("overwrite", False))
-    return bulk.How(out, options, changes.pop("rule", "modes"), batch_size=4, threads=2, **changes)
+    return bulk.BulkOptions(out, options, changes.pop("rule", "modes"), batch_size=4, threads=2, **changes)
 
 
 def go(photos, out, part=None, model=None, **changes):
     works = bulk.in_folder(photos, out) if photos.is_dir() else bulk.in_manifest(photos)
-    return bulk.run(works, model or Model(), how(out, **changes), part or bulk.Part(), {})
+    return bulk.run(works, model or Model(), how(out, **changes), part or bulk.Share(), {})
 
 
 def contents(out):
@@ -69,7 +69,7 @@ def ledger_lines(out):
 
 def test_a_photo_keeps_its_process_for_ever():
     assert hash64("a/cat.jpg") == 16648647130807001745
-    parts = [bulk.Part(i, 3) for i in range(3)]
+    parts = [bulk.Share(i, 3) for i in range(3)]
     owners = [[part.process for part in parts if part.has(f"{n}.jpg")] for n in range(300)]
     assert all(len(each) == 1 for each in owners)
     assert min(np.bincount(np.concatenate(owners))) > 70
@@ -77,7 +77,7 @@ def test_a_photo_keeps_its_process_for_ever():
 
 def test_every_photo_is_colored_once_by_one_of_the_processes(photos, tmp_path):
     single = go(photos, tmp_path / "single")
-    tallies = [go(photos, tmp_path / "double", bulk.Part(i, 2)) for i in range(2)]
+    tallies = [go(photos, tmp_path / "double", bulk.Share(i, 2)) for i in range(2)]
     assert single[:4] == (11, 0, 0, 11)
     assert sum(tally.done for tally in tallies) == 11 and all(tally.done for tally in tallies)
     whole = contents(tmp_path / "single")
@@ -95,7 +95,7 @@ def test_the_networks_always_see_batches_of_one_size(photos, tmp_path):
 def test_what_is_done_is_skipped_whatever_the_number_of_processes(photos, tmp_path):
     out = tmp_path / "out"
     for i in range(2):
-        go(photos, out, bulk.Part(i, 2))
+        go(photos, out, bulk.Share(i, 2))
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
     model = Model()
     assert go(photos, out, model=model)[:4] == (0, 0, 11, 11) and not model.sizes

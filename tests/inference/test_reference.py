@@ -5,19 +5,19 @@ import pytest
 from PIL import Image
 
 from colorize_jax import color
-from colorize_jax.inference.reference import SIDE, Reference, colorize_like, read_reference
+from colorize_jax.inference.reference import SIDE, ColorReference, colorize_like, read_reference
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.photo import Photo, photo_from_array
 
 WARM, COLD = (0.15, 0.1), (-0.05, -0.15)
 
 
-def bright_is_warm() -> Reference:
+def bright_is_warm() -> ColorReference:
     """Dark and cold on the left, bright and warm on the right."""
     right = np.arange(SIDE) >= SIDE // 2
     lightness = np.where(right, 70.0, 30.0)[None].repeat(SIDE, 0)
     ab = np.where(right[:, None], WARM, COLD)[None].repeat(SIDE, 0)
-    return Reference(lightness.astype(np.float32), ab.astype(np.float32))
+    return ColorReference(lightness.astype(np.float32), ab.astype(np.float32))
 
 
 def test_pixels_take_the_colors_of_equal_lightness():
