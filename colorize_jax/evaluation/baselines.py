@@ -11,13 +11,18 @@
 Colour fields are NumPy arrays in network units, ab / 128.
 """
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
+from colorize_jax.methods.parts.clusters import kmeans
 from colorize_jax.shapes import Float
 
 TEMPLATES = 5
+# Starts of k-means, and Lloyd steps of each at most.
+RESTARTS, ITERATIONS = 4, 100
 # Images that the baselines are fitted on: the first of the training split's order, without flips.
 FIT_IMAGES = 3000
 
@@ -42,7 +47,7 @@ def fit(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0, templates: int =
       ValueError: fewer training images than templates.
     """
     rows = fields.reshape(fields.shape[0], -1).astype(np.float32)
-    centers = kmeans(rows, templates, seed=seed)
+    centers = _templates(rows, templates, seed=seed)
     mean_image = fields.mean(axis=0, dtype=np.float64).astype(np.float32)
     return Baselines(
         mean_color=mean_image.mean(axis=(0, 1)),
@@ -77,64 +82,8 @@ def predict(baselines: Baselines, truth: Float[np.ndarray, "B H W 2"]) -> dict[s
     }
 
 
-def kmeans(
-    rows: Float[np.ndarray, "B K"], clusters: int, *, seed: int, restarts: int = 4, iterations: int = 100
-) -> Float[np.ndarray, "clusters K"]:
-    """Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007); the best of its restarts.
-
-    Centres come back by falling number of members, so that the order does not depend on the start.
-
-    Args:
-      rows: points.
-      clusters: number of centres.
-      seed: of the starts; the same seed and rows give the same centres.
-      restarts: independent starts.
-      iterations: most Lloyd steps of one start.
-
-    Raises:
-      ValueError: fewer points than clusters.
-    """
-    if rows.shape[0] < clusters:
-        raise ValueError(
-            f"kmeans: {rows.shape[0]} points for {clusters} clusters; give at least as many points"
-        )
-    rng = np.random.default_rng(seed)
-    # Once: a pass over 3,000 fields costs more than their products with 5 centres.
-    norms = np.square(rows).sum(axis=1)
-    runs = [_lloyd(rows, norms, _plus_plus(rows, norms, clusters, rng), iterations) for _ in range(restarts)]
-    centers, nearest, _ = min(runs, key=lambda run: run[2])
-    return centers[np.argsort(-np.bincount(nearest, minlength=clusters), kind="stable")]
-
-
-def _squared_distances(rows: np.ndarray, norms: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """(B, clusters); the rounding of the expanded square may leave −1e-6, which a draw must not see."""
-    expanded = norms[:, None] - 2 * (rows @ centers.T) + np.square(centers).sum(axis=1)
-    return np.maximum(expanded, 0)
-
-
-def _plus_plus(rows: np.ndarray, norms: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
-    centers = rows[rng.integers(len(rows))][None]
-    while len(centers) < clusters:
-        distance = _squared_distances(rows, norms, centers).min(axis=1).astype(np.float64)
-        total = distance.sum()
-        weights = distance / total if total > 0 else np.full(len(rows), 1 / len(rows))
-        centers = np.concatenate([centers, rows[rng.choice(len(rows), p=weights)][None]])
-    return centers
-
-
-def _lloyd(
-    rows: np.ndarray, norms: np.ndarray, centers: np.ndarray, iterations: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Assigns and averages until no point moves: (centres, each point's nearest, summed squared distance)."""
-    nearest = np.full(len(rows), -1)
-    for _ in range(iterations):
-        moved = _squared_distances(rows, norms, centers).argmin(axis=1)
-        if np.array_equal(moved, nearest):
-            break
-        nearest = moved
-        members = (nearest == np.arange(len(centers))[:, None]).astype(rows.dtype)
-        counts = members.sum(axis=1, keepdims=True)
-        # A centre that lost all its points keeps its place.
-        centers = np.where(counts > 0, members @ rows / np.maximum(counts, 1), centers)
-    return centers, nearest, float(_squared_distances(rows, norms, centers).min(axis=1).sum())
+def _templates(rows: Float[np.ndarray, "B K"], count: int, *, seed: int) -> Float[np.ndarray, "N K"]:
+    """The best of several k-means, by falling number of members."""
+    find = jax.jit(partial(kmeans, clusters=count, iterations=ITERATIONS))
+    runs = [find(rows, key) for key in jax.random.split(jax.random.key(seed), RESTARTS)]
+    return np.asarray(min(runs, key=lambda run: float(run.error)).centers)

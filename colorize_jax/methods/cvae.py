@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
+from colorize_jax.methods.parts.clusters import kmeans
 from colorize_jax.methods.parts.field_vae import (
     FieldVae,
     GrayMaps,
@@ -31,7 +32,7 @@ from colorize_jax.methods.parts.field_vae import (
     vae_stage,
 )
 from colorize_jax.methods.parts.networks import abstract, example_batch
-from colorize_jax.shapes import Array, Float
+from colorize_jax.shapes import Array
 
 CHUNK = 32
 """Codes decoded at once while clustering; at width 1 their widest maps take 64 MB."""
@@ -104,8 +105,8 @@ def sample(
         drawn, begin = jax.random.split(key)
         codes = jax.random.normal(drawn, (draws, latent))
         fields = jax.lax.map(partial(_decode_one, vae, variables, own), codes, batch_size=CHUNK)
-        centers, shares = kmeans(fields.reshape(draws, -1), begin, clusters=samples, iterations=iterations)
-        return centers.reshape(samples, *fields.shape[1:]), shares
+        found = kmeans(fields.reshape(draws, -1), begin, clusters=samples, iterations=iterations)
+        return found.centers.reshape(samples, *fields.shape[1:]), found.shares
 
     fields, shares = jax.lax.map(one, (maps, jax.random.split(rng, count)))
     return Samples(fields, fields, shares)
@@ -114,52 +115,3 @@ def sample(
 def _decode_one(vae: FieldVae, variables: Variables, maps: Any, code: Array) -> Array:
     """Colours (F, F, 2) of one code (Z,) of one image, whose maps have no batch axis."""
     return decode(vae, variables, code[None], jax.tree.map(lambda m: m[None], maps))[0][0]
-
-
-def kmeans(
-    points: Float[Array, "N K"], rng: Array, *, clusters: int, iterations: int
-) -> tuple[Float[Array, "M K"], Float[Array, "M"]]:
-    """Lloyd's k-means from k-means++ starts (Arthur and Vassilvitskii 2007); all shapes are static.
-
-    A cluster that loses all its points keeps its centre.
-
-    Args:
-      points: rows.
-      rng: of the starts.
-      clusters: M, at most N.
-      iterations: Lloyd steps.
-
-    Returns:
-      The centres by falling share of the points, and the shares, which sum to 1.
-    """
-    centers = _plus_plus(points, rng, clusters)
-
-    def nearest(centers: Array) -> Array:
-        return jax.nn.one_hot(_squared_distances(points, centers).argmin(axis=1), clusters)
-
-    def step(_: int, centers: Array) -> Array:
-        members = nearest(centers)
-        counts = members.sum(axis=0)[:, None]
-        means = jnp.matmul(members.T, points, precision="highest") / jnp.maximum(counts, 1)
-        return jnp.where(counts > 0, means, centers)
-
-    centers = jax.lax.fori_loop(0, iterations, step, centers)
-    shares, order = jax.lax.top_k(nearest(centers).mean(axis=0), clusters)
-    return centers[order], shares
-
-
-def _squared_distances(points: Array, centers: Array) -> Array:
-    product = jnp.matmul(points, centers.T, precision="highest")
-    return (points**2).sum(axis=1)[:, None] - 2 * product + (centers**2).sum(axis=1)[None, :]
-
-
-def _plus_plus(points: Array, rng: Array, clusters: int) -> Array:
-    """Starts, drawn one by one in proportion to the squared distance to the nearest one so far."""
-    keys = jax.random.split(rng, clusters)
-    centers = points[jax.random.randint(keys[0], (), 0, len(points))][None]
-    for key in keys[1:]:
-        distance = jnp.maximum(_squared_distances(points, centers).min(axis=1), 0)
-        # The smallest float: where all points coincide any of them will do.
-        logits = jnp.log(distance + jnp.finfo(distance.dtype).tiny)
-        centers = jnp.concatenate([centers, points[jax.random.categorical(key, logits)][None]])
-    return centers

@@ -21,24 +21,19 @@ def _clusters(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return centers[picked] + noise, centers
 
 
-def test_kmeans_finds_separated_clusters_by_falling_size():
+def test_templates_are_the_separated_clusters_by_falling_size():
     fields, centers = _clusters()
     found = baselines.fit(fields, templates=3).templates
     np.testing.assert_allclose(found, centers, atol=0.01)
 
 
-def test_kmeans_is_a_function_of_its_seed_and_its_centers_are_their_members_means():
-    rows = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
-    first, again = (baselines.kmeans(rows, 4, seed=3) for _ in range(2))
+def test_templates_are_a_function_of_the_seed_and_their_members_means():
+    fields = np.random.default_rng(1).normal(size=(50, 2, 2, 2)).astype(np.float32)
+    first, again = (baselines.fit(fields, seed=3, templates=4).templates for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    nearest = ((rows[:, None] - first) ** 2).sum(-1).argmin(1)
-    np.testing.assert_allclose(first, np.stack([rows[nearest == k].mean(0) for k in range(4)]), atol=1e-5)
-
-
-def test_kmeans_survives_duplicates_and_refuses_too_few_points():
-    assert np.isfinite(baselines.kmeans(np.ones((5, 2), np.float32), 3, seed=0)).all()
-    with pytest.raises(ValueError, match="2 points for 3 clusters"):
-        baselines.kmeans(np.zeros((2, 4), np.float32), 3, seed=0)
+    nearest = ((fields[:, None] - first) ** 2).sum((2, 3, 4)).argmin(1)
+    means = [fields[nearest == k].mean(0) for k in range(4)]
+    np.testing.assert_allclose(first, np.stack(means), atol=1e-5)
 
 
 def test_predictions_are_blind_but_for_the_oracle():

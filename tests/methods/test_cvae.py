@@ -1,4 +1,4 @@
-"""The clusters of the conditional auto-encoder, and how each method of the family puts code and gray together."""
+"""How each method of the family puts code and gray together."""
 
 import jax
 import jax.numpy as jnp
@@ -17,34 +17,6 @@ def tiny(name):
     config.width = 1 / 64
     config.model.latent = 6
     return resolve(config, images=64)
-
-
-@pytest.fixture(scope="module")
-def clustered():
-    """40, 25 and 15 points around three far places, shuffled; and their clusters."""
-    draw = np.random.default_rng(0)
-    places = 10 * np.eye(3, 5, dtype=np.float32)
-    points = np.repeat(places, [25, 40, 15], axis=0) + draw.normal(0, 0.1, (80, 5)).astype(np.float32)
-    points = draw.permutation(points)
-    run = jax.jit(cvae.kmeans, static_argnames=("clusters", "iterations"))
-    return places, points, lambda seed: run(points, jax.random.key(seed), clusters=3, iterations=5)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_clusters_are_found_from_any_start_the_largest_first(clustered, seed):
-    places, points, run = clustered
-    centers, shares = run(seed)
-    np.testing.assert_allclose(shares, np.array([40, 25, 15]) / 80)
-    np.testing.assert_allclose(centers, places[[1, 0, 2]], atol=0.1)
-    nearest = np.square(points[:, None] - np.asarray(centers)).sum(axis=-1).argmin(axis=1)
-    np.testing.assert_allclose(centers[0], points[nearest == 0].mean(axis=0), atol=1e-5)
-
-
-def test_points_that_coincide_are_no_trouble():
-    run = jax.jit(cvae.kmeans, static_argnames=("clusters", "iterations"))
-    centers, shares = run(jnp.ones((6, 4)), jax.random.key(0), clusters=2, iterations=2)
-    np.testing.assert_array_equal(centers, jnp.ones((2, 4)))
-    assert shares.sum() == 1
 
 
 def test_a_code_of_zero_hides_the_gray_map_from_the_product_but_not_from_the_pair():
