@@ -14,7 +14,6 @@ from functools import partial
 
 import jax
 import numpy as np
-from scipy import linalg
 
 from colorize_jax import color
 from colorize_jax.data.color_statistics import BINS, count_colors
@@ -107,9 +106,14 @@ def thumbnail_distance(first: Float[np.ndarray, "N _ _ 3"], second: Float[np.nda
         return float("nan")
     small = [shrunk(images, (THUMBNAIL, THUMBNAIL)).reshape(len(images), -1) for images in (first, second)]
     means = [rows.mean(axis=0, dtype=np.float64) for rows in small]
-    spreads = [np.cov(rows.astype(np.float64), rowvar=False) for rows in small]
-    root = linalg.sqrtm(spreads[0] @ spreads[1]).real
-    return float(np.square(means[0] - means[1]).sum() + np.trace(spreads[0] + spreads[1] - 2 * root))
+    # Σ = RᵀR. The trace of (Σ₁ Σ₂)^½ is the sum of the singular values of R₁ R₂ᵀ, which few images leave exact.
+    roots = [
+        np.asarray(np.linalg.qr((rows - mean) / np.sqrt(len(rows) - 1), mode="r"))
+        for rows, mean in zip(small, means, strict=True)
+    ]
+    spread = sum(np.square(root).sum() for root in roots)
+    shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    return float(np.square(means[0] - means[1]).sum() + spread - 2 * shared)
 
 
 def neighbor_ssim(images: Float[np.ndarray, "N H W 3"]) -> float:

@@ -239,7 +239,7 @@ def score_distribution(
 def _bin_scores(
     bins: Float[Array, "Q 2"], histograms: Float[Array, "B h w Q"], truth: Float[Array, "B h w 2"]
 ) -> dict[str, Float[Array, "B"]]:
-    own = jnp.square(truth[..., None, :] - bins).sum(-1).argmin(-1)
+    own = jnp.square(truth[..., None, :] - bins[None, None, None]).sum(-1).argmin(-1)
     # The smallest float: a bin that was ruled out costs 87 nats, and no infinity enters a mean.
     logs = jnp.log(jnp.maximum(histograms, jnp.finfo(histograms.dtype).tiny))
     nll = -jnp.take_along_axis(logs, own[..., None], axis=-1)[..., 0]
