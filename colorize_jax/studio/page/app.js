@@ -14,7 +14,6 @@ import { overlayOf, stateAtFirst, unsaved } from "./state.js";
 import { Store } from "./store.js";
 import { viewsOf } from "./views.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
 /** @typedef {import("./state.js").Studio} Studio */
 
 /** @returns {import("./state.js").Controls} */
@@ -35,7 +34,7 @@ function controls() {
 }
 
 function studioOf() {
-  /** @type {Studio & Store<import("./state.js").State>} */
+  /** @type {Studio & Store<import("./state.js").State>} called back later, when it is whole */
   const made = Object.assign(new Store(stateAtFirst(controls())), {
     stage: new Stage(
       part("stage"),

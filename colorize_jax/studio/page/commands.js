@@ -1,9 +1,9 @@
 // All that the user can do by a button, a box or a key: one table, from which buttons, keys and their help come.
 
+import { inputOf } from "./dom.js";
 import { clear, redo, removeSelected, setRadius, undo } from "./editing.js";
 import { saveEdits, savePicture } from "./files.js";
 import { escape } from "./gestures.js";
-import { inputOf } from "./dom.js";
 import { chooseTool, chooseVersion, toggle } from "./showing.js";
 
 /** @typedef {import("./state.js").Studio} Studio */

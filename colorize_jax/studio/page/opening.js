@@ -6,7 +6,6 @@ import { Conversation, findPhoto, openPhoto } from "./server.js";
 import { told, UNREACHED } from "./showing.js";
 import { unsaved, untouched } from "./state.js";
 
-/** @typedef {import("./edits.js").Edits} Edits */
 /** @typedef {import("./server.js").Line} Line */
 /** @typedef {import("./server.js").OpenedPhoto} OpenedPhoto */
 /** @typedef {import("./state.js").Studio} Studio */
@@ -75,8 +74,13 @@ function begin(studio, opened, { name, edits, version }, file) {
   studio.state.live?.end();
   studio.change({
     ...untouched,
-    ...{ screen: "work", photo: { session, name, file, size, weights, lightness, guide, alpha } },
-    ...{ live: null, history: historyOf(edits), kept: null, fields, version: Math.min(version, fields.length - 1) },
+    screen: "work",
+    photo: { session, name, file, size, weights, lightness, guide, alpha },
+    live: null,
+    history: historyOf(edits),
+    kept: null,
+    fields,
+    version: Math.min(version, fields.length - 1),
   });
   studio.painters.open({ lightness, guide, alpha, side: opened.fields.shape[1] });
   paint(studio);

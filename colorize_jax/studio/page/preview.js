@@ -3,13 +3,11 @@
 import { documentOf, dropped } from "./edits.js";
 import { currentEdits, withHistory } from "./state.js";
 
-/** @typedef {import("./painters.js").Lifted} Lifted */
 /** @typedef {import("./painters.js").Strip} Strip */
 /** @typedef {import("./server.js").Answer} Answer */
 /** @typedef {import("./server.js").FieldsAnswer} FieldsAnswer */
 /** @typedef {import("./server.js").Floats} Floats */
 /** @typedef {import("./server.js").Refused} Refused */
-/** @typedef {import("./state.js").Sent} Sent */
 /** @typedef {import("./state.js").Studio} Studio */
 
 const IDLE = 250; // milliseconds without a change, before what is not urgent

@@ -118,20 +118,6 @@ const HINTS = {
   keys: "Arrow keys move the cross, <b>Enter</b> paints there.",
 };
 
-/**
- * @param {Controls} controls
- * @returns {State}
- */
-export function stateAtFirst(controls) {
-  return {
-    ...controls,
-    ...{ screen: "start", opening: null, dropping: false, toast: null, ...untouched, photo: null, live: null },
-    ...{ history: historyOf([]), kept: null, orphaned: null, saving: false, version: 0, fields: [] },
-    ...{ tool: "stroke", ab: [60, 42], lightness: 60, recent: [], place: [0.5, 0.5], over: null, cross: null },
-    ...{ nextId: 1, busy: false, idle: undefined },
-  };
-}
-
 /** Of a photo that was opened just now. */
 export const untouched = {
   changing: null,
@@ -146,6 +132,39 @@ export const untouched = {
   shownId: 0,
   paintedId: 0,
 };
+
+/**
+ * @param {Controls} controls
+ * @returns {State}
+ */
+export function stateAtFirst(controls) {
+  return {
+    ...controls,
+    ...untouched,
+    screen: "start",
+    opening: null,
+    dropping: false,
+    toast: null,
+    photo: null,
+    live: null,
+    history: historyOf([]),
+    kept: null,
+    orphaned: null,
+    saving: false,
+    version: 0,
+    fields: [],
+    tool: "stroke",
+    ab: [60, 42],
+    lightness: 60,
+    recent: [],
+    place: [0.5, 0.5],
+    over: null,
+    cross: null,
+    nextId: 1,
+    busy: false,
+    idle: undefined,
+  };
+}
 
 /** @param {Readonly<State>} state */
 export const currentEdits = ({ changing, history }) => changing ?? history.edits;

@@ -261,8 +261,19 @@ function runKey(study, event) {
 /** @returns {State} */
 function stateAtFirst() {
   return {
-    ...{ screen: "loading", pairs: 0, rater: sessionStorage.getItem(STORED), beginning: false, total: 0, open: [] },
-    ...{ ahead: null, images: [], place: 1, since: null, chosen: null, toast: null, hiding: undefined },
+    screen: "loading",
+    pairs: 0,
+    rater: sessionStorage.getItem(STORED),
+    beginning: false,
+    total: 0,
+    open: [],
+    ahead: null,
+    images: [],
+    place: 1,
+    since: null,
+    chosen: null,
+    toast: null,
+    hiding: undefined,
   };
 }
 
