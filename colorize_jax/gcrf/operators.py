@@ -244,7 +244,7 @@ def blockwise(attention: Attention, *, exclude_diagonal: bool, axis: str | None 
     return Blockwise(attention, own, normalizer.reshape(-1)[:size], share)
 
 
-def _in_blocks(rows: Array, fill: float = 0) -> Array:
+def _in_blocks(rows: Array, fill: float | int = 0) -> Array:
     """(P, …) -> (blocks, block, …), the last block filled up: with l = inf its entries of S are 0."""
     size = len(rows)
     block = min(size, block_size())

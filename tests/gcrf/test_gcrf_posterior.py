@@ -115,7 +115,8 @@ def test_conditioning_agrees_with_the_schur_complement_of_the_covariance():
     mean = covariance @ (weights[:, None] * targets)
     gain = covariance[:, known] @ np.linalg.inv(covariance[np.ix_(known, known)])
     with jax.enable_x64(True):
-        got = condition(similarity, targets, weights, known, colors, variance=True, noise=2.0)
+        arrays = map(jnp.asarray, (similarity, targets, weights))
+        got = condition(*arrays, known, colors, variance=True, noise=2.0)
     assert (np.asarray(got.field)[known] == colors).all()
     np.testing.assert_allclose(got.field, mean + gain @ (colors - mean[known]), atol=1e-12)
     np.testing.assert_allclose(got.variance, 2 * np.diag(covariance - gain @ covariance[known]), atol=1e-12)

@@ -1,5 +1,6 @@
 """Forward: against a dense NumPy oracle in float64, batches, samples, dtypes, and what must raise."""
 
+import inspect
 from functools import partial
 
 import dense_solves
@@ -122,15 +123,16 @@ def test_one_singular_image_does_not_spoil_the_batch():
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), np.ones(2)])
 def test_an_impossible_temperature_raises(temperature):
     with pytest.raises(ValueError, match=r"one finite number > 0.*square root of D"):
-        gcrf.solve(*problem(9), temperature=temperature)
+        inspect.unwrap(gcrf.solve)(*problem(9), temperature=temperature)
 
 
 def test_shapes_that_do_not_agree_raise():
+    """Unwrapped: where a test run checks the annotations, their own error would come first."""
     embeddings, targets, weights = problem(10)
     with pytest.raises(ValueError, match=r"\(14, 5\).*\(13, 2\).*allowed"):
-        gcrf.solve(embeddings, targets[:-1], weights, temperature=TEMPERATURE)
+        inspect.unwrap(gcrf.solve)(embeddings, targets[:-1], weights, temperature=TEMPERATURE)
     with pytest.raises(ValueError, match="square"):
-        gcrf.solve_similarity(jnp.ones((PIXELS, 3)), targets, weights)
+        inspect.unwrap(gcrf.solve_similarity)(jnp.ones((PIXELS, 3)), targets, weights)
 
 
 @partial(jax.jit, static_argnames="block")

@@ -204,8 +204,8 @@ def condition(
     similarity: Float[Array, "P P"],
     targets: Float[Array, "P C"],
     weights: Float[Array, " P"],
-    pixels: Int[Array, " K"],
-    colors: Float[Array, "K C"],
+    pixels: Int[Array | np.ndarray, " K"],
+    colors: Float[Array | np.ndarray, "K C"],
     *,
     variance: bool = False,
     noise: float | Float[Array, ""] = 1.0,
@@ -260,7 +260,7 @@ def _condition(
     return field, jnp.sum(half**2, axis=0)
 
 
-def _check_known(weights: Array, pixels: Array, colors: Array) -> None:
+def _check_known(weights: Array, pixels: Array | np.ndarray, colors: Array | np.ndarray) -> None:
     if any(isinstance(array, jax.core.Tracer) for array in (weights, pixels, colors)):
         return
     if np.size(pixels) == 0:
