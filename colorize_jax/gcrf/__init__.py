@@ -16,9 +16,10 @@
 
 Its files: `energy` says what is minimised. `operators` holds S, stored or made tile by tile, and `windowed` an S that
 sees near cells only. `solvers` solve the linear system behind one interface; `solvers.choice` lists them and chooses.
-`solution` measures what they return. `rule` differentiates it; the derivation stands there. `layer` holds the public
-calls, and `mesh` the one for many devices. `gaussian` has what a Gaussian gives besides its mean: variance, samples,
-likelihood, and diagnostics to log. `interactive` edits a field without solving anew.
+`solution` measures what they return. `rule` differentiates it, any number of times; the derivation stands there.
+`layer` holds the public calls, and `mesh` the one for many devices. `gaussian` has what a Gaussian gives besides its
+mean: variance, samples, likelihood, and diagnostics to log. `interactive` is for a person who waits: it solves again
+for one S under other weights, on the host, and suggests where an edit helps most.
 """
 
 from colorize_jax.gcrf.energy import energy, similarity
