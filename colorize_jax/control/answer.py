@@ -119,7 +119,7 @@ def system_of(
 def _guided(prior: Prior, marks: Evidence, system: System, solver: Solver) -> Float[np.ndarray, "G G 2"]:
     """The coarse field, refined and corrected where the model has learned to."""
     unary = propagate.calibrated(prior.unary, system.edits)
-    coarse = propagate.solve(system, unary[None], solver.inverse)[0]
+    coarse: np.ndarray = propagate.solve(system, unary[None], solver.inverse)[0]
     if prior.fine is None:
         return coarse
     side = len(prior.fine.confidence)

@@ -97,7 +97,9 @@ class Edits(NamedTuple):
     size: tuple[int, int] | None = None
 
 
-def as_edits(source: Edits | Mapping | Sequence[Mapping] | str | os.PathLike) -> Edits:
+def as_edits(
+    source: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
+) -> Edits:
     """Edits from a file's path, a whole document, or a list of edits in pixels.
 
     Raises:
@@ -112,7 +114,7 @@ def as_edits(source: Edits | Mapping | Sequence[Mapping] | str | os.PathLike) ->
     return parse_edits({"version": VERSION, "edits": source})
 
 
-def read_edits(path: str | os.PathLike) -> Edits:
+def read_edits(path: str | os.PathLike[str]) -> Edits:
     """Reads a JSON file of edits.
 
     Raises:
@@ -211,7 +213,7 @@ def _check_fields(entry: Any, where: str, required: tuple[str, ...], optional: t
         raise EditError(f"{where}: the field {_listed(missing)} is missing")
 
 
-def _shape(entry: Mapping, where: str) -> Shape:
+def _shape(entry: Mapping[str, Any], where: str) -> Shape:
     given = [name for name in ("at", "path", "polygon") if name in entry]
     if len(given) != 1:
         raise EditError(f"{where}: it has {_listed(given) or 'no shape'}; allowed is a path or a polygon")
@@ -261,7 +263,7 @@ def _radius(value: Any, where: str) -> float:
     return radius
 
 
-def _weight(entry: Mapping, where: str, most: float) -> float:
+def _weight(entry: Mapping[str, Any], where: str, most: float) -> float:
     weight = _number(entry.get("weight", 1.0), f"{where}: weight")
     if not 0 < weight <= most:
         raise EditError(f"{where}: weight is {weight:g}; allowed are numbers above 0 up to {most:g}")
@@ -284,7 +286,7 @@ def _ab(value: Any, where: str) -> tuple[float, float]:
     )
 
 
-def _ab_of_rgb(rgb: Sequence[float]) -> tuple[float, float]:
+def _ab_of_rgb(rgb: Sequence[float | int]) -> tuple[float, float]:
     _, a, b = color.srgb_to_lab(np.array(rgb, np.float64) / 255).tolist()
     return a, b
 
@@ -299,7 +301,7 @@ def _triple(value: Any, where: str, ranges: tuple[tuple[int, int], ...]) -> list
     return values
 
 
-def _list(value: Any, where: str) -> Sequence:
+def _list(value: Any, where: str) -> Sequence[Any]:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, (list, tuple)):

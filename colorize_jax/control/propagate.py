@@ -41,7 +41,7 @@ from scipy import ndimage
 from colorize_jax import color, gcrf
 from colorize_jax.control import calibrate
 from colorize_jax.control.prior import Fine
-from colorize_jax.control.raster import CellEdits, Marks
+from colorize_jax.control.raster import CellEdits, CellLink, Marks
 from colorize_jax.photos import upsample
 from colorize_jax.shapes import Float
 
@@ -77,7 +77,9 @@ class System(NamedTuple):
 
     @property
     def weights(self) -> Float[np.ndarray, "P 1"]:
-        return self.known + self.unary + self.floor
+        """w + κ + γ."""
+        total: np.ndarray = self.known + self.unary + self.floor
+        return total
 
 
 def dense_inverse(
@@ -215,7 +217,8 @@ def refine(
     field = np.asarray(gcrf.solve_windowed(rows, targets, weights).value)
     seen = within.reshape(-1, 2)
     low, high = (f([f(seen, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
-    return np.clip(field, np.minimum(low, 0), np.maximum(high, 0)).reshape(unary.shape)
+    clipped: np.ndarray = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))
+    return clipped.reshape(unary.shape)
 
 
 def lifted(coarse: Float[np.ndarray, "F F 2"], side: int) -> Float[np.ndarray, "G G 2"]:
@@ -248,14 +251,14 @@ def held(
 
 
 def linked_similarity(
-    similarity: Float[np.ndarray, "P P"], links: tuple
+    similarity: Float[np.ndarray, "P P"], links: tuple[CellLink, ...]
 ) -> tuple[Float[np.ndarray, "P P"], Float[np.ndarray, "P 1"]]:
     """S whose linked rows lean on the means of both regions, and the share of each row that was given up to them.
 
     A cell that a region covers by the share r gives up r·strength of its row to a row that is half the mean of
     one region and half the mean of the other, so that a small region is heard as well as a large one.
     """
-    kept = np.ones((len(similarity), 1), np.float32)
+    kept: np.ndarray = np.ones((len(similarity), 1), np.float32)
     for strength, *regions in links:
         first, second = (region.reshape(-1).astype(np.float32) for region in regions)
         both = (first / first.sum() + second / second.sum()) / 2
@@ -340,4 +343,5 @@ class _Halo:
         spread = np.maximum(square - center**2, 0) + _SIGMA_RANGE**2
         alike = np.exp(-((lightness - center) ** 2) / (2 * spread))
         share = 1 - self._distance[y - self._top, x - self._left] / self._reach
-        return np.stack(missed) * (alike * share**2 * (3 - 2 * share))
+        added: np.ndarray = np.stack(missed) * (alike * share**2 * (3 - 2 * share))
+        return added

@@ -29,18 +29,22 @@ class Patch(NamedTuple):
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
+CellLink = tuple[float, Float[np.ndarray, "F F"], Float[np.ndarray, "F F"]]
+"""A link on the cells of a field: its strength in (0, 1], and the coverage of its two regions, of maximum 1."""
+
+
 class CellEdits(NamedTuple):
     """What edits say of each cell of a field.
 
     Attributes:
       weights: 1 where an edit of weight 1 covers a cell best; the edits of a cell add up.
       ab: their mean colour, CIE a* and b*; 0 where the weight is 0.
-      links: for each link its strength in (0, 1], and the coverage of its two regions, each with a maximum of 1.
+      links: between regions of the field.
     """
 
     weights: Float[np.ndarray, "F F"]
     ab: Float[np.ndarray, "F F 2"]
-    links: tuple[tuple[float, Float[np.ndarray, "F F"], Float[np.ndarray, "F F"]], ...]
+    links: tuple[CellLink, ...]
 
     def cells(self, side: int) -> "CellEdits":
         """Itself: edits that are on the cells of a field already.
@@ -243,7 +247,8 @@ def _near(shape: tuple[int, ...], start: np.ndarray, along: np.ndarray, radius: 
     x = np.arange(shape[1])[None, :] + 0.5 - start[0]
     y = np.arange(shape[0])[:, None] + 0.5 - start[1]
     share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-12), 0, 1)
-    return (x - share * along[0]) ** 2 + (y - share * along[1]) ** 2 <= radius**2
+    squared: np.ndarray = (x - share * along[0]) ** 2 + (y - share * along[1]) ** 2
+    return squared <= radius**2
 
 
 def _boxes(plane: Int16[np.ndarray, "H W"]) -> Iterator[tuple[int, tuple[slice, slice]]]:
@@ -258,7 +263,8 @@ def _coverage(patch: Patch, height: int, width: int, side: int) -> Float[np.ndar
     rows = _overlap(np.arange(patch.box[0].start, patch.box[0].stop), height, side)
     columns = _overlap(np.arange(patch.box[1].start, patch.box[1].stop), width, side)
     covered = rows.T @ patch.mask.astype(np.float32) @ columns
-    return covered / covered.max()
+    shares: np.ndarray = covered / covered.max()
+    return shares
 
 
 def _overlap(pixels: np.ndarray, size: int, side: int) -> Float[np.ndarray, "n F"]:
@@ -266,4 +272,5 @@ def _overlap(pixels: np.ndarray, size: int, side: int) -> Float[np.ndarray, "n F
     cells = np.arange(side) * (size / side)
     low = np.maximum(pixels[:, None], cells)
     high = np.minimum(pixels[:, None] + 1, cells + size / side)
-    return np.maximum(high - low, 0.0).astype(np.float32)
+    overlap: np.ndarray = np.maximum(high - low, 0.0).astype(np.float32)
+    return overlap

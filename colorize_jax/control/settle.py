@@ -15,7 +15,9 @@ from x = y, which has all that is smooth already. Chebyshev's ω, the best for r
 complex ones. ω converges for those within an ellipse of half axes 1 and (2 − ω) / ω.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +34,9 @@ _OMEGA = 1.5
 _ITERATIONS = 20
 _HELD = 100.0  # w of an edit that covers its pixel
 
+Product = Callable[[Array], Array]
+"""Planes x to W x."""
+
 
 def shares(lightness: Float[Array, "m m"]) -> Float[Array, "8 m m"]:
     """W of a photo, its neighbours in the order of `gcrf.offsets`.
@@ -41,7 +46,8 @@ def shares(lightness: Float[Array, "m m"]) -> Float[Array, "8 m m"]:
     """
     luminance = lightness / 100
     around = jnp.stack(shifted(luminance, 1, jnp.nan))
-    return neighbor_shares(luminance, around, jnp)
+    weights: Array = neighbor_shares(luminance, around, jnp)
+    return weights
 
 
 def settle(
@@ -65,7 +71,7 @@ def settle(
     diagonal = 1 + kept + held
     right = kept * planes + held * given
 
-    def solve(product, _, right):
+    def solve(product: Product, _: Any, right: Array) -> Array:
         return _iterated(product, diagonal, right, right / (kept + held))
 
     solution = jax.lax.custom_linear_solve(
@@ -77,12 +83,14 @@ def settle(
     return jnp.moveaxis(solution, 0, -1)
 
 
-def _iterated(product, diagonal: Array, right: Array, first: Array) -> Array:
+def _iterated(product: Product, diagonal: Array, right: Array, first: Array) -> Array:
     def step(before: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        last, x = before
-        return (x, _OMEGA * ((product(x) + right) / diagonal - last) + last), None
+        earlier, x = before
+        return (x, _OMEGA * ((product(x) + right) / diagonal - earlier) + earlier), None
 
-    return jax.lax.scan(step, (first, (product(first) + right) / diagonal), None, length=_ITERATIONS)[0][1]
+    start = (first, (product(first) + right) / diagonal)
+    (_, last), _ = jax.lax.scan(step, start, None, length=_ITERATIONS)
+    return last
 
 
 def _times(shares: Float[Array, "8 m m"], planes: Float[Array, "K m m"]) -> Float[Array, "K m m"]:
