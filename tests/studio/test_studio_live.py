@@ -10,7 +10,7 @@ from colorize_jax.control.prior import Prior
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
-from colorize_jax.photos.photo import photo_from_array
+from colorize_jax.photos.photo import Photo, photo_from_array
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
 
 STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}
@@ -70,6 +70,16 @@ def test_pictures_are_those_of_the_library(colorizer, photo, live, edits):
     for version, picture in enumerate(wanted):
         found = live.picture(as_edits(edits), version)
         assert np.abs(found.astype(int) - picture).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (31, 33)], ids=str)
+def test_photos_of_fewer_pixels_than_cells_are_edited_as_by_the_library(colorizer, size):
+    small = Photo(np.random.default_rng(0).uniform(30, 70, size).astype(np.float32), None)
+    edits = [{"kind": "point", "at": [size[1] / 2, size[0] / 2], "color": "#b07070", "exact": True}]
+    live = LivePhoto(colorizer, small, 2)
+    for version, picture in enumerate(colorizer.edit(small, edits, 2).rgb):
+        assert np.abs(live.picture(as_edits(edits), version).astype(int) - picture).max() <= 1
+    assert np.isfinite(live.fields(as_edits(edits))).all()
 
 
 def test_fields_on_the_preview_are_those_of_the_photo_nearly(colorizer, photo, live):

@@ -1,0 +1,103 @@
+"""One way for edits: each mode is the equation that it names, by the solver that it is given."""
+
+import numpy as np
+import pytest
+
+from colorize_jax.control import propagate
+from colorize_jax.control.answer import Solver, answer
+from colorize_jax.control.document import as_edits
+from colorize_jax.control.prior import Correction, Fine, Prior
+from colorize_jax.control.raster import CellEdits, mark
+
+SIDE = 4
+PIXELS = SIDE**2
+MARKS = mark(as_edits([{"kind": "point", "at": [5, 5], "color": {"lab": [50, 40, 30]}}]), 40, 40)
+
+
+def prior() -> Prior:
+    draw = np.random.default_rng(0)
+    similarity = draw.uniform(size=(PIXELS, PIXELS)).astype(np.float32) * (
+        1 - np.eye(PIXELS, dtype=np.float32)
+    )
+    unary = draw.uniform(-0.1, 0.1, (SIDE, SIDE, 2)).astype(np.float32)
+    confidence = draw.uniform(0.1, 1, (SIDE, SIDE)).astype(np.float32)
+    return Prior(similarity / similarity.sum(axis=1, keepdims=True), unary, confidence)
+
+
+def exactly(similarity, right, weights):
+    off = np.eye(PIXELS) - similarity.astype(np.float64)
+    return np.linalg.solve(off.T @ off + np.diag(weights[:, 0]), right)
+
+
+def equation(known, kappa, colors, unary):
+    """x of Eq. (6), clipped to the range of the unary, gray and the edits' colours."""
+    right = known * colors + kappa * unary
+    field = exactly(prior().similarity, right, known + kappa)
+    seen = np.concatenate([unary, colors, np.zeros((1, 2))])
+    return np.clip(field, seen.min(axis=0), seen.max(axis=0)).reshape(1, SIDE, SIDE, 2)
+
+
+def test_alone_and_guided_differ_in_what_edits_meet():
+    cells, solver = MARKS.cells(SIDE), Solver(5.0, 1e-2, exactly)
+    known, colors = 5 * cells.weights.reshape(-1, 1), cells.ab.reshape(-1, 2) / 128
+    alone = answer(prior(), MARKS, "alone", None, solver)
+    np.testing.assert_allclose(
+        alone, equation(known, np.full_like(known, 1e-2), colors, 0 * colors), atol=1e-5
+    )
+    guided = answer(prior(), MARKS, "guided", None, solver)
+    unary = propagate.calibrated(prior().unary, cells).reshape(-1, 2)
+    kappa = prior().confidence.reshape(-1, 1)
+    np.testing.assert_allclose(guided, equation(known, kappa, colors, unary), atol=1e-5)
+
+
+def test_over_versions_keep_what_edits_do_not_reach_and_the_solver_is_asked_twice():
+    asked = []
+
+    def counted(*arguments):
+        asked.append(len(arguments[0]))
+        return exactly(*arguments)
+
+    versions = np.stack([prior().unary, -prior().unary])
+    solver = Solver(5.0, 1e-2, counted)
+    found = answer(prior(), MARKS, "over", versions, solver, confidence=2.0)
+    system = propagate.over(
+        prior().similarity, MARKS.cells(SIDE), weight=5.0, floor=1e-2, confidence=2.0, inverse=exactly
+    )
+    np.testing.assert_allclose(found, propagate.solve(system, versions, exactly), atol=1e-6)
+    assert asked == 2 * [PIXELS]  # how far edits reach, and the fields
+
+
+def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
+    sides = []
+
+    class Told:
+        def cells(self, side: int) -> CellEdits:
+            sides.append(side)
+            return MARKS.cells(side)
+
+    def apply(context, field, reach, colors, revealed, pixel_colors, pixels_revealed):
+        assert field.shape == (1, 8, 8, 2) and reach.shape == (1, SIDE, SIDE)
+        assert colors.shape == (1, 12, 12, 2) and pixels_revealed.shape == (1, 24, 24)
+        return context + np.zeros((1, 24, 24, 2), np.float32)
+
+    rows = np.zeros((8, 8, 8), np.float32)
+    rows[4, :, :-1] = 1
+    refined = prior()._replace(fine=Fine(rows, np.ones((8, 8), np.float32)), context=np.float32(0.3))
+    plain, solver = Solver(5.0, 1e-2), Solver(5.0, 1e-2, correction=Correction(12, apply))
+    assert answer(refined, MARKS, "guided", None, plain).shape == (1, 8, 8, 2)
+    corrected = answer(refined, Told(), "guided", None, solver)
+    assert corrected.shape == (1, 24, 24, 2) and (corrected == np.float32(0.3)).all()
+    assert sides == [SIDE, 8, 12, 24]
+
+
+@pytest.mark.parametrize(
+    ("marks", "mode", "message"),
+    [
+        (MARKS, "under", "mode is 'under'; allowed are over, alone, guided"),
+        (MARKS, "over", "versions is None, but mode 'over' edits versions"),
+        (MARKS.cells(5), "alone", "side is 4, but these edits are on 5 x 5 cells"),
+    ],
+)
+def test_mistakes_are_told(marks, mode, message):
+    with pytest.raises(ValueError, match=message):
+        answer(prior(), marks, mode, None, Solver(5.0, 1e-2))
