@@ -80,7 +80,7 @@ class Colorizer:
         )
 
     @classmethod
-    def load(cls, name_or_path: str | os.PathLike = "default") -> "Colorizer":
+    def load(cls, name_or_path: str | os.PathLike[str] = "default") -> "Colorizer":
         """A model that comes with the package, by name, or one from a folder.
 
         Raises:
@@ -96,7 +96,7 @@ class Colorizer:
 
     def colorize(
         self,
-        image: str | os.PathLike | Image.Image | np.ndarray | Photo,
+        image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo,
         samples: int | None = None,
         seed: int = 0,
         rule: str | None = None,
@@ -120,8 +120,8 @@ class Colorizer:
 
     def edit(
         self,
-        image: str | os.PathLike | Image.Image | np.ndarray | Photo,
-        edits: Edits | Mapping | Sequence[Mapping] | str | os.PathLike,
+        image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo,
+        edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
         samples: int | None = None,
         mode: str = "over",
         *,
@@ -205,7 +205,7 @@ class Colorizer:
         """
         if self._spread is not None:
             found = self._spread(self._variables, self._input(photo))
-            own = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(context=None))
+            own: Prior = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(context=None))
             return own._replace(context=found.context)
         if self._similarity is None:
             raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
@@ -235,7 +235,7 @@ class Colorizer:
     ) -> Samples:
         """The versions of one photo (B = 1) at the resolution of the field, network units."""
         samples, rule = self.request(samples, rule)
-        drawn = self._sample(
+        drawn: Samples = self._sample(
             self._variables, self._input(photo), jax.random.key(seed), samples=samples, rule=rule
         )
         if not np.isfinite(drawn.field).all():
@@ -256,9 +256,10 @@ class Colorizer:
         Values that are not finite are returned: they need not be every photo's.
         """
         samples, rule = self.request(samples, rule)
-        return self._sample_many(
+        drawn: Samples = self._sample_many(
             self._variables, dict(inputs), jax.random.key(seed), samples=samples, rule=rule
         )
+        return drawn
 
 
 def _sample_many(
@@ -285,7 +286,8 @@ def _sample_many(
         drawn = sample(variables, alone, jax.random.clone(rng), samples=samples, rule=rule)
         return Samples(*(value[0] for value in drawn))
 
-    return jax.lax.map(one, batch)
+    drawn: Samples = jax.lax.map(one, batch)
+    return drawn
 
 
 def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
@@ -329,7 +331,8 @@ def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:
 
 def _columns(field: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "F F K"]:
     """Fields side by side, CIE ab."""
-    return color.network_to_ab(np.concatenate(list(field), axis=-1))
+    ab: np.ndarray = color.network_to_ab(np.concatenate(list(field), axis=-1))
+    return ab
 
 
 def _canvas(photo: Photo) -> UInt8[np.ndarray, "H W *channels"]:

@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from colorize_jax.models.heads import unit
 from colorize_jax.models.layers import resize_field
-from colorize_jax.models.spread import unit
 from colorize_jax.shapes import Array, Float
 
 _GROUPS = 4

@@ -5,11 +5,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from colorize_jax import gcrf
+from colorize_jax.models.heads import edit_head, unit
 from colorize_jax.models.layers import resize_field
-from colorize_jax.models.spread import unit
 from colorize_jax.shapes import Array, Float
 
 REACH = 4
@@ -18,7 +17,6 @@ REACH = 4
 # Before training: of the learned cosine, of the squared difference of lightness (network units), and per squared cell.
 _GAINS = {"learned": 3.0, "lightness": 60.0, "distance": 0.15}
 _LOG_CONFIDENCE = -3.0
-_LOG_RANGE = (-9.0, 3.0)
 
 
 class RefineNetwork(nn.Module):
@@ -55,24 +53,19 @@ class RefineNetwork(nn.Module):
         x = nn.relu(nn.GroupNorm(num_groups=8, dtype=self.dtype)(x))
         x = nn.Conv(32, (3, 3), name="texture", dtype=self.dtype)(x)
         x = nn.relu(nn.GroupNorm(num_groups=8, dtype=self.dtype)(x))
-        frozen = jax.lax.stop_gradient(maps)
-        seen = [resize_field(unit(each), side) for each in (x, *frozen)]
-        x = nn.relu(
-            nn.Conv(self.hidden, (1, 1), name="mix", dtype=self.dtype)(jnp.concatenate(seen, axis=-1))
+        head = edit_head(
+            self,
+            x,
+            maps,
+            side=side,
+            sizes=(self.hidden, self.width),
+            gains=_GAINS,
+            log_confidence=_LOG_CONFIDENCE,
         )
-        x = x + nn.relu(nn.Conv(self.hidden, (3, 3), name="around", dtype=self.dtype)(x))
-        learned = nn.Conv(self.width, (1, 1), name="embedding", dtype=self.dtype)(x)
-        zeros = nn.initializers.zeros_init()
-        confidence = nn.Conv(1, (1, 1), name="confidence", kernel_init=zeros, dtype=self.dtype)(x)
-        gains = {
-            name: jnp.exp(self.param(f"log_gain_{name}", nn.initializers.constant(np.log(start)), ()))
-            for name, start in _GAINS.items()
-        }
         logits = jax.vmap(_logits, (0, 0, None))(
-            unit(learned.astype(jnp.float32)), resize_field(lightness, side), gains
+            unit(head.learned), resize_field(lightness, side), head.gains
         )
-        log_confidence = jnp.clip(confidence.astype(jnp.float32)[..., 0] + _LOG_CONFIDENCE, *_LOG_RANGE)
-        return jax.nn.softmax(logits, axis=1), jnp.exp(log_confidence)
+        return jax.nn.softmax(logits, axis=1), jnp.exp(head.log_confidence)
 
 
 def _logits(

@@ -4,11 +4,10 @@ from statistics import NormalDist
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from colorize_jax.models.layers import ConvBlock, resize_field
+from colorize_jax.models.heads import edit_head, unit
+from colorize_jax.models.layers import ConvBlock
 from colorize_jax.shapes import Array, Float
 
 FREQUENCIES = 8
@@ -23,7 +22,6 @@ LIGHTNESS_SCALE = 0.5
 # Gains of the kernels in the exponent of S, before training: colours spread to near pixels of like lightness.
 _GAINS = {"near": 6.0, "far": 2.0, "lightness": 6.0, "learned": 2.0}
 _LOG_CONFIDENCE = -5.0  # of the unary, before training; an edit's weight is β
-_LOG_RANGE = (-9.0, 3.0)
 
 
 class SpreadNetwork(nn.Module):
@@ -62,22 +60,18 @@ class SpreadNetwork(nn.Module):
         side = shrunk.shape[1]
         x = ConvBlock(32, 5, 2, self.dtype)(lightness, train)
         local = ConvBlock(64, 3, 1, self.dtype)(x, train)
-        frozen = jax.lax.stop_gradient(maps)
-        seen = [resize_field(unit(each), side) for each in (local, *frozen)]
-        x = nn.relu(
-            nn.Conv(self.hidden, (1, 1), name="mix", dtype=self.dtype)(jnp.concatenate(seen, axis=-1))
+        head = edit_head(
+            self,
+            local,
+            maps,
+            side=side,
+            sizes=(self.hidden, self.width),
+            gains=_GAINS,
+            log_confidence=_LOG_CONFIDENCE,
         )
-        x = x + nn.relu(nn.Conv(self.hidden, (3, 3), name="around", dtype=self.dtype)(x))
-        learned = nn.Conv(self.width, (1, 1), name="embedding", dtype=self.dtype)(x)
-        zeros = nn.initializers.zeros_init()
-        confidence = nn.Conv(1, (1, 1), name="confidence", kernel_init=zeros, dtype=self.dtype)(x)
-        gains = {
-            name: jnp.exp(self.param(f"log_gain_{name}", nn.initializers.constant(np.log(start)), ()))
-            for name, start in _GAINS.items()
-        }
-        log_confidence = jnp.clip(confidence.astype(jnp.float32) + _LOG_CONFIDENCE, *_LOG_RANGE)
-        embeddings = self._embeddings(learned.astype(jnp.float32), shrunk, gains)
-        return embeddings.reshape(len(x), side**2, -1), jnp.exp(log_confidence).reshape(len(x), -1)
+        embeddings = self._embeddings(head.learned, shrunk, head.gains)
+        confidence = jnp.exp(head.log_confidence)
+        return embeddings.reshape(len(x), side**2, -1), confidence.reshape(len(x), -1)
 
     def _embeddings(self, learned: Array, lightness: Array, gains: dict[str, Array]) -> Array:
         side = learned.shape[1]
@@ -105,8 +99,3 @@ def waves(values: Float[Array, "*shape"], scale: float) -> Float[Array, "*shape 
     quantiles = [NormalDist().inv_cdf((k + 0.5) / FREQUENCIES / 2 + 0.5) for k in range(FREQUENCIES)]
     angles = jnp.einsum("...,k->...k", values, jnp.asarray(quantiles, jnp.float32) / scale)
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1) / jnp.sqrt(float(FREQUENCIES))
-
-
-def unit(x: Array) -> Array:
-    """Each pixel's vector at length 1."""
-    return x * jax.lax.rsqrt(jnp.sum(x * x, axis=-1, keepdims=True) + 1e-6)
