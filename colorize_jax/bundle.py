@@ -10,6 +10,7 @@
 The models that come with the package lie in `colorize_jax/weights/<name>/`.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -125,6 +126,11 @@ def find(name_or_folder: str | os.PathLike) -> Path:
     raise ValueError(
         f"model is {name!r}; allowed are {', '.join(available()) or '(none bundled)'} and a folder."
     )
+
+
+def weights_sha256(name_or_folder: str | os.PathLike) -> str:
+    """The hash of a model's file of weights: which model it is."""
+    return hashlib.sha256((find(name_or_folder) / "weights.npz").read_bytes()).hexdigest()
 
 
 def check(arrays: Mapping[str, np.ndarray], expected: Tree, *, name: str) -> None:

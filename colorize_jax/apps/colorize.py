@@ -7,24 +7,21 @@ Photos by the million, in several processes that may be killed and started again
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
-import hashlib
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import numpy as np
 from absl import flags
 
 from colorize_jax import bundle
 from colorize_jax.apps import multihost
-from colorize_jax.control.document import Edits, as_edits
-from colorize_jax.inference import batch, bulk, explain, reference
+from colorize_jax.control.document import as_edits
+from colorize_jax.inference import batch, bulk, explain, request
 from colorize_jax.inference.colorizer import Colorizer
-from colorize_jax.photos.photo import Photo, check_writable
+from colorize_jax.photos.photo import check_writable
 
 _OUT = flags.DEFINE_string("out", "colorized", "Folder for the versions; made where it is missing.")
 _SAMPLES = flags.DEFINE_integer(
@@ -32,18 +29,16 @@ _SAMPLES = flags.DEFINE_integer(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of a rule that draws.")
 _RULE = flags.DEFINE_string(
-    "rule",
-    None,
-    "How versions are chosen, by default the model's first: of the default model 'modes', means of the mixture, or "
-    "'random', draws from it.",
-)
+    "rule", None, "How versions are chosen, by default the model's first: of the default model 'modes', means of the "
+    "mixture, or 'random', draws from it.",
+)  # fmt: skip
 _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
 )
 _REFERENCE = flags.DEFINE_string(
     "reference",
     None,
-    "A photo in colour that lends its colours, by Welsh's transfer; one version, and no model is used.",
+    "A photo in colour that lends its colours, by Welsh's transfer; one version, and no model.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
@@ -51,11 +46,9 @@ _EDITS = flags.DEFINE_string(
     "edits", None, "A JSON file of colour edits for every photo; see colorize_jax/control/document.py."
 )
 _EDITS_MODE = flags.DEFINE_enum(
-    "edits_mode",
-    "over",
-    ["over", "alone", "guided"],
-    "Edits over each version; or one version: edits alone, the rest gray, or guided by what the model most expects.",
-)
+    "edits_mode", "over", ["over", "alone", "guided"], "Edits over each version; or one version: edits alone, the rest "
+    "gray, or guided by what the model most expects.",
+)  # fmt: skip
 _EXPLAIN = flags.DEFINE_bool(
     "explain",
     False,
@@ -65,10 +58,9 @@ _EXPLAIN_AT = flags.DEFINE_multi_string(
     "explain_at", [], "x,y of a pixel to explain, in pixels of the photo; may be repeated. Implies --explain."
 )
 _MANIFEST = flags.DEFINE_string(
-    "manifest",
-    None,
-    "Bulk work: a text file with a photo's path a line, and after a tab, if wanted, its output below --out.",
-)
+    "manifest", None, "Bulk work: a text file with a photo's path a line, and after a tab, if wanted, its output below "
+    "--out.",
+)  # fmt: skip
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Bulk work: photos a batch.", lower_bound=1)
 flags.adopt_module_key_flags(multihost)
 _FORMAT = flags.DEFINE_enum("format", "png", list(batch.FORMATS), "Of the versions.")
@@ -89,12 +81,13 @@ def main(arguments: Sequence[str]) -> int:
     found = batch.find_jobs(arguments, out)
     for error in found.errors:
         batch.report(error)
-    edits = None if _EDITS.value is None else as_edits(_EDITS.value)
-    positions = [_position(text) for text in _EXPLAIN_AT.value]
     failed = len(found.errors)
+    asked, lent = _request(), _REFERENCE.value
     if found.jobs:
         check_writable(out)
-        failed += batch.run(found.jobs, *_workers(edits, positions))
+        workers = request.of_model(asked) if lent is None else request.of_reference(lent)
+        options = _options(workers.samples, explain.NAMES if workers.explain else ())
+        failed += batch.run(found.jobs, workers.colorize, options, workers.explain)
     done = len(found.jobs) + len(found.errors) - failed
     print(f"{done} of {done + failed} photos coloured in {time.perf_counter() - start:.1f} s")
     return 1 if failed else 0
@@ -112,21 +105,13 @@ def _bulk(arguments: Sequence[str]) -> int:
         )
     out, share = Path(_OUT.value), bulk.Share(*multihost.part())
     source = Path(*arguments, *filter(None, [_MANIFEST.value]))
-    works = _works(source, out)
+    works = bulk.listed(source, out, is_manifest=not arguments)
     check_writable(out)
     colorizer = Colorizer.load(_MODEL.value)
     samples, rule = colorizer.request(_SAMPLES.value, _RULE.value)
     asked = bulk.BulkOptions(out, _options(samples), rule, _SEED.value, _BATCH_SIZE.value)
-    weights = (bundle.find(_MODEL.value) / "weights.npz").read_bytes()
-    settings = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    outcome = bulk.run(works, colorizer, asked, share, settings)
-    if outcome.listed == 0:
-        raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
-    if outcome.failed:
-        batch.report(
-            f"{outcome.failed:,} photos failed; {outcome.report} lists them; the same command tries them again"
-        )
-    return 1 if outcome.failed else 0
+    settings = {"weights_sha256": bundle.weights_sha256(_MODEL.value)}
+    return bulk.exit_code(bulk.run(works, colorizer, asked, share, settings), source)
 
 
 def _check_reference_alone() -> None:
@@ -137,72 +122,21 @@ def _check_reference_alone() -> None:
         )
 
 
-def _works(source: Path, out: Path) -> Iterator[bulk.Work]:
-    if _MANIFEST.value is None:
-        if not source.is_dir():
-            raise ValueError(f"{source} is no folder; bulk work takes one, or --manifest=FILE")
-        return bulk.in_folder(source, out)
-    if not source.is_file():
-        raise ValueError(f"--manifest is {_MANIFEST.value!r}; no such file")
-    return bulk.in_manifest(source)
-
-
-def _one_version() -> bool:
-    return _EDITS.value is not None and _EDITS_MODE.value != "over"
-
-
-def _samples() -> int | None:
+def _request() -> request.Request:
     """Modes 'alone' and 'guided' have one version; more are refused where they were asked for."""
-    if not _one_version():
-        return _SAMPLES.value
-    if _SAMPLES.value not in (None, 1):
-        raise ValueError(
-            f"--samples is {_SAMPLES.value}, but --edits_mode={_EDITS_MODE.value} has one version; leave it out"
-        )
-    return 1
-
-
-def _position(text: str) -> tuple[float, float]:
-    try:
-        x, y = map(float, text.split(","))
-        return x, y
-    except ValueError:
-        raise ValueError(f"--explain_at is {text!r}; allowed is x,y in pixels, such as 120,80") from None
+    samples, mode = _SAMPLES.value, _EDITS_MODE.value
+    if _EDITS.value is not None and mode != "over":
+        if samples not in (None, 1):
+            raise ValueError(f"--samples is {samples}, but --edits_mode={mode} has one version; leave it out")
+        samples = 1
+    positions = [request.position(text) for text in _EXPLAIN_AT.value]
+    edits = None if _EDITS.value is None else as_edits(_EDITS.value)
+    explained = _EXPLAIN.value or bool(positions)
+    return request.Request(_MODEL.value, samples, _RULE.value, _SEED.value, edits, mode, explained, positions)
 
 
 def _options(samples: int, explained: tuple[str, ...] = ()) -> batch.Options:
     return batch.Options(samples, _FORMAT.value, _OVERWRITE.value, _CONTACT_SHEET.value, explained)
-
-
-def _workers(
-    edits: Edits | None, positions: list[tuple[float, float]]
-) -> tuple[batch.Colorize, batch.Options, batch.Explain | None]:
-    """The rest of `batch.run`'s arguments."""
-    if _REFERENCE.value is not None:
-        lent = reference.read_reference(_REFERENCE.value)
-        return partial(reference.colorize_like, reference=lent), _options(1), None
-    asked = _samples()
-    colorizer = Colorizer.load(_MODEL.value)
-    samples, rule = colorizer.request(asked, _RULE.value)
-    options = _options(samples, explain.NAMES if _EXPLAIN.value or positions else ())
-    how: dict[str, Any] = {"samples": samples, "seed": _SEED.value, "rule": rule}
-    colorize: batch.Colorize = partial(colorizer.colorize, **how)
-    if edits is not None:
-        colorize = partial(colorizer.edit, edits=edits, mode=_EDITS_MODE.value, **how)
-    if not options.explained:
-        return colorize, options, None
-    known = Edits(()) if edits is None else edits
-    return colorize, options, partial(_explained, colorizer, known, positions or None)
-
-
-def _explained(
-    colorizer: Colorizer, edits: Edits, positions: list[tuple[float, float]] | None, photo: Photo
-) -> dict[str, np.ndarray]:
-    mode = _EDITS_MODE.value if _one_version() else "over"
-    explained = explain.explain(colorizer, photo, edits, at=positions, mode=mode)
-    places = " ".join(f"({x:.0f}, {y:.0f})" for x, y in explained.suggested)
-    print(f"edit next at {places}")
-    return explain.show(explained)
 
 
 def cli() -> NoReturn:

@@ -9,16 +9,15 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
 _PACKAGE = "colorize_jax"
 _BASE = (
-    *("jax", "jaxlib", "flax", "numpy", "scipy", "pillow"),
-    *("ml_collections", "absl-py", "jaxtyping", "filelock"),
-)
+    "jax", "jaxlib", "flax", "numpy", "scipy", "pillow", "ml_collections", "absl-py", "jaxtyping", "filelock",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,15 +65,13 @@ def model_lines() -> list[str]:
         size = (bundle.WEIGHTS / name / "weights.npz").stat().st_size / 1e6
         try:
             provenance = json.loads((bundle.WEIGHTS / name / "provenance.json").read_text(encoding="utf-8"))
-            lines.append(f"{name}: {size:.1f} MB; {_one_line(provenance)}")
+            told = [
+                f"{key} {value}" for key, value in provenance.items() if isinstance(value, (str, int, float))
+            ]
+            lines.append(f"{name}: {size:.1f} MB; {', '.join(told)[:200]}")
         except (OSError, ValueError) as error:
             lines.append(f"{name}: {size:.1f} MB; DAMAGED provenance.json ({error})")
     return lines or ["none"]
-
-
-def _one_line(provenance: dict[str, Any]) -> str:
-    told = [f"{key} {value}" for key, value in provenance.items() if isinstance(value, (str, int, float))]
-    return ", ".join(told)[:200]
 
 
 def _default_model_error() -> str:

@@ -134,6 +134,21 @@ def in_manifest(manifest: Path) -> Iterator[Work]:
             yield Work(Path(path), name.as_posix(), mistake if bad else "")
 
 
+def listed(source: Path, out: Path, *, is_manifest: bool) -> Iterator[Work]:
+    """The photos of a folder or of a manifest.
+
+    Raises:
+      ValueError: it is not there.
+    """
+    if is_manifest:
+        if not source.is_file():
+            raise ValueError(f"--manifest is {str(source)!r}; no such file")
+        return in_manifest(source)
+    if not source.is_dir():
+        raise ValueError(f"{source} is no folder; bulk work takes one, or --manifest=FILE")
+    return in_folder(source, out)
+
+
 def run(
     works: Iterable[Work], colorizer: Colorizer, asked: BulkOptions, share: Share, settings: dict[str, Any]
 ) -> Outcome:
@@ -154,6 +169,21 @@ def run(
         del kept[free]
     with Ledger(asked.out / FOLDER, *share, json.loads(json.dumps(kept))) as ledger:
         return _BulkRun(colorizer, asked, share, ledger).all(works)
+
+
+def exit_code(outcome: Outcome, source: Path) -> int:
+    """1 where photos failed, which is told in one line on stderr, else 0.
+
+    Raises:
+      ValueError: `source`, a folder or a manifest, has no photos.
+    """
+    if outcome.listed == 0:
+        raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
+    if outcome.failed:
+        batch.report(
+            f"{outcome.failed:,} photos failed; {outcome.report} lists them; the same command tries them again"
+        )
+    return 1 if outcome.failed else 0
 
 
 class _Shrunk(NamedTuple):

@@ -1,0 +1,85 @@
+"""What is asked for every one of many photos, as functions of one photo: of a model, with edits, or of a reference."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from colorize_jax.control.document import Edits
+from colorize_jax.inference import batch, explain, reference
+from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos.photo import Photo
+
+
+class Request(NamedTuple):
+    """What is asked of a model for every photo.
+
+    Attributes:
+      model: its name or folder.
+      samples, rule: of the versions; None takes the model's own.
+      seed: of a rule that draws.
+      edits: for every photo, or None.
+      mode: of the edits, see `Colorizer.edit`.
+      explained: whether pictures that explain the versions are wanted, too.
+      positions: (x, y) in pixels of what they explain; none: where an edit is suggested.
+    """
+
+    model: str
+    samples: int | None
+    rule: str | None
+    seed: int
+    edits: Edits | None
+    mode: str
+    explained: bool
+    positions: Sequence[tuple[float, float]]
+
+
+class Workers(NamedTuple):
+    """What `batch.run` calls for a photo, and how many versions it gets."""
+
+    samples: int
+    colorize: batch.Colorize
+    explain: batch.Explain | None = None
+
+
+def position(text: str) -> tuple[float, float]:
+    """A position of 'x,y'.
+
+    Raises:
+      ValueError: it is none.
+    """
+    try:
+        x, y = map(float, text.split(","))
+        return x, y
+    except ValueError:
+        raise ValueError(f"--explain_at is {text!r}; allowed is x,y in pixels, such as 120,80") from None
+
+
+def of_model(asked: Request) -> Workers:
+    """The model, loaded, as functions of one photo.
+
+    Raises:
+      ValueError: there is no such model, or it has no such versions.
+    """
+    colorizer = Colorizer.load(asked.model)
+    samples, rule = colorizer.request(asked.samples, asked.rule)
+    sampling: dict[str, Any] = {"samples": samples, "seed": asked.seed, "rule": rule}
+    colorize: batch.Colorize = partial(colorizer.colorize, **sampling)
+    if asked.edits is not None:
+        colorize = partial(colorizer.edit, edits=asked.edits, mode=asked.mode, **sampling)
+    return Workers(samples, colorize, partial(_explained, colorizer, asked) if asked.explained else None)
+
+
+def of_reference(path: str) -> Workers:
+    """A photo in colour that lends its colours: one version, and no model."""
+    lent = reference.read_reference(path)
+    return Workers(1, partial(reference.colorize_like, reference=lent))
+
+
+def _explained(colorizer: Colorizer, asked: Request, photo: Photo) -> dict[str, np.ndarray]:
+    edits, mode = (Edits(()), "over") if asked.edits is None else (asked.edits, asked.mode)
+    explained = explain.explain(colorizer, photo, edits, at=asked.positions or None, mode=mode)
+    places = " ".join(f"({x:.0f}, {y:.0f})" for x, y in explained.suggested)
+    print(f"edit next at {places}")
+    return explain.show(explained)
