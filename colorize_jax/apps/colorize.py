@@ -36,9 +36,7 @@ _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
 )
 _REFERENCE = flags.DEFINE_string(
-    "reference",
-    None,
-    "A photo in colour that lends its colours, by Welsh's transfer; one version, and no model.",
+    "reference", None, "A photo that lends its colours (Welsh), in place of a model."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
