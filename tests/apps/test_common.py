@@ -3,8 +3,11 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+APPS = Path(__file__).parents[2] / "colorize_jax" / "apps"
 
 BLOCKS = """
 import resource, sys
@@ -29,3 +32,8 @@ def test_kept_memory_is_not_mapped_anew():
         return int(told.stdout)
 
     assert faults("keep") < 20 < 5 * 32 <= faults("default")
+
+
+@pytest.mark.parametrize("path", sorted(APPS.glob("*.py")), ids=lambda p: p.name)
+def test_programs_hold_flags_and_little_else(path):
+    assert len(path.read_text().splitlines()) <= 150

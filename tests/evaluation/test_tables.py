@@ -109,3 +109,18 @@ def test_what_the_numbers_depend_on_is_told():
     assert told["N"] == "5" and told["rule"] == "modes" and told["resolution"] == "64²"
     assert told["split hash"] == "abc" and told["steps"] == "40" and told["image views"] == "1280"
     assert told["training s"] == "100" and told["evaluation s"] == "7"
+
+
+def test_claims_about_all_versions_need_as_many_versions():
+    ours, theirs = scored("s", "scc"), scored("v", "vae_mdn", losses=TERMS)
+    one = [row._replace(samples=1) if row.name == "field" else row for row in ours.evaluation.rows]
+    single = ours._replace(evaluation=ours.evaluation._replace(rows=tuple(one)))
+    verdicts = {line[0].split()[0]: line[3] for line in tables.claims_table([single, theirs]).lines[1:]}
+    assert verdicts["eob_mae"] == verdicts["pair_ssim_ab"] == "not comparable: N 1 and 5"
+    assert verdicts["bleed"] == "undecided"  # a mean over versions, however many
+    (line,) = (
+        line
+        for line in tables.method_table([single, theirs], published.MESSAOUD_2).lines
+        if line[0][0] == "s"
+    )
+    assert line[0] == "s = Ours (N = 1)"
