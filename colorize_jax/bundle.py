@@ -101,7 +101,8 @@ def load_bundle(name_or_folder: str | os.PathLike, expected: Tree | None = None)
     scores = folder / "scores.json"
     return Bundle(
         config=config,
-        variables=unflatten(arrays),
+        # The file has no entry for what is empty, as the statistics of networks without BatchNorm.
+        variables={"params": {}, "batch_stats": {}} | unflatten(arrays),
         provenance=json.loads(_json_text(folder / "provenance.json")),
         scores=json.loads(_json_text(scores)) if scores.is_file() else {},
     )

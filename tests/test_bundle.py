@@ -43,6 +43,12 @@ def test_round_trip(saved, variables):
     assert {x.dtype for x in jax.tree.leaves(loaded.variables)} == {np.dtype(np.float32)}
 
 
+def test_a_model_may_have_no_statistics(tmp_path, variables):
+    config = ConfigDict({"method": "scc"})
+    bundle.save_bundle(tmp_path, config, {"params": variables["params"], "batch_stats": {}}, {})
+    assert bundle.load_bundle(tmp_path).variables["batch_stats"] == {}
+
+
 def test_matrices_take_two_bytes_and_vectors_keep_their_range(saved):
     with np.load(saved / "weights.npz") as arrays:
         assert arrays["params/mdn/kernel"].dtype == np.float16

@@ -46,9 +46,8 @@ def init_state(params: dict[str, Any], batch_stats: dict[str, Any], players: Seq
     """State at step 0 of a stage of these players."""
     opt_state = {player.name: player.optimizer().init(_own(player, params)) for player in players}
     averages = {name: params[name] for player in players if player.ema is not None for name in player.trained}
-    # Copies: the whole state is donated to an update, and no buffer may be donated twice.
-    extra = {"averages": jax.tree.map(jnp.copy, averages)}
-    return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, {**opt_state, "extra": extra})
+    opt_state["extra"] = {"averages": averages}
+    return TrainState(jnp.zeros((), jnp.int32), params, batch_stats, opt_state)
 
 
 def play(players: Sequence[Player], *, accumulate: int = 1, remat: bool = False) -> Update:
