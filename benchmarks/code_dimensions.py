@@ -10,7 +10,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from colorize_jax import config as configs
+from colorize_jax import methods
 from colorize_jax.data import pipeline
 from colorize_jax.methods import scc
 from colorize_jax.train.checkpoints import restore_variables
@@ -19,16 +19,16 @@ SHOWN = 10
 
 
 def main(workdir: Path, images: int = 64) -> None:
-    config = configs.from_json((workdir / "config.json").read_text())
-    parts, variables = scc.build_parts(config), restore_variables(workdir)
+    config = methods.read_config((workdir / "config.json").read_text())
+    model, variables = scc.build_model(config), restore_variables(workdir)
     batch = next(pipeline.evaluation(config.data, batch_size=images, images=images))
-    mean, log_variance = scc.encode(parts, variables, batch)
+    mean, log_variance = scc.encode(model, variables, batch)
     nats = np.asarray(0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance)).mean(axis=0)
-    gray = scc.gray_features(parts, variables, batch)
-    at_rest, _ = scc.decode(parts, variables, jnp.zeros_like(mean), gray)
+    gray = scc.gray_features(model, variables, batch)
+    at_rest, _ = scc.decode(model, variables, jnp.zeros_like(mean), gray)
     print(f"{nats.sum():.2f} nats in {len(nats)} dimensions, {images} images\n dim  nats  variance  effect")
     for dimension in np.argsort(-nats)[:SHOWN]:
-        moved, _ = scc.decode(parts, variables, jnp.zeros_like(mean).at[:, dimension].set(1.0), gray)
+        moved, _ = scc.decode(model, variables, jnp.zeros_like(mean).at[:, dimension].set(1.0), gray)
         effect = float(jnp.abs(moved - at_rest).mean())
         print(f"{dimension:4d} {nats[dimension]:5.2f} {float(mean[:, dimension].var()):9.2f} {effect:7.4f}")
 

@@ -19,8 +19,9 @@ import jax
 from absl import flags
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
 from colorize_jax.data import pipeline
+from colorize_jax.methods import resolve
 from colorize_jax.train.performance import Waits
 
 _DIR = flags.DEFINE_string("dir", "data", "Where prepared data sets are.")

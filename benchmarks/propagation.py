@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from colorize_jax import config as configs
+from colorize_jax import methods
 from colorize_jax.data import pipeline
 from colorize_jax.methods import scc
 from colorize_jax.models.layers import resize_field
@@ -19,13 +19,13 @@ from colorize_jax.train.checkpoints import restore_variables
 BATCH = 64
 
 
-def errors(parts, variables, batch, rng, share):
+def errors(model, variables, batch, rng, share):
     """{way: mean absolute error} for one batch with `share` of the unary revealed."""
-    unary, _ = scc.reconstruct(parts, variables, batch)
-    structure, _ = scc.embed(parts, variables, batch)
-    true = resize_field(batch["ab"], parts.field)
+    unary, _ = scc.reconstruct(model, variables, batch)
+    structure, _ = scc.embed(model, variables, batch)
+    true = resize_field(batch["ab"], model.field)
     kept = (jax.random.uniform(rng, structure[0].shape[:2]) < share).astype(jnp.float32)
-    spread = scc.make_consistent(parts, structure, unary[:, None], kept, beta=parts.beta_test)[:, 0]
+    spread = scc.make_consistent(model, structure, unary[:, None], kept, beta=model.beta_test)[:, 0]
     seen = kept.reshape(*unary.shape[:3], 1)
     mean = (unary * seen).sum(axis=(1, 2), keepdims=True) / jnp.maximum(
         seen.sum(axis=(1, 2), keepdims=True), 1
@@ -35,9 +35,9 @@ def errors(parts, variables, batch, rng, share):
 
 
 def main(workdir: Path, images: int = 256) -> None:
-    config = configs.from_json((workdir / "config.json").read_text())
-    parts, variables = scc.build_parts(config), restore_variables(workdir)
-    run = jax.jit(lambda batch, rng, share: errors(parts, variables, batch, rng, share))
+    config = methods.read_config((workdir / "config.json").read_text())
+    model, variables = scc.build_model(config), restore_variables(workdir)
+    run = jax.jit(lambda batch, rng, share: errors(model, variables, batch, rng, share))
     for share in (1.0, 0.1, 0.01):
         rows = []
         for number, batch in enumerate(pipeline.evaluation(config.data, batch_size=BATCH, images=images)):

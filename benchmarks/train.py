@@ -35,7 +35,8 @@ from torch import nn
 from torch.nn import functional
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 from colorize_jax.models import winograd
 from colorize_jax.models.layers import scaled
 from colorize_jax.train.performance import matmul_peak, model_flops

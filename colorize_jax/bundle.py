@@ -22,7 +22,8 @@ import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from colorize_jax import config as configs
-from colorize_jax import files
+from colorize_jax import files, methods
+from colorize_jax.methods.base import Method
 
 WEIGHTS = Path(__file__).parent / "weights"
 FILES = ("weights.npz", "config.json", "provenance.json", "scores.json")
@@ -44,6 +45,22 @@ class Bundle(NamedTuple):
     variables: Tree
     provenance: dict[str, Any]
     scores: dict[str, Any]
+
+
+class Model(NamedTuple):
+    """A released model, ready to be used.
+
+    Attributes:
+      config: as of today, see `methods.read_config`.
+      method: built of it.
+      variables: that its capabilities need.
+      provenance: what `provenance.json` holds.
+    """
+
+    config: FrozenConfigDict
+    method: Method
+    variables: Tree
+    provenance: dict[str, Any]
 
 
 def available() -> list[str]:
@@ -108,13 +125,26 @@ def load_bundle(name_or_folder: str | os.PathLike, expected: Tree | None = None)
     )
 
 
+def load_model(name_or_folder: str | os.PathLike) -> Model:
+    """Reads a model and builds its method, with the networks whose weights are public and not in the folder.
+
+    Raises:
+      ValueError: no such model, or one that is damaged or does not fit its config.
+    """
+    config = load_config(name_or_folder)
+    method = methods.build(config)
+    loaded = load_bundle(name_or_folder, method.abstract_variables())
+    params = loaded.variables["params"] | {name: load() for name, load in method.public.items()}
+    return Model(config, method, {**loaded.variables, "params": params}, loaded.provenance)
+
+
 def load_config(name_or_folder: str | os.PathLike) -> FrozenConfigDict:
-    """The config of a model alone: what `methods.build` needs before the variables can be checked."""
+    """The config of a model alone, as of today: what `methods.build` needs before the variables can be checked."""
     folder = find(name_or_folder)
     missing = [name for name in FILES[:3] if not (folder / name).is_file()]
     if missing:
         raise ValueError(f"{folder}: no {', '.join(missing)}; a model's folder holds {', '.join(FILES)}.")
-    return configs.from_json(_json_text(folder / "config.json"))
+    return methods.read_config(_json_text(folder / "config.json"))
 
 
 def find(name_or_folder: str | os.PathLike) -> Path:

@@ -1,11 +1,14 @@
-"""Load a config, check it as a whole and freeze it; every error names the field, its value and what is allowed."""
+"""What the configs of all methods have and how it is checked; configs by name, by their arguments, and as text.
+
+Every error names the field, its value and what is allowed. A method's own fields are in its module, see `methods`.
+"""
 
 import importlib
 import importlib.util
 import json
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,97 +16,129 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
 
-FIELD_SIDE = 32
-"""Side of the field of `scc`; f1-f4 of the supplement fix it for 64x64 images."""
+Allowed = tuple[Callable[[Any], bool], str]
+"""Whether a value may be, and in words what may be."""
 
-FIELD_WEIGHTS = ("l2", "hist", "mah", "grad", "kl")
-"""Weights of `config.field_loss`."""
 
-_POSITIVE: Callable[[Any], bool] = lambda x: x > 0  # noqa: E731
-_NOT_NEGATIVE: Callable[[Any], bool] = lambda x: x >= 0  # noqa: E731
-_ONE_OR_MORE: Callable[[Any], bool] = lambda x: x >= 1  # noqa: E731
-_SHARE: Callable[[Any], bool] = lambda x: 0 <= x < 1  # noqa: E731
+def positive(told: str = "a positive number") -> Allowed:
+    """More than 0."""
+    return lambda x: x > 0, told
 
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "width": (_POSITIVE, "a positive number; 1 is the paper's size"),
-    "compute_dtype": (lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
+
+def not_negative(told: str = "a number, at least 0") -> Allowed:
+    """0 or more."""
+    return lambda x: x >= 0, told
+
+
+def share() -> Allowed:
+    """0 or more, and less than 1."""
+    return lambda x: 0 <= x < 1, "a share in [0, 1)"
+
+
+def one_of(*values: Any) -> Allowed:
+    """One of `values`."""
+    return lambda x: x in values, " or ".join(map(repr, values))
+
+
+def stage_defaults(epochs: float, batch_size: int, lr: float, **own: Any) -> ConfigDict:
+    """A stage's part of a config: its length, its batch and its rate, and what only it has."""
+    return ConfigDict({"epochs": epochs, "batch_size": batch_size, "lr": lr, **own})
+
+
+def merged(*parts: ConfigDict) -> ConfigDict:
+    """The fields of all parts, unlocked; a field that several have is that of the last."""
+    config = ConfigDict()
+    for part in parts:
+        config.update(part)
+    return config
+
+
+def common() -> ConfigDict:
+    """The fields that every method's config has, unlocked; `methods.defaults` adds the method's own."""
+    config = ConfigDict()
+    config.method = ""  # a file of colorize_jax/methods, or a dotted module path
+    config.seed = 0
+    config.init_from = ""  # folder of another training run, whose newest networks this one begins with
+    config.compute_dtype = "float32"  # or 'bfloat16'; the G-CRF, the code and the losses stay float32
+
+    config.data = ConfigDict()
+    config.data.dir = "data"  # where colorize-data prepared the data sets
+    config.data.mixture = (("lfw_deepfunneled", "train", 1.0),)  # (name, split, share of the images)
+    config.data.test = ("lfw_deepfunneled", "test")
+    config.data.image_size = 64
+    config.data.lightness_large = 0  # side of a second, larger gray image; VGG-16 needs 224
+    config.data.ab_large = False  # whether it keeps its colours, as stage 'correct' needs
+    config.data.crop = 1.0  # smallest random square crop, as a share of the short side; 1 is centred
+    config.data.crop_largest = 1.0  # largest one; above 1 the photo is mirrored at its borders
+    config.data.stretch = 1.0  # largest ratio of a crop's sides; every crop is squashed to a square
+    config.data.flip = True
+    config.data.epoch_images = 0  # images of one epoch; 0 is the size of the mixture's first data set
+    config.data.threads = 2
+
+    config.optim = ConfigDict()
+    config.optim.b1 = 0.9
+    config.optim.b2 = 0.99
+    config.optim.weight_decay = 1e-4
+    config.optim.clip_norm = 1.0
+    config.optim.warmup_steps = 200
+    config.optim.calibration_batches = (
+        64  # over which a stage measures BatchNorm's statistics at its end; 0: none
+    )
+    config.optim.accumulate = 1  # parts of a batch taken one after another; BatchNorm sees a part at a time
+    config.optim.remat = False  # keep products and solves for the backward pass and compute the rest again
+
+    # Devices along each axis of the mesh, see train/parallel.py; data 0 takes those that the others leave.
+    config.mesh = ConfigDict({"data": 0, "fsdp": 1, "pixel": 1})
+
+    # Scales the epochs of all stages of a method by one factor, up or down, so that together they take no more than
+    # these and every method costs the same; 0 leaves the stages' own epochs as they are. See parts/budget.py.
+    config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen
+
+    # 0 epochs keep what a stage's networks are in `init_from`. A stage may have calibration_batches of its own, instead
+    # of optim's. Those measure the networks of all stages anew, also of stages of no epochs; a run that goes on with
+    # one stage alone must leave optim's as they are.
+    config.stages = ConfigDict()
+
+    config.checkpoint = ConfigDict({"every_steps": 200, "keep": 2})
+    # Beside the last, a stage keeps the variables for which the first of these that it evaluates was lowest; (): none.
+    config.checkpoint.best = ("best_absolute_error", "absolute_error", "absolute_error_kept_1")
+    config.log = ConfigDict({"every_steps": 20, "eval_images": 256, "eval_every_epochs": 1.0})
+    return config
+
+
+_COMMON: dict[str, Allowed] = {
+    "compute_dtype": one_of("float32", "bfloat16"),
     "data.mixture": (
         lambda x: len(x) > 0 and all(len(row) == 3 and row[2] > 0 for row in x),
         "rows (prepared name, split, positive share)",
     ),
     "data.test": (lambda x: len(x) == 2, "(prepared name, split)"),
-    "data.image_size": (lambda x: x == 2 * FIELD_SIDE, f"{2 * FIELD_SIDE}, the supplement's"),
+    "data.image_size": positive("a positive number of pixels"),
+    "data.lightness_large": not_negative("a number of pixels, or 0 for none"),
     "data.crop": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
-    "data.crop_largest": (_ONE_OR_MORE, "a multiple of the short side, at least 1"),
-    "data.stretch": (_ONE_OR_MORE, "a ratio, at least 1"),
-    "data.epoch_images": (_NOT_NEGATIVE, "a number of images, or 0 for the size of the first data set"),
-    "data.threads": (_POSITIVE, "a positive number"),
-    "model.latent": (_POSITIVE, "a positive number; the paper's is 64"),
-    "model.field": (lambda x: x in (FIELD_SIDE, 2 * FIELD_SIDE), f"{FIELD_SIDE} or {2 * FIELD_SIDE}"),
-    "model.dropout": (_SHARE, "a share in [0, 1)"),
-    "features.network": (lambda x: x in ("small", "vgg16"), "'small' or 'vgg16'"),
-    "features.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
-    "gcrf.temperature": (
-        _NOT_NEGATIVE,
-        "a positive number, or 0 for the square root of the embedding's size",
-    ),
-    "gcrf.beta_train": (_POSITIVE, "a positive number"),
-    "gcrf.beta_test": (_POSITIVE, "a positive number"),
-    "gcrf.floor": (_POSITIVE, "a positive number: without it the solution overshoots and can be singular"),
-    "mdn.components": (_POSITIVE, "a positive number; the paper's is 8"),
-    "mdn.sigma": (_POSITIVE, "a positive number; the paper's is 0.1"),
-    "mdn.width": (_NOT_NEGATIVE, "a positive number, or 0 for config.width"),
-    "mdn.relaxation": (_SHARE, "a share in [0, 1)"),
-    "mdn.code": (lambda x: x in ("mean", "sample"), "'mean' or 'sample'"),
-    "mdn.chroma": (_POSITIVE, "a positive number; 1 leaves sampled colours as they are decoded"),
-    "mdn.choice": (lambda x: x in ("weight", "cover"), "'weight' or 'cover'"),
-    "modes.scale": (_POSITIVE, "a positive number, network units"),
-    "modes.chroma_power": (_NOT_NEGATIVE, "a number, at least 0"),
-    "loss.reconstruction": (lambda x: x in ("absolute", "squared"), "'absolute' or 'squared'"),
-    "loss.likelihood_noise": (
-        _NOT_NEGATIVE,
-        "a variance in network units², or 0 for the reconstruction error",
-    ),
-    "loss.unary_weight": (_NOT_NEGATIVE, "a number, at least 0"),
-    "loss.kl_weight": (_NOT_NEGATIVE, "a number, at least 0"),
-    **{f"field_loss.{name}": (_NOT_NEGATIVE, "a weight, at least 0") for name in FIELD_WEIGHTS},
-    "field_loss.components": (_POSITIVE, "a positive number; the papers' is 20"),
-    "field_loss.bins": (lambda x: x in ("gamut", "grid"), "'gamut' or 'grid'"),
-    "field_loss.bin_uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
-    "field_loss.bin_cap": (lambda x: x > 1, "a number above 1, the mean weight"),
-    "field_loss.images": (_POSITIVE, "a positive number of images"),
-    "spread.width": (_POSITIVE, "a positive number of channels"),
-    "spread.hidden": (_POSITIVE, "a positive number of channels"),
-    "spread.fine": (lambda x: x in (True, False), "True or False"),
-    "spread.fine_width": (_POSITIVE, "a positive number of channels"),
-    "spread.fine_hidden": (_POSITIVE, "a positive number of channels"),
-    "spread.correct": (lambda x: x >= 0 and x % 4 == 0, "a multiple of 4 channels, or 0 for no correction"),
-    "spread.correct_side": (lambda x: x > 0 and x % 8 == 0, "a multiple of 8 cells"),
-    "spread.draws": (_POSITIVE, "a positive number of times"),
-    "spread.together": (lambda x: x in (True, False), "True or False"),
-    "spread.turn": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
-    "cvae.draws": (_POSITIVE, "a positive number; the paper's is 256"),
-    "cvae.iterations": (_POSITIVE, "a positive number"),
-    "budget.steps": (_NOT_NEGATIVE, "a number of optimiser steps, or 0 for the stages' own epochs"),
-    "budget.images": (_NOT_NEGATIVE, "a number of images, or 0 for the stages' own epochs"),
-    "optim.calibration_batches": (_NOT_NEGATIVE, "a number of batches, or 0 to keep the running averages"),
-    "optim.clip_norm": (_POSITIVE, "a positive number"),
-    "optim.accumulate": (_POSITIVE, "a positive number of parts of a batch"),
-    "optim.remat": (lambda x: x in (True, False), "True or False"),
-    "mesh.data": (_NOT_NEGATIVE, "a number of devices, or 0 for those that fsdp and pixel leave"),
-    "mesh.fsdp": (_POSITIVE, "a positive number of devices"),
-    "mesh.pixel": (_POSITIVE, "a positive number of devices"),
-    "checkpoint.every_steps": (_POSITIVE, "a positive number of steps"),
-    "checkpoint.keep": (_POSITIVE, "a positive number of checkpoints"),
+    "data.crop_largest": (lambda x: x >= 1, "a multiple of the short side, at least 1"),
+    "data.stretch": (lambda x: x >= 1, "a ratio, at least 1"),
+    "data.epoch_images": not_negative("a number of images, or 0 for the size of the first data set"),
+    "data.threads": positive(),
+    "budget.steps": not_negative("a number of optimiser steps, or 0 for the stages' own epochs"),
+    "budget.images": not_negative("a number of images, or 0 for the stages' own epochs"),
+    "optim.calibration_batches": not_negative("a number of batches, or 0 to keep the running averages"),
+    "optim.clip_norm": positive(),
+    "optim.accumulate": positive("a positive number of parts of a batch"),
+    "optim.remat": one_of(True, False),
+    "mesh.data": not_negative("a number of devices, or 0 for those that fsdp and pixel leave"),
+    "mesh.fsdp": positive("a positive number of devices"),
+    "mesh.pixel": positive("a positive number of devices"),
+    "checkpoint.every_steps": positive("a positive number of steps"),
+    "checkpoint.keep": positive("a positive number of checkpoints"),
     "checkpoint.best": (
         lambda x: isinstance(x, tuple) and all(isinstance(name, str) for name in x),
         "a tuple of names of evaluated metrics, the first of which that a stage has tells its best",
     ),
-    "log.every_steps": (_POSITIVE, "a positive number of steps"),
-    "log.eval_images": (_POSITIVE, "a positive number of images"),
-    "log.eval_every_epochs": (_POSITIVE, "a positive number of epochs"),
+    "log.every_steps": positive("a positive number of steps"),
+    "log.eval_images": positive("a positive number of images"),
+    "log.eval_every_epochs": positive("a positive number of epochs"),
 }
-_STAGE_FIELDS = ("batch_size", "lr")
 _PACKAGE = "colorize_jax.configs"
 _NAMED = re.compile(r"(?P<file>.+?\.py|\w+)(?P<colon>:(?P<arguments>.*))?")
 
@@ -177,52 +212,50 @@ def parse_arguments(text: str, **allowed: Iterable[str]) -> dict[str, str]:
     return {name: choices[0] for name, choices in values.items()} | given
 
 
-def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDict:
-    """The config, checked field by field and across fields, frozen.
+def check_fields(config: ConfigDict, allowed: Mapping[str, Allowed]) -> None:
+    """Checks each field on its own.
 
     Args:
-      config: as of `load`.
-      images: training images of the mixture's first data set; replaces `data.epoch_images` where that is 0.
+      config: whole.
+      allowed: by the field's path, such as 'data.crop'.
+
+    Raises:
+      ValueError: a value that is not allowed; the message names the field, the value and what is allowed.
+    """
+    for path, rule in allowed.items():
+        _check(path, _value(config, path), *rule)
+
+
+def check_common(config: ConfigDict) -> None:
+    """Checks the fields of `common`, and the stages.
 
     Raises:
       ValueError: a field is not allowed, or two contradict each other.
     """
-    config = ConfigDict(config.to_dict())
-    for path, (allowed, description) in _RULES.items():
-        _check(path, _value(config, path), allowed, description)
-    for name, stage in config.stages.items():
-        for field in _STAGE_FIELDS:
-            _check(f"stages.{name}.{field}", stage[field], _POSITIVE, "a positive number")
-        kept = bool(config.init_from) and stage.epochs == 0
-        _check(
-            f"stages.{name}.epochs", kept or stage.epochs, _POSITIVE, "positive, or 0 with config.init_from"
-        )
-    _check_schedule(config.stages.structure.schedule)
-    if config.method == "scc":
-        _check(
-            "model.field", config.model.field, lambda x: x == FIELD_SIDE, f"{FIELD_SIDE}, the supplement's"
-        )
-    if not any(config.field_loss[name] for name in FIELD_WEIGHTS if name != "kl"):
-        raise ValueError("config.field_loss has only weights of 0; give one of l2, hist, mah and grad")
-    needs_large = config.features.network == "vgg16"
-    if needs_large and config.data.lightness_large != 224:
-        raise ValueError(
-            f"config.data.lightness_large is {config.data.lightness_large}, but config.features.network 'vgg16' "
-            "reads 224x224 gray images; set it to 224"
-        )
-    if config.spread.correct and not (config.spread.fine and config.data.ab_large):
-        raise ValueError(
-            f"config.spread.correct is {config.spread.correct}, but config.spread.fine is {config.spread.fine} and "
-            f"config.data.ab_large {config.data.ab_large}; the correction is of the fine field and learned from large "
-            "images in colour; set both to True"
-        )
+    check_fields(config, _COMMON)
+    for name, own in config.stages.items():
+        _check_stage(name, own, kept=bool(config.init_from))
     if config.data.ab_large and not config.data.lightness_large:
         raise ValueError(
             "config.data.ab_large is True, but config.data.lightness_large is 0; set it to their side"
         )
-    if images is not None and config.data.epoch_images == 0:
-        config.data.epoch_images = images
-    return FrozenConfigDict(config)
+
+
+def _check_stage(name: str, own: ConfigDict, *, kept: bool) -> None:
+    """`kept`: the networks of a stage without epochs come from another run."""
+    for field in ("batch_size", "lr"):
+        _check(f"stages.{name}.{field}", own[field], *positive())
+    allowed = not_negative if kept else positive
+    _check(f"stages.{name}.epochs", own.epochs, *allowed("positive, or 0 with config.init_from"))
+
+
+def paths(config: ConfigDict, above: str = "") -> list[str]:
+    """Every field's path, such as 'data.crop'."""
+    return [
+        path
+        for name, value in config.items()
+        for path in (paths(value, f"{above}{name}.") if isinstance(value, ConfigDict) else [above + name])
+    ]
 
 
 def to_json(config: ConfigDict | FrozenConfigDict) -> str:
@@ -262,17 +295,3 @@ def _check(path: str, value: Any, allowed: Callable[[Any], bool], description: s
         ok = False
     if not ok:
         raise ValueError(f"config.{path} is {value!r}; it must be {description}")
-
-
-def _check_schedule(schedule: Any) -> None:
-    epochs = [row[0] for row in schedule]
-    if (
-        not epochs
-        or epochs[0] != 0
-        or sorted(set(epochs)) != epochs
-        or not all(0 < r[1] <= 1 for r in schedule)
-    ):
-        raise ValueError(
-            f"config.stages.structure.schedule is {schedule!r}; it must be rows (first epoch, kept share) that start "
-            "at epoch 0 and rise, with shares in (0, 1]"
-        )

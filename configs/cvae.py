@@ -9,11 +9,9 @@ eighth of the width so far, at a CPU's budget, and not on ILSVRC: README.md, *Me
 from ml_collections import ConfigDict
 
 from colorize_jax.config import parse_arguments
-from colorize_jax.configs import base, vae_mdn
+from colorize_jax.configs import base
 
 
 def get_config(arguments: str = "") -> ConfigDict:
     chosen = parse_arguments(arguments, data=base.DATA)
-    config = vae_mdn.get_config(f"data={chosen['data']},loss=l2").unlock()
-    config.method = "cvae"
-    return config.lock()
+    return base.with_data("cvae", chosen["data"]).lock()

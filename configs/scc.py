@@ -22,7 +22,7 @@ from colorize_jax.configs import base
 
 def get_config(arguments: str = "") -> ConfigDict:
     chosen = parse_arguments(arguments, data=base.DATA, features=("small", "vgg16"))
-    config = base.with_data(chosen["data"])
+    config = base.with_data("scc", chosen["data"])
     if chosen["features"] == "vgg16":
         config.features.network = "vgg16"
         config.data.lightness_large = 224

@@ -28,11 +28,7 @@ LOSSES = {
 
 def get_config(arguments: str = "") -> ConfigDict:
     chosen = parse_arguments(arguments, data=base.DATA, loss=LOSSES)
-    config = base.with_data(chosen["data"])
-    config.method = "vae_mdn"
-    config.model.field = 64
-    config.mdn.sigma = 0.1**0.5  # "a fixed spherical variance of .1"
-    config.stages.mdn.epochs = 10.0
+    config = base.with_data("vae_mdn", chosen["data"])
     config.field_loss.update(LOSSES[chosen["loss"]])
     if chosen["loss"] == "v1" and chosen["data"] == "lfw":
         config.model.latent = 32  # 64 on the other data

@@ -12,7 +12,7 @@ def save(folder: Path, *, width: float = 0.02) -> Path:
     """Writes the paper's method at `width` with random kernels, plain normalisation and no biases."""
     chosen = config.load("base")
     chosen.width = width
-    resolved = config.resolve(chosen, images=1000)
+    resolved = methods.resolve(chosen, images=1000)
     rng = np.random.default_rng(0)
 
     def draw(path: tuple, shape: jax.ShapeDtypeStruct) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from colorize_jax import bundle
+from colorize_jax import bundle, methods
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def variables() -> dict:
 
 @pytest.fixture
 def saved(tmp_path, variables):
-    config = ConfigDict({"method": "scc", "data": {"mixture": (("lfw", "train", 1.0),)}})
+    config = methods.defaults("scc")
+    config.data.mixture = (("lfw", "train", 1.0),)
     bundle.save_bundle(tmp_path / "model", config, variables, {"data": "lfw"}, {"eob_mae": 0.5})
     return tmp_path / "model"
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from colorize_jax.config import load, parse_arguments, resolve
+from colorize_jax.config import load, parse_arguments
+from colorize_jax.methods import resolve
 
 OWN = """
 from ml_collections import ConfigDict
@@ -37,9 +38,6 @@ def get_config(arguments="none"):
         ("modes.chroma_power", -1.0),
         ("loss.reconstruction", "huber"),
         ("checkpoint.every_steps", 0),
-        ("field_loss.bins", "zhang"),
-        ("field_loss.kl", -1e-2),
-        ("field_loss.bin_cap", 1.0),
         ("budget.steps", -1),
         ("stages.unary.lr", 0.0),
         ("stages.unary.epochs", 0.0),
@@ -47,12 +45,46 @@ def get_config(arguments="none"):
     ],
 )
 def test_a_forbidden_value_is_named(path, value):
-    config = load("base")
+    check_named("scc", path, value)
+
+
+def check_named(config, path, value):
+    config = load(config)
     with config.unlocked(), config.ignore_type():
         config.update_from_flattened_dict({path: value})
     with pytest.raises(ValueError, match=f"config.{path} is ") as error:
         resolve(config)
     assert repr(value)[:10] in str(error.value)
+
+
+@pytest.mark.parametrize("config", ["vae_mdn", "vae_mdn_skip", "cvae"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("field_loss.bins", "zhang"),
+        ("field_loss.kl", -1e-2),
+        ("field_loss.bin_cap", 1.0),
+        ("data.image_size", 32),
+        ("model.field", 32),
+        ("model.dropout", 1.0),
+    ],
+)
+def test_a_forbidden_value_of_the_other_methods_is_named(config, path, value):
+    check_named(config, path, value)
+
+
+def test_a_forbidden_value_of_one_method_is_named():
+    check_named("cvae", "cvae.draws", 0)
+    check_named("vae_mdn", "mdn.sigma", 0.0)
+
+
+def test_fields_of_another_method_are_named_with_the_way_out():
+    config = load("scc").unlock()
+    config.method = "cvae"
+    with pytest.raises(
+        ValueError, match=r"has features\.network.* and lacks cvae\.draws.*methods\.defaults\('cvae'\)"
+    ):
+        resolve(config)
 
 
 @pytest.mark.parametrize("schedule", [(), ((1.0, 0.5),), ((0.0, 1.0), (0.0, 0.5)), ((0.0, 0.0),)])
@@ -75,7 +107,7 @@ def test_a_stage_may_have_no_epochs_where_its_networks_are_handed_over():
 
 
 def test_a_decoder_without_any_loss_is_refused():
-    config = load("base")
+    config = load("vae_mdn")
     config.field_loss.update({"hist": 0.0, "mah": 0.0, "grad": 0.0})
     with pytest.raises(ValueError, match="only weights of 0"):
         resolve(config)

@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 from absl import flags
 
 from colorize_jax.apps import config_flag
-from colorize_jax.config import resolve
 
 # libtpu compiles only: there is no chip that it should look for, and no cloud that it should ask.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     from colorize_jax.train import ahead, parallel
 
     memory = ahead.chip_bytes(_TOPOLOGY.value)
-    config = resolve(_CONFIG.value, images=UNKNOWN_EPOCH)
+    config = methods.resolve(_CONFIG.value, images=UNKNOWN_EPOCH)
     mesh = parallel.make_mesh(**config.mesh, devices=_devices(_TOPOLOGY.value))
     if _IMAGES_PER_CHIP.value:
         config = _with_batch_size(config, _IMAGES_PER_CHIP.value * parallel.row_shards(mesh))
@@ -73,10 +72,12 @@ def _devices(topology: str) -> list[Any]:
 def _with_batch_size(config: Any, batch_size: int) -> Any:
     from ml_collections import ConfigDict
 
+    from colorize_jax import methods
+
     changed = ConfigDict(config.to_dict())
     for stage in changed.stages.values():
         stage.batch_size = batch_size
-    return resolve(changed)
+    return methods.resolve(changed)
 
 
 def _row(step: Any) -> str:

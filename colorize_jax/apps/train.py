@@ -20,7 +20,6 @@ import numpy as np
 from absl import flags
 
 from colorize_jax.apps import config_flag, multihost
-from colorize_jax.config import resolve
 
 DIVERGED = 2
 EXIT_CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     from colorize_jax.data import pipeline
     from colorize_jax.train import handover, hosts, loop, parallel, stop
 
-    config = resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
+    config = methods.resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
     method, data = methods.build(config), training_data(config)
     try:
         initial = handover.networks(config.init_from, method, data) if config.init_from else None
@@ -89,10 +88,10 @@ def training_data(config: Any) -> Any:
     def evaluation(batch_size: int, images: int) -> Any:
         return pipeline.evaluation(config.data, batch_size=batch_size, images=images, **part)
 
-    def survey() -> Iterator[Any]:
+    def survey(images: int) -> Iterator[Any]:
         seed = int(np.random.SeedSequence((config.seed, SURVEY)).generate_state(1)[0])
         stream = pipeline.training(config.data, batch_size=SURVEY_BATCH, seed=seed)
-        return itertools.islice(stream.iterate(0), -(-config.field_loss.images // SURVEY_BATCH))
+        return itertools.islice(stream.iterate(0), -(-images // SURVEY_BATCH))
 
     return loop.Data(training, evaluation, pipeline.provenance(config.data), survey)
 

@@ -202,10 +202,10 @@ def view_of(data: Any) -> View:
         image_size=data.image_size,
         lightness_large=data.lightness_large,
         crop=data.crop,
-        crop_largest=data.get("crop_largest", 1.0),
-        stretch=data.get("stretch", 1.0),
+        crop_largest=data.crop_largest,
+        stretch=data.stretch,
         flip=data.flip,
-        ab_large=data.get("ab_large", False),
+        ab_large=data.ab_large,
     )
 
 

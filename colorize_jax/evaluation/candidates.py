@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from colorize_jax import bundle, methods
-from colorize_jax import config as configs
 from colorize_jax.evaluation.records import Cost
 from colorize_jax.train import export
 from colorize_jax.train.checkpoints import restore_variables
@@ -75,9 +74,8 @@ def load_released(name: str) -> Candidate:
     Raises:
       ValueError: there is no such model, or its variables are not those of its method.
     """
-    config = bundle.load_config(name)
-    model = bundle.load_bundle(name, methods.build(config).abstract_variables())
-    return Candidate(name, config, model.variables, model.provenance)
+    model = bundle.load_model(name)
+    return Candidate(name, model.config, model.variables, model.provenance)
 
 
 def load_run(workdir: Path, config: Any = None) -> Candidate:
@@ -91,9 +89,9 @@ def load_run(workdir: Path, config: Any = None) -> Candidate:
       ValueError: the folder holds no config, or no stage is finished.
     """
     if config is not None:
-        config = configs.resolve(config)
+        config = methods.resolve(config)
     elif (workdir / "config.json").is_file():
-        config = configs.from_json((workdir / "config.json").read_text())
+        config = methods.read_config((workdir / "config.json").read_text())
     else:
         raise ValueError(f"--workdir={workdir} holds no config.json; give the folder of a training run")
     variables = restore_variables(workdir)

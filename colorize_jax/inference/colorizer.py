@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from colorize_jax import bundle, color, methods
+from colorize_jax import bundle, color
 from colorize_jax.control import propagate
 from colorize_jax.control.answer import MODES, Solver, answer
 from colorize_jax.control.document import Edits, as_edits
@@ -31,7 +31,6 @@ from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import mark
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables, colors_of
-from colorize_jax.models.vgg import load_vgg16
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo, as_photo
 from colorize_jax.shapes import Float, UInt8
@@ -86,13 +85,8 @@ class Colorizer:
         Raises:
           ValueError: no such model, or one that is damaged or does not fit its config.
         """
-        config = bundle.load_config(name_or_path)
-        method = methods.build(config)
-        loaded = bundle.load_bundle(name_or_path, method.abstract_variables())
-        variables = loaded.variables
-        if config.features.network == "vgg16":
-            variables["params"]["features"] = load_vgg16()  # public weights: not in the bundle
-        return cls(config, method, variables)
+        model = bundle.load_model(name_or_path)
+        return cls(model.config, model.method, model.variables)
 
     def colorize(
         self,

@@ -1,4 +1,10 @@
-"""One file a method: `build(config) -> Method`. `config.method = 'scc'` finds `methods/scc.py`.
+"""One file a method; `config.method = 'scc'` finds `methods/scc.py`, which has three functions:
+
+| function | gives |
+|---|---|
+| `build(config) -> Method` | its stages, and what it can do |
+| `defaults() -> ConfigDict` | the fields of a config that it reads beside those of all methods, with its own values |
+| `check(config) -> None` | nothing, or a ValueError that names the field, its value, what is allowed and the fix |
 
 What methods are made of is in `parts`; edits that spread through a learned similarity are in `guided`.
 
@@ -7,13 +13,31 @@ A method outside this package is named by its dotted module path, `config.method
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from colorize_jax import config as configs
 from colorize_jax.methods.base import Batch, Method, Samples, Stage, Stages, TrainState, Variables
 from colorize_jax.methods.parts.budget import spend
+from colorize_jax.methods.parts.upgrade import upgraded
 
-__all__ = ["Batch", "Method", "Samples", "Stage", "TrainState", "Variables", "available", "build"]
+__all__ = [
+    "Batch",
+    "Method",
+    "Samples",
+    "Stage",
+    "TrainState",
+    "Variables",
+    "available",
+    "build",
+    "defaults",
+    "read_config",
+    "resolve",
+]
+
+_FUNCTIONS = ("build", "defaults", "check")
 
 
 def available() -> list[str]:
@@ -27,17 +51,75 @@ def build(config: Any) -> Method:
     Stages that have less than a step of the budget are refused when the stages are first asked for, see `Stages`.
 
     Raises:
-      ValueError: there is no such module, or it has no `build`.
+      ValueError: there is no such module, or it is no method's.
     """
-    build_method = _builder(config.method)
+    build_method = _module(config.method).build
     method = build_method(config)
-    budget = config.get("budget")  # models that were released before there were budgets have none
-    if not budget or not (budget.steps or budget.images):
+    if not (config.budget.steps or config.budget.images):
         return method
     return method._replace(stages=Stages(lambda: build_method(spend(config, method.stages)).stages))
 
 
-def _builder(name: str) -> Callable[[Any], Method]:
+def defaults(name: str) -> ConfigDict:
+    """A whole config of the method `name`, unlocked: the fields of all methods, and its own.
+
+    Raises:
+      ValueError: there is no such module, or it is no method's.
+    """
+    config = configs.common()
+    config.update(_module(name).defaults())
+    config.method = name
+    return config
+
+
+def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDict:
+    """The config, checked field by field and across fields, frozen.
+
+    Args:
+      config: whole, such as of `defaults`.
+      images: training images of the mixture's first data set; replaces `data.epoch_images` where that is 0.
+
+    Raises:
+      ValueError: a field is not allowed or not the method's, one is missing, or two contradict each other.
+    """
+    config = ConfigDict(config.to_dict())
+    _check_names(config)
+    configs.check_common(config)
+    _module(config.method).check(config)
+    if images is not None and config.data.epoch_images == 0:
+        config.data.epoch_images = images
+    return FrozenConfigDict(config)
+
+
+def read_config(text: str) -> FrozenConfigDict:
+    """The config of a model or a run from its `config.json`, which may be older than fields that are read today.
+
+    Raises:
+      ValueError: a field is missing that every model has had.
+    """
+    config = configs.from_json(text)
+    if "method" not in config:
+        raise ValueError("config lacks method, which every model has; its config.json is damaged")
+    return upgraded(config, defaults(config.method))
+
+
+def _check_names(config: ConfigDict) -> None:
+    """Raises a ValueError where the fields outside the stages are not those of the method."""
+    own, known = (
+        {path for path in configs.paths(each) if not path.startswith("stages.")}
+        for each in (config, defaults(config.method))
+    )
+    told = [f"has {', '.join(sorted(own - known))}"] * bool(own - known)
+    told += [f"lacks {', '.join(sorted(known - own))}"] * bool(known - own)
+    if told:
+        raise ValueError(
+            f"config.method is {config.method!r}, whose config has other fields: this one {' and '.join(told)}; "
+            f"begin with methods.defaults({config.method!r})"
+        )
+
+
+def _module(name: str) -> ModuleType:
+    """The module of the method `name`."""
     if "." not in name and name not in available():
         raise ValueError(
             f"config.method is {name!r}; the methods present are {available()}, "
@@ -53,6 +135,6 @@ def _builder(name: str) -> Callable[[Any], Method]:
             f"config.method is {name!r}, but there is no module {error.name!r}; "
             "run where Python finds it, or put its folder on PYTHONPATH"
         ) from error
-    if not hasattr(module, "build"):
-        raise ValueError(f"config.method is {name!r}, but that module has no function build(config)")
-    return module.build
+    if missing := [function for function in _FUNCTIONS if not hasattr(module, function)]:
+        raise ValueError(f"config.method is {name!r}, but that module has no function {', '.join(missing)}")
+    return module

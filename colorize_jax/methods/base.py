@@ -119,10 +119,7 @@ class Stage(NamedTuple):
 
 
 class Stages(Sequence[Stage]):
-    """The stages of a method, built when they are first asked for.
-
-    Sampling never asks. So a model that was released before some field of training existed can still be loaded.
-    """
+    """The stages of a method, built when they are first asked for: sampling never asks."""
 
     def __init__(self, build: Callable[[], Iterable[Stage]]) -> None:
         self._build = build
@@ -156,10 +153,12 @@ class Survey(NamedTuple):
     """What a method asks of its training set before the first stage.
 
     Attributes:
-      collect: `training batches -> {name: array}`; called once, and kept with the run.
+      images: how many training images, at least.
+      collect: `batches of them -> {name: array}`; called once, and kept with the run.
       shapes: `() -> {name: ShapeDtypeStruct}` of these arrays, so that stages can be compiled before there are any.
     """
 
+    images: int
     collect: Callable[[Iterable[Any]], dict[str, Any]]
     shapes: Callable[[], dict[str, Any]]
 
@@ -269,6 +268,7 @@ class Method(NamedTuple):
       images: images from nothing, or None.
       losses: weights of what it was trained with, by the losses' names, for records and tables; None for a method whose
         objective has one form.
+      public: networks with public weights, which no model of this method carries: `{name: () -> their parameters}`.
     """
 
     stages: Sequence[Stage]
@@ -279,6 +279,7 @@ class Method(NamedTuple):
     edits: Edits | None = None
     images: Images | None = None
     losses: Mapping[str, float] | None = None
+    public: Mapping[str, Callable[[], Any]] = MappingProxyType({})
 
 
 def colors_of(method: Method) -> Colors:

@@ -14,8 +14,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
+from colorize_jax.config import check_fields, positive
 from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
+from colorize_jax.methods.parts import field_vae
 from colorize_jax.methods.parts.clusters import kmeans
 from colorize_jax.methods.parts.field_vae import (
     FieldVae,
@@ -36,6 +39,26 @@ from colorize_jax.shapes import Array
 
 CHUNK = 32
 """Codes decoded at once while clustering; at width 1 their widest maps take 64 MB."""
+
+
+def defaults() -> ConfigDict:
+    """The values of Deshpande et al. 2017: it is trained with the squared error."""
+    config = field_vae.defaults()
+    config.field_loss.update({"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0})
+    config.cvae = ConfigDict()
+    config.cvae.draws = 256  # codes that are decoded and clustered
+    config.cvae.iterations = 20  # of k-means
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field is not allowed."""
+    field_vae.check(config)
+    allowed = {
+        "cvae.draws": positive("a positive number; the paper's is 256"),
+        "cvae.iterations": positive(),
+    }
+    check_fields(config, allowed)
 
 
 def build(config: Any) -> Method:

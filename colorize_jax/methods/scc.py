@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from colorize_jax import gcrf, losses
+from colorize_jax.config import check_fields, merged, not_negative, one_of, positive, stage_defaults
 from colorize_jax.methods import guided
 from colorize_jax.methods.base import (
     Batch,
@@ -34,7 +36,7 @@ from colorize_jax.methods.base import (
     Stages,
     Variables,
 )
-from colorize_jax.methods.parts import features, mixture, modes
+from colorize_jax.methods.parts import features, mixture, modes, networks
 from colorize_jax.methods.parts.networks import (
     ExampleInputs,
     Networks,
@@ -52,13 +54,19 @@ from colorize_jax.models.structure import StructureEncoder
 from colorize_jax.models.vae import DecoderTop, DecoderTrunk, Encoder, GrayFeatures
 from colorize_jax.shapes import Array, Float
 
+_PARTS = (networks, features, mixture, modes, guided)
+"""Modules with defaults and checks of their own."""
+
+FIELD_SIDE = 32
+"""Side of the colour field; f1-f4 of the supplement fix it for images of twice that side."""
+
 DECODER_NETWORKS = ("trunk", "top")
 UNARY_NETWORKS = ("encoder", "gray", *DECODER_NETWORKS)
 STRUCTURE_NETWORKS = ("structure", "top")
 SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "features", "mdn")
 
 
-class Parts(NamedTuple):
+class SccModel(NamedTuple):
     """What all functions below share: the networks, and what solving and sampling read of the config.
 
     Attributes:
@@ -84,32 +92,98 @@ class Parts(NamedTuple):
     choice: str
 
 
+def defaults() -> ConfigDict:
+    """The paper's values; where it is silent, BUILD_NOTES.md says what was chosen and why."""
+    config = merged(*(part.defaults() for part in _PARTS))
+    config.model.field = FIELD_SIDE
+    config.gcrf = ConfigDict()
+    config.gcrf.temperature = 0.0  # at the start of training; 0 is the square root of the embedding's size
+    config.gcrf.exclude_diagonal = True
+    config.gcrf.beta_train = 1.0
+    config.gcrf.beta_test = 5.0
+    config.gcrf.floor = 1e-3  # weight of gray on every pixel
+
+    config.mdn.chroma = 1.0  # sampled colours are multiplied by it
+    # What rule 'modes' takes: the modes of largest 'weight', as the paper; or those that 'cover' the colours.
+    config.mdn.choice = "weight"
+
+    config.loss = ConfigDict()
+    config.loss.reconstruction = "absolute"  # or 'squared'
+    # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
+    config.loss.likelihood_noise = 0.0
+    config.loss.unary_weight = 0.0  # of the unary's own error in the structure stage
+    config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
+
+    config.stages.unary = stage_defaults(15.0, 32, 1e-3)
+    # (first epoch, share of the unary that the mask H keeps)
+    schedule = ((0.0, 1.0), (2.0, 0.75), (4.0, 0.5), (6.0, 0.25), (8.0, 0.1))
+    config.stages.structure = stage_defaults(15.0, 32, 1e-3, schedule=schedule)
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field is not allowed, or two contradict each other."""
+    for part in _PARTS:
+        part.check(config)
+    allowed = {
+        "data.image_size": (lambda x: x == 2 * FIELD_SIDE, f"{2 * FIELD_SIDE}, the supplement's"),
+        "model.field": (lambda x: x == FIELD_SIDE, f"{FIELD_SIDE}, the supplement's"),
+        "gcrf.temperature": not_negative(
+            "a positive number, or 0 for the square root of the embedding's size"
+        ),
+        "gcrf.beta_train": positive(),
+        "gcrf.beta_test": positive(),
+        "gcrf.floor": positive("a positive number: without it the solution overshoots and can be singular"),
+        "mdn.chroma": positive("a positive number; 1 leaves sampled colours as they are decoded"),
+        "mdn.choice": one_of("weight", "cover"),
+        "loss.reconstruction": one_of(*losses.RECONSTRUCTION),
+        "loss.likelihood_noise": not_negative(
+            "a variance in network units², or 0 for the reconstruction error"
+        ),
+        "loss.unary_weight": not_negative(),
+        "loss.kl_weight": not_negative(),
+    }
+    check_fields(config, allowed)
+    _check_schedule(config.stages.structure.schedule)
+
+
+def _check_schedule(schedule: Any) -> None:
+    epochs = [row[0] for row in schedule]
+    begins_and_rises = epochs[:1] == [0] and sorted(set(epochs)) == epochs
+    if not (begins_and_rises and all(0 < row[1] <= 1 for row in schedule)):
+        raise ValueError(
+            f"config.stages.structure.schedule is {schedule!r}; it must be rows (first epoch, kept share) that start "
+            "at epoch 0 and rise, with shares in (0, 1]"
+        )
+
+
 def build(config: Any) -> Method:
     """The paper's method from a whole config; see `configs/base.py` for every field."""
-    parts = build_parts(config)
+    model = build_model(config)
     return Method(
-        stages=Stages(partial(_stages, config, parts)),
-        abstract_variables=partial(_abstract_variables, parts, config),
+        stages=Stages(partial(_stages, config, model)),
+        abstract_variables=partial(_abstract_variables, model, config),
         colors=Colors(
-            sample=partial(sample, parts),
+            sample=partial(sample, model),
             rules=mixture.RULES,
             most={"modes": config.mdn.components},
             deterministic=("modes",),
-            regress=features.regressor(config, parts.networks),
-            reconstruct=partial(reconstruct, parts),
+            regress=features.regressor(config, model.networks),
+            reconstruct=partial(reconstruct, model),
         ),
         edits=Edits(
-            similarity=partial(similarity, parts),
-            spread=guided.spreader(parts.networks, parts.field),
-            correct=guided.corrector(parts.networks),
+            similarity=partial(similarity, model),
+            spread=guided.spreader(model.networks, model.field),
+            correct=guided.corrector(model.networks),
         ),
+        public=features.public(config),
     )
 
 
-def build_parts(config: Any) -> Parts:
+def build_model(config: Any) -> SccModel:
     """The networks at the config's sizes, and its numbers."""
     crf = config.gcrf
-    return Parts(
+    return SccModel(
         networks=build_networks(config),
         field=config.model.field,
         sigma=config.mdn.sigma,
@@ -117,17 +191,17 @@ def build_parts(config: Any) -> Parts:
         beta_test=crf.beta_test,
         floor=crf.floor,
         exclude_diagonal=crf.exclude_diagonal,
-        chroma=config.mdn.get("chroma", 1.0),
-        choice=config.mdn.get("choice", "weight"),
+        chroma=config.mdn.chroma,
+        choice=config.mdn.choice,
     )
 
 
 def build_networks(config: Any) -> Networks:
     """Every network of the method, by the name under which its parameters are kept."""
-    model, dtype = config.model, jnp.dtype(config.compute_dtype)
+    code, dtype = config.model, jnp.dtype(config.compute_dtype)
     vae = {"width": config.width, "dtype": dtype}
     return {
-        "encoder": Encoder(latent=model.latent, dropout=model.dropout, **vae),
+        "encoder": Encoder(latent=code.latent, dropout=code.dropout, **vae),
         "gray": GrayFeatures(**vae),
         "trunk": DecoderTrunk(**vae),
         "top": DecoderTop(**vae),
@@ -143,14 +217,14 @@ def initial_temperature(config: Any) -> float:
 
 
 def encode(
-    parts: Parts, variables: Variables, batch: Batch
+    model: SccModel, variables: Variables, batch: Batch
 ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
     """Mean and log-variance of q(z | x, g) for the true colours."""
-    return apply(parts.networks, variables, "encoder", batch["ab"])[0]
+    return apply(model.networks, variables, "encoder", batch["ab"])[0]
 
 
 def decode(
-    parts: Parts,
+    model: SccModel,
     variables: Variables,
     code: Float[Array, "B Z"],
     gray: tuple[Array, ...],
@@ -158,36 +232,36 @@ def decode(
     train: bool = False,
 ) -> tuple[Float[Array, "B F F 2"], dict[str, Any]]:
     """Unary colours α of a code, network units; and new batch statistics. `gray` are f1-f4."""
-    trunk, stats_trunk = apply(parts.networks, variables, "trunk", code, gray, train=train)
-    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=train)
+    trunk, stats_trunk = apply(model.networks, variables, "trunk", code, gray, train=train)
+    unary, stats_top = apply(model.networks, variables, "top", trunk, train=train)
     return unary, {**stats_trunk, **stats_top}
 
 
 def decode_versions(
-    parts: Parts, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
+    model: SccModel, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
 ) -> tuple[Float[Array, "B N F F 2"], dict[str, Any]]:
     """`decode` for N codes of each image."""
-    features, stats = apply(parts.networks, variables, "gray", batch["lightness"], train=train)
+    features, stats = apply(model.networks, variables, "gray", batch["lightness"], train=train)
     gray = jax.tree.map(lambda f: jnp.repeat(f, codes.shape[1], axis=0), features)
-    unary, stats_decoder = decode(parts, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
+    unary, stats_decoder = decode(model, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
     return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats, **stats_decoder}
 
 
-def gray_features(parts: Parts, variables: Variables, batch: Batch) -> tuple[Array, ...]:
+def gray_features(model: SccModel, variables: Variables, batch: Batch) -> tuple[Array, ...]:
     """f1-f4 of the lightness."""
-    return apply(parts.networks, variables, "gray", batch["lightness"])[0]
+    return apply(model.networks, variables, "gray", batch["lightness"])[0]
 
 
 def embed(
-    parts: Parts, variables: Variables, batch: Batch, *, train: bool = False
+    model: SccModel, variables: Variables, batch: Batch, *, train: bool = False
 ) -> tuple[tuple[Float[Array, "B P D"], Float[Array, ""]], dict[str, Any]]:
     """(Embeddings, temperature) of the lightness, shrunk to the field; and new batch statistics."""
-    lightness = resize_field(batch["lightness"], parts.field)
-    return apply(parts.networks, variables, "structure", lightness, train=train)
+    lightness = resize_field(batch["lightness"], model.field)
+    return apply(model.networks, variables, "structure", lightness, train=train)
 
 
 def make_consistent(
-    parts: Parts,
+    model: SccModel,
     structure: tuple[Float[Array, "B P D"], Float[Array, ""]],
     unary: Float[Array, "B N F F 2"],
     kept: Float[Array, "B P"] | None = None,
@@ -197,7 +271,7 @@ def make_consistent(
     """Eq. (6): the G-CRF's colours for N versions of each image, which share one factorisation.
 
     Args:
-      parts: its `floor` is gray's weight on every pixel.
+      model: its `floor` is gray's weight on every pixel.
       structure: embeddings and temperature, of `embed`.
       unary: α, network units.
       kept: diag(H), 1 where the unary colour counts; all of them by default.
@@ -206,78 +280,78 @@ def make_consistent(
     embeddings, temperature = structure
     batch, samples, side, _, channels = unary.shape
     columns = jnp.moveaxis(unary, 1, 3).reshape(batch, side * side, samples * channels)
-    targets, weights = believed(parts, columns, jnp.ones(columns.shape[:2]) if kept is None else kept, beta)
+    targets, weights = believed(model, columns, jnp.ones(columns.shape[:2]) if kept is None else kept, beta)
     # A factor always ends, whatever S becomes in training; inside a program no error could tell that CG did not.
     solved = gcrf.solve_on_mesh(
         embeddings,
         targets,
         weights,
         temperature=temperature,
-        exclude_diagonal=parts.exclude_diagonal,
+        exclude_diagonal=model.exclude_diagonal,
         solver="cholesky",
     )
     return jnp.moveaxis(solved.value.reshape(batch, side, side, samples, channels), 3, 1)
 
 
 def believed(
-    parts: Parts, unary: Float[Array, "B P C"], kept: Float[Array, "B P"], beta: float
+    model: SccModel, unary: Float[Array, "B P C"], kept: Float[Array, "B P"], beta: float
 ) -> tuple[Float[Array, "B P C"], Float[Array, "B P"]]:
     """Targets and weights of Eq. (6): the unary with weight β where it is kept, and gray with the floor's everywhere.
 
     The floor pulls towards gray and not towards the unary: a hidden pixel's own unary would give its answer away.
     """
     known = beta * kept
-    weights = known + parts.floor
+    weights = known + model.floor
     return (known / weights)[:, :, None] * unary, weights
 
 
 def sample(
-    parts: Parts, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
+    model: SccModel, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
 ) -> Samples:
     """Several colour versions of each gray image (paper, Sec. 3.1).
 
     Args:
-      parts: of `build_parts`.
+      model: of `build_model`.
       variables: those of `Method.abstract_variables`.
       batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where the features are VGG-16's.
       rng: used by rule 'random' only.
       samples: N. Under 'modes' at most the number of mixture components.
-      rule: 'modes', mixture means, chosen as `Parts.choice` says; or 'random', draws from the mixture.
+      rule: 'modes', mixture means, chosen as `SccModel.choice` says; or 'random', draws from the mixture.
 
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
-    draw = partial(mixture.draw_codes, parts.networks, variables, batch, rng, sigma=parts.sigma, rule=rule)
-    covered = rule == "modes" and parts.choice == "cover"
+    draw = partial(mixture.draw_codes, model.networks, variables, batch, rng, sigma=model.sigma, rule=rule)
+    covered = rule == "modes" and model.choice == "cover"
     # All modes, to choose among; more, where more are asked for, so that `draw_codes` refuses them.
-    codes, weights = draw(samples=max(samples, parts.networks["mdn"].components) if covered else samples)
-    unary = parts.chroma * decode_versions(parts, variables, batch, codes)[0]
+    codes, weights = draw(samples=max(samples, model.networks["mdn"].components) if covered else samples)
+    unary = model.chroma * decode_versions(model, variables, batch, codes)[0]
     if covered:
         chosen, weights = mixture.cover(unary, weights, samples)
         unary = jnp.take_along_axis(unary, chosen[:, :, None, None, None], axis=1)
-    structure, _ = embed(parts, variables, batch)
-    return Samples(unary, make_consistent(parts, structure, unary, beta=parts.beta_test), weights)
+    structure, _ = embed(model, variables, batch)
+    return Samples(unary, make_consistent(model, structure, unary, beta=model.beta_test), weights)
 
 
-def similarity(parts: Parts, variables: Variables, batch: Batch) -> Float[Array, "B P P"]:
+def similarity(model: SccModel, variables: Variables, batch: Batch) -> Float[Array, "B P P"]:
     """S = softmax_rows(E Eᵀ / τ), the learned similarity of Sec. 3.2."""
-    (embeddings, temperature), _ = embed(parts, variables, batch)
-    one = partial(gcrf.similarity, exclude_diagonal=parts.exclude_diagonal)
+    (embeddings, temperature), _ = embed(model, variables, batch)
+    one = partial(gcrf.similarity, exclude_diagonal=model.exclude_diagonal)
     return jax.vmap(one, in_axes=(0, None))(embeddings, temperature)
 
 
 def reconstruct(
-    parts: Parts, variables: Variables, batch: Batch
+    model: SccModel, variables: Variables, batch: Batch
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B F F 2"]]:
     """(Unary, G-CRF output) decoded from the mean code of the true colours: what the VAE can express."""
-    mean, _ = encode(parts, variables, batch)
-    unary, _ = decode(parts, variables, mean, gray_features(parts, variables, batch))
-    structure, _ = embed(parts, variables, batch)
-    return unary, make_consistent(parts, structure, unary[:, None], beta=parts.beta_test)[:, 0]
+    mean, _ = encode(model, variables, batch)
+    unary, _ = decode(model, variables, mean, gray_features(model, variables, batch))
+    structure, _ = embed(model, variables, batch)
+    return unary, make_consistent(model, structure, unary[:, None], beta=model.beta_test)[:, 0]
 
 
 def unary_loss(
-    parts: Parts,
+    model: SccModel,
     variables: Variables,
     batch: Batch,
     rng: Array,
@@ -290,13 +364,13 @@ def unary_loss(
 
     x is `batch["ab"]`, g is `batch["lightness"]`.
     """
-    train = partial(apply, parts.networks, variables, train=True)
+    train = partial(apply, model.networks, variables, train=True)
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
     gray, stats_gray = train("gray", batch["lightness"])
-    unary, stats_decoder = decode(parts, variables, code, gray, train=True)
-    error = reconstruction(unary, resize_field(batch["ab"], parts.field)).mean()
+    unary, stats_decoder = decode(model, variables, code, gray, train=True)
+    error = reconstruction(unary, resize_field(batch["ab"], model.field)).mean()
     kl = losses.kl_to_standard_normal(mean, log_variance).mean()
     stats = {**stats_encoder, **stats_gray, **stats_decoder}
     return error + kl_weight * kl, (stats, {"reconstruction": error, "kl_nats": kl})
@@ -309,7 +383,7 @@ def kept_share(step: Array, steps_per_epoch: int, schedule: tuple[tuple[float, f
 
 
 def structure_loss(
-    parts: Parts,
+    model: SccModel,
     variables: Variables,
     batch: Batch,
     rng: Array,
@@ -329,14 +403,14 @@ def structure_loss(
     colours under N(x, σ² A⁻¹), per pixel and channel: it asks the G-CRF for its own uncertainty besides.
     """
     noise, mask = jax.random.split(rng)
-    code = losses.sample_normal(noise, *encode(parts, variables, batch))
-    trunk, _ = apply(parts.networks, variables, "trunk", code, gray_features(parts, variables, batch))
-    unary, stats_top = apply(parts.networks, variables, "top", trunk, train=True)
-    structure, stats = embed(parts, variables, batch, train=True)
+    code = losses.sample_normal(noise, *encode(model, variables, batch))
+    trunk, _ = apply(model.networks, variables, "trunk", code, gray_features(model, variables, batch))
+    unary, stats_top = apply(model.networks, variables, "top", trunk, train=True)
+    structure, stats = embed(model, variables, batch, train=True)
     share = kept_share(step, steps_per_epoch, schedule)
     kept = (jax.random.uniform(mask, structure[0].shape[:2]) < share).astype(jnp.float32)
-    solved = make_consistent(parts, structure, unary[:, None], kept, beta=parts.beta_train)[:, 0]
-    true = resize_field(batch["ab"], parts.field)
+    solved = make_consistent(model, structure, unary[:, None], kept, beta=model.beta_train)[:, 0]
+    true = resize_field(batch["ab"], model.field)
     error, error_unary = reconstruction(solved, true).mean(), reconstruction(unary, true).mean()
     metrics = {
         "reconstruction": error,
@@ -347,12 +421,12 @@ def structure_loss(
     }
     loss = error
     if likelihood_noise:
-        loss = -likelihood(parts, structure, unary, kept, true, noise=likelihood_noise).mean()
+        loss = -likelihood(model, structure, unary, kept, true, noise=likelihood_noise).mean()
     return loss + unary_weight * error_unary, ({**stats, **stats_top}, metrics)
 
 
 def likelihood(
-    parts: Parts,
+    model: SccModel,
     structure: tuple[Float[Array, "B P D"], Float[Array, ""]],
     unary: Float[Array, "B F F 2"],
     kept: Float[Array, "B P"],
@@ -362,10 +436,10 @@ def likelihood(
 ) -> Float[Array, " B"]:
     """log N(true; x, σ² A⁻¹) per pixel and channel, nats, with σ² = `noise`; see `gcrf.log_likelihood`."""
     rows = lambda field: field.reshape(len(field), -1, field.shape[-1])  # noqa: E731
-    targets, weights = believed(parts, rows(unary), kept, parts.beta_train)
+    targets, weights = believed(model, rows(unary), kept, model.beta_train)
 
     def one(embeddings: Array, targets: Array, weights: Array, true: Array) -> Array:
-        similarity = gcrf.similarity(embeddings, structure[1], exclude_diagonal=parts.exclude_diagonal)
+        similarity = gcrf.similarity(embeddings, structure[1], exclude_diagonal=model.exclude_diagonal)
         return gcrf.log_likelihood(similarity, targets, weights, true, noise=noise) / true.size
 
     return jax.vmap(one)(structure[0], targets, weights, rows(true))
@@ -376,21 +450,21 @@ def _absolute(difference: Array) -> Array:
     return jnp.abs(difference).mean(axis=(-3, -2, -1))
 
 
-def _unary_of_truth(parts: Parts, variables: Variables, batch: Batch) -> Array:
-    mean, _ = encode(parts, variables, batch)
-    return decode(parts, variables, mean, gray_features(parts, variables, batch))[0]
+def _unary_of_truth(model: SccModel, variables: Variables, batch: Batch) -> Array:
+    mean, _ = encode(model, variables, batch)
+    return decode(model, variables, mean, gray_features(model, variables, batch))[0]
 
 
-def _evaluate_unary(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    unary = _unary_of_truth(parts, variables, batch)
+def _evaluate_unary(model: SccModel, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary = _unary_of_truth(model, variables, batch)
     return {
-        "absolute_error": _absolute(unary - resize_field(batch["ab"], parts.field)),
-        "kl_nats": losses.kl_to_standard_normal(*encode(parts, variables, batch)),
+        "absolute_error": _absolute(unary - resize_field(batch["ab"], model.field)),
+        "kl_nats": losses.kl_to_standard_normal(*encode(model, variables, batch)),
     }
 
 
-def _picture_unary(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    unary = _unary_of_truth(parts, variables, batch)
+def _picture_unary(model: SccModel, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary = _unary_of_truth(model, variables, batch)
     return {**gray_and_truth(batch), "unary": picture(batch["lightness"], unary)}
 
 
@@ -398,36 +472,38 @@ MASKED_SHARES = (1.0, 0.1, 0.01)
 """Shares of the unary that the structure stage's evaluation keeps."""
 
 
-def _masked(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> tuple[Array, dict[float, Array]]:
+def _masked(
+    model: SccModel, variables: Variables, batch: Batch, rng: Array
+) -> tuple[Array, dict[float, Array]]:
     """The unary colours, and {share kept: the G-CRF's output}."""
-    unary = _unary_of_truth(parts, variables, batch)
-    structure, _ = embed(parts, variables, batch)
+    unary = _unary_of_truth(model, variables, batch)
+    structure, _ = embed(model, variables, batch)
     uniform = jax.random.uniform(rng, structure[0].shape[:2])
-    consistent = partial(make_consistent, parts, structure, unary[:, None], beta=parts.beta_test)
+    consistent = partial(make_consistent, model, structure, unary[:, None], beta=model.beta_test)
     kept = {share: (uniform < share).astype(jnp.float32) for share in MASKED_SHARES}
     return unary, {share: consistent(mask)[:, 0] for share, mask in kept.items()}
 
 
-def _evaluate_structure(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    unary, solved = _masked(parts, variables, batch, rng)
-    true = resize_field(batch["ab"], parts.field)
+def _evaluate_structure(model: SccModel, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary, solved = _masked(model, variables, batch, rng)
+    true = resize_field(batch["ab"], model.field)
     errors = {f"absolute_error_kept_{share:g}": _absolute(x - true) for share, x in solved.items()}
-    columns = (len(unary), parts.field**2, 2)
-    weights = jnp.full(columns[:2], parts.beta_test + parts.floor)
+    columns = (len(unary), model.field**2, 2)
+    weights = jnp.full(columns[:2], model.beta_test + model.floor)
     monitored = jax.vmap(gcrf.diagnostics)(
-        similarity(parts, variables, batch), solved[1.0].reshape(columns), unary.reshape(columns), weights
+        similarity(model, variables, batch), solved[1.0].reshape(columns), unary.reshape(columns), weights
     )
     return {"absolute_error_unary": _absolute(unary - true), **errors, **monitored}
 
 
-def _picture_structure(parts: Parts, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    unary, solved = _masked(parts, variables, batch, rng)
+def _picture_structure(model: SccModel, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    unary, solved = _masked(model, variables, batch, rng)
     shown = {"unary": unary} | {f"kept {share:g}": x for share, x in solved.items()}
     return gray_and_truth(batch) | {name: picture(batch["lightness"], x) for name, x in shown.items()}
 
 
-def _stages(config: Any, parts: Parts) -> list[Stage]:
-    networks, inputs = parts.networks, partial(example_inputs, parts.networks, config)
+def _stages(config: Any, model: SccModel) -> list[Stage]:
+    networks, inputs = model.networks, partial(example_inputs, model.networks, config)
     reconstruction = losses.RECONSTRUCTION[config.loss.reconstruction]
     unary = build_stage(
         config,
@@ -435,9 +511,9 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         networks,
         inputs,
         trained=UNARY_NETWORKS,
-        loss=partial(unary_loss, parts, reconstruction=reconstruction, kl_weight=config.loss.kl_weight),
-        evaluate=partial(_evaluate_unary, parts),
-        pictures=partial(_picture_unary, parts),
+        loss=partial(unary_loss, model, reconstruction=reconstruction, kl_weight=config.loss.kl_weight),
+        evaluate=partial(_evaluate_unary, model),
+        pictures=partial(_picture_unary, model),
     )
     structure = build_stage(
         config,
@@ -447,18 +523,18 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         trained=STRUCTURE_NETWORKS,
         loss=partial(
             structure_loss,
-            parts,
+            model,
             reconstruction=reconstruction,
             schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
             steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
             likelihood_noise=config.loss.likelihood_noise,
             unary_weight=config.loss.unary_weight,
         ),
-        evaluate=partial(_evaluate_structure, parts),
-        pictures=partial(_picture_structure, parts),
+        evaluate=partial(_evaluate_structure, model),
+        pictures=partial(_picture_structure, model),
     )
     mdn = mixture.stage(
-        config, networks, inputs, encode=partial(encode, parts), sample=partial(sample, parts)
+        config, networks, inputs, encode=partial(encode, model), sample=partial(sample, model)
     )
     first = features.stages(config, networks, inputs)
     best = modes.stages(
@@ -466,8 +542,8 @@ def _stages(config: Any, parts: Parts) -> list[Stage]:
         networks,
         inputs,
         decoder=("gray", *DECODER_NETWORKS),
-        decode=partial(decode_versions, parts),
-        sample=partial(sample, parts),
+        decode=partial(decode_versions, model),
+        sample=partial(sample, model),
     )
     return [*first, unary, structure, mdn, *best, *guided.build_stages(config, networks, inputs)]
 
@@ -491,7 +567,7 @@ def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInpu
     }
 
 
-def _abstract_variables(parts: Parts, config: Any) -> Variables:
-    inputs = example_inputs(parts.networks, config, example_batch(config))
+def _abstract_variables(model: SccModel, config: Any) -> Variables:
+    inputs = example_inputs(model.networks, config, example_batch(config))
     names = (*released(SAMPLING_NETWORKS, config), *guided.spread_networks(config))
-    return abstract(parts.networks, inputs, names)
+    return abstract(model.networks, inputs, names)

@@ -13,8 +13,11 @@ codes for one. Stages, in order:
 from functools import partial
 from typing import Any
 
+from ml_collections import ConfigDict
+
+from colorize_jax.config import merged
 from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
-from colorize_jax.methods.parts import features, mixture
+from colorize_jax.methods.parts import features, field_vae, mixture
 from colorize_jax.methods.parts.field_vae import (
     FieldVae,
     GrayMaps,
@@ -30,6 +33,20 @@ from colorize_jax.methods.parts.field_vae import (
 )
 from colorize_jax.methods.parts.networks import abstract, example_batch, mixture_networks, released
 from colorize_jax.shapes import Array
+
+
+def defaults() -> ConfigDict:
+    """The paper's values, second version."""
+    config = merged(features.defaults(), mixture.defaults(), field_vae.defaults())
+    config.mdn.sigma = 0.1**0.5  # "a fixed spherical variance of .1"
+    config.stages.mdn.epochs = 10.0
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field is not allowed, or two contradict each other."""
+    for part in (features, mixture, field_vae):
+        part.check(config)
 
 
 def build(config: Any) -> Method:
@@ -62,6 +79,7 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
             reconstruct=partial(reconstruct, vae),
         ),
         losses=loss_weights(config),
+        public=features.public(config),
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from colorize_jax import bundle, methods
-from colorize_jax import config as configs
 from colorize_jax.train import checkpoints
 from colorize_jax.train import workdir as files
 from colorize_jax.train.handover import is_released
@@ -39,7 +38,7 @@ def export(workdir: Path, out: Path, licenses: dict[str, str], *, best: bool = F
     """
     if not (workdir / "config.json").is_file():
         raise ValueError(f"{workdir} holds no config.json; give the folder of a training run")
-    config = configs.from_json((workdir / "config.json").read_text())
+    config = methods.read_config((workdir / "config.json").read_text())
     needed = methods.build(config).abstract_variables()
     stage = checkpoints.newest_stage(workdir)
     load = checkpoints.load_best if best else checkpoints.load_stage
@@ -74,13 +73,13 @@ def selected(variables: dict[str, Any], needed: dict[str, Any]) -> dict[str, Any
 
 def provenance(workdir: Path, licenses: dict[str, str]) -> dict[str, Any]:
     """How the model in `workdir` came to be, as JSON; and the run that it began with, and so on."""
-    config = json.loads((workdir / "config.json").read_text())
+    config = methods.read_config((workdir / "config.json").read_text())
     known = LICENSES | licenses
     data = json.loads((workdir / "data.json").read_text())
-    before = config.get("init_from")
+    before = config.init_from
     return {
         "run": workdir.name,
-        "seed": config["seed"],
+        "seed": config.seed,
         "data": [{**row, "licence": known.get(row["dataset"], "not recorded")} for row in data],
         "stages": stages_told(workdir / "metrics.jsonl"),
         "starts": json.loads((workdir / "versions.json").read_text()),

@@ -64,14 +64,14 @@ class Data(NamedTuple):
       evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
         besides, False for padding; this process's rows of them.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
-      survey: training batches for `Survey.collect`, the same in every call and on every host; None where no
-        method asks for them.
+      survey: `images -> training batches` of at least so many, the same in every call and on every host, for
+        `Method.statistics`; None where no method asks for them.
     """
 
     training: Callable[[int, int], Stream]
     evaluation: Callable[[int, int], Iterator[HostBatch]]
     provenance: Any
-    survey: Callable[[], Iterator[HostBatch]] | None = None
+    survey: Callable[[int], Iterator[HostBatch]] | None = None
 
 
 class NonFinite(ArithmeticError):
@@ -190,8 +190,8 @@ def _begin(method: Method, data: Data, folder: Path, initial: Variables | None) 
         raise ValueError(
             "data.survey is None, but the method needs statistics of the training set; give batches"
         )
-    survey, collect, path = data.survey, method.statistics.collect, folder / "statistics.npz"
-    hosts.first_decides(lambda: files.keep_arrays(path, lambda: collect(survey())))
+    survey, asked, path = data.survey, method.statistics, folder / "statistics.npz"
+    hosts.first_decides(lambda: files.keep_arrays(path, lambda: asked.collect(survey(asked.images))))
     before = initial or {"params": {}, "batch_stats": {}}
     return {**before, "batch_stats": {**before["batch_stats"], STATISTICS: read_arrays(path)}}
 

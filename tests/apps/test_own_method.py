@@ -22,12 +22,23 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from ml_collections import ConfigDict
+
 from colorize_jax import losses
+from colorize_jax.config import stage_defaults
 from colorize_jax.methods.base import Colors, Method, Player, Samples, Stage
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.updates import adam, init_state, play
 
 SIDE = 16
+
+
+def defaults():
+    return ConfigDict({"model": {"field": 64}, "stages": {"tint": stage_defaults(8.0, 4, 0.05)}})
+
+
+def check(config):
+    pass
 
 
 def build(config):
@@ -69,17 +80,13 @@ def sample(variables, batch, rng, *, samples, rule):
 '''
 
 CONFIG = """
-from ml_collections import ConfigDict
-from colorize_jax.configs import base
+from colorize_jax import methods
 
 
 def get_config():
-    config = base.get_config().unlock()
-    config.method = "own.tint"
-    config.stages.tint = ConfigDict({"epochs": 8.0, "batch_size": 4, "lr": 0.05})
+    config = methods.defaults("own.tint")
     config.data.mixture = (("orange", "train", 1.0),)
     config.data.test = ("orange", "test")
-    config.model.field = 64
     return config.lock()
 """
 

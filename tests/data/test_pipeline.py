@@ -11,8 +11,8 @@ import mini_archives as archives
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from ml_collections import ConfigDict
 
+from colorize_jax.config import common
 from colorize_jax.data import pipeline
 from colorize_jax.data.pipeline import MixturePart, Training
 from colorize_jax.data.prepare import prepare
@@ -35,19 +35,10 @@ def directory(tmp_path_factory):
 
 @pytest.fixture
 def data(directory):
-    return ConfigDict(
-        {
-            "dir": str(directory),
-            "mixture": (("many", "train", 1.0),),
-            "test": ("many", "test"),
-            "image_size": 16,
-            "lightness_large": 0,
-            "crop": 0.7,
-            "flip": True,
-            "epoch_images": 0,
-            "threads": 2,
-        }
-    )
+    data = common().data
+    data.update({"dir": str(directory), "image_size": 16, "crop": 0.7})
+    data.update({"mixture": (("many", "train", 1.0),), "test": ("many", "test")})
+    return data
 
 
 def part(directory, name, weight=1.0):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
-from colorize_jax.methods import cvae, vae_mdn, vae_mdn_skip
+from colorize_jax.config import load
+from colorize_jax.methods import cvae, resolve, vae_mdn, vae_mdn_skip
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
@@ -59,10 +59,3 @@ def test_stages_and_the_networks_that_sampling_needs(name, stages, sampling):
             variables,
             jax.random.key(0),
         )
-
-
-def test_a_field_of_another_side_is_refused():
-    config = load("vae_mdn")
-    config.model.field = 32
-    with pytest.raises(ValueError, match=r"config.model.field is 32.*makes fields of 64"):
-        methods.build(resolve(config, images=64))

@@ -9,8 +9,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
-from colorize_jax.methods import scc
+from colorize_jax.config import load
+from colorize_jax.methods import resolve, scc
 from colorize_jax.methods.parts import mixture, stages
 from colorize_jax.models import external, vgg
 from colorize_jax.models.layers import MOMENTUM
@@ -147,11 +147,11 @@ def test_more_modes_than_components_or_an_unknown_rule_is_an_error(method, varia
 
 
 def test_samples_of_one_image_solved_together_equal_separate_solves(variables, batch):
-    parts = scc.build_parts(tiny())
-    structure, _ = scc.embed(parts, variables, batch)
+    model = scc.build_model(tiny())
+    structure, _ = scc.embed(model, variables, batch)
     unary = jax.random.normal(rng(), (2, 3, 32, 32, 2))
     kept = (jax.random.uniform(rng(), (2, 1024)) < 0.3).astype(jnp.float32)
-    solve = jax.jit(partial(scc.make_consistent, parts, beta=5.0))
+    solve = jax.jit(partial(scc.make_consistent, model, beta=5.0))
     together = solve(structure, unary, kept)
     for n in range(3):
         alone = solve(structure, unary[:, n : n + 1], kept)
@@ -176,11 +176,11 @@ def test_calibration_measures_what_an_update_mixes_into_the_running_statistics(m
 
 
 def test_a_hidden_unary_color_does_not_leak_and_hidden_pixels_lean_to_gray(variables, batch):
-    parts = scc.build_parts(tiny())
-    structure, _ = scc.embed(parts, variables, batch)
+    model = scc.build_model(tiny())
+    structure, _ = scc.embed(model, variables, batch)
     unary = 0.2 + 0.1 * jax.random.normal(rng(), (2, 1, 32, 32, 2))
     kept = jnp.zeros((2, 1024)).at[:, :10].set(1.0)
-    solve = jax.jit(partial(scc.make_consistent, parts, structure, beta=1.0))
+    solve = jax.jit(partial(scc.make_consistent, model, structure, beta=1.0))
     solved = solve(unary, kept)
     hidden = unary.at[:, :, 1:].set(-0.9)  # all rows but the first, which holds the ten kept pixels
     np.testing.assert_allclose(solve(hidden, kept), solved, atol=1e-6)
@@ -188,10 +188,10 @@ def test_a_hidden_unary_color_does_not_leak_and_hidden_pixels_lean_to_gray(varia
 
 
 def test_the_likelihood_falls_with_the_distance_from_the_truth(variables, batch):
-    parts = scc.build_parts(tiny())
-    structure, _ = scc.embed(parts, variables, batch)
+    model = scc.build_model(tiny())
+    structure, _ = scc.embed(model, variables, batch)
     true, kept = 0.2 * jax.random.normal(rng(), (2, 32, 32, 2)), jnp.ones((2, 1024))
-    value = jax.jit(lambda offset: scc.likelihood(parts, structure, true + offset, kept, true, noise=0.01))
+    value = jax.jit(lambda offset: scc.likelihood(model, structure, true + offset, kept, true, noise=0.01))
     at, near, far = value(0.0), value(0.05), value(0.1)
     # A constant offset leaves Λd alone where S keeps constants, so Q grows by w·offset² a pixel: 0.01 / 2σ² = 0.5.
     np.testing.assert_allclose(near - far, (0.01 - 0.0025) / 0.02, rtol=0.02)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from colorize_jax.config import load, resolve
-from colorize_jax.methods import scc
+from colorize_jax.config import load
+from colorize_jax.methods import resolve, scc
 from colorize_jax.methods.parts.networks import example_batch
 
 IMAGES = 32

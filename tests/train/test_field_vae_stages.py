@@ -11,7 +11,8 @@ import pytest
 import toy
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 from colorize_jax.methods.base import STATISTICS
 from colorize_jax.train import loop, parallel, telemetry
 
@@ -65,7 +66,7 @@ def data(stream, surveyed):
     def evaluation(batch_size, images):
         yield {**photos([99], batch_size), "mask": np.arange(batch_size) < images}
 
-    def survey():
+    def survey(images):
         surveyed.append(len(surveyed))
         return (photos([7, block], 10) for block in range(3))
 

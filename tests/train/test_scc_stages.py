@@ -15,7 +15,8 @@ from PIL import Image
 
 from colorize_jax import methods
 from colorize_jax.bundle import load_bundle
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 from colorize_jax.train import checkpoints, export, loop, parallel, telemetry
 
 STAGES = ("features", "unary", "structure", "mdn")

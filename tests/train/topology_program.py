@@ -13,7 +13,8 @@ import jax
 import numpy as np
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 from colorize_jax.methods.base import TrainState
 from colorize_jax.train import ahead, checkpoints, parallel
 

@@ -87,16 +87,16 @@ class Context(NamedTuple):
 
 
 def spread_networks(config: Any) -> Networks:
-    """The networks of `config.spread`; none where it is not asked for, as in models from before it was there."""
-    spread = config.get("spread")
-    if not (spread and spread.learned):
+    """The networks of `config.spread`; none where it is not asked for."""
+    spread = config.spread
+    if not spread.learned:
         return {}
     side, dtype = FINE * FIELDS["spread"], jnp.dtype(config.compute_dtype)
     found: Networks = {"spread": SpreadNetwork(width=spread.width, hidden=spread.hidden, dtype=dtype)}
-    if spread.get("fine"):
+    if spread.fine:
         sizes = {"width": spread.fine_width, "hidden": spread.fine_hidden}
         found["refine"] = RefineNetwork(side=side, **sizes, dtype=dtype)
-        if spread.get("correct"):
+        if spread.correct:
             found["correct"] = CorrectNetwork(side=spread.correct_side, width=spread.correct, dtype=dtype)
     return found
 

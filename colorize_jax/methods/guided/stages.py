@@ -92,7 +92,7 @@ def build_stages(config: Any, networks: Networks, inputs: Callable[[Batch], Exam
     if "refine" in networks:
         found.append(stage("spread_fine", ("refine",), fine_loss, _fine_fields))
     if "correct" in networks:
-        together = config.spread.get("together", False)
+        together = config.spread.together
         own = {"turn": config.spread.turn, "draws": config.spread.draws, "together": together}
         found.append(stage("correct", _corrects(together), partial(correct_loss, **own), _corrected_fields))
     return found

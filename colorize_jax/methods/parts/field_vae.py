@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from colorize_jax import losses
+from colorize_jax.config import check_fields, not_negative, one_of, positive, stage_defaults
 from colorize_jax.data import color_statistics
 from colorize_jax.methods.base import STATISTICS, Batch, LossResult, Stage, Survey, Variables
+from colorize_jax.methods.parts import networks as network_parts
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply, mixture_inputs
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
@@ -24,6 +27,7 @@ from colorize_jax.models.vae import Encoder
 from colorize_jax.shapes import Array, Float
 
 FIELD_SIDE = 64
+"""Side of the images and of the colour fields: the papers' decoder makes no other."""
 
 GrayMaps = tuple[Array, tuple[Array, ...]] | None
 """The gray encoder's output, None for a method without one."""
@@ -44,17 +48,47 @@ class FieldVae(NamedTuple):
         return tuple(name for name in ("encoder", "gray", "decoder") if name in self.networks)
 
 
-def vae_networks(config: Any, *, gray: bool) -> Networks:
-    """Encoder and decoder, and with `gray` the gray encoder, at the config's sizes.
+def defaults() -> ConfigDict:
+    """What the auto-encoder and its stage read of a config: weights beside each other, of sums over the field."""
+    config = network_parts.defaults()
+    config.model.field = FIELD_SIDE
+    config.field_loss = ConfigDict()
+    config.field_loss.l2 = 0.0
+    config.field_loss.hist = 1.0  # colourfulness
+    config.field_loss.mah = 0.1  # specificity
+    config.field_loss.grad = 1e-3
+    config.field_loss.kl = 1e-2  # per nat
+    config.field_loss.components = 20  # principal components of the training set's colour fields
+    config.field_loss.bins = "gamut"  # 313 of 10 units, or 'grid': 64x64
+    config.field_loss.bin_uniform = 0.5  # share of the uniform distribution in a bin's probability
+    config.field_loss.bin_cap = 30.0  # largest weight of a bin, where the mean pixel's is 1
+    config.field_loss.images = 10000  # training images that components and bins are estimated on
+    config.stages = ConfigDict({"vae": stage_defaults(10.0, 32, 1e-3)})
+    return config
 
-    Raises:
-      ValueError: `config.model.field` is not the side that this decoder makes.
-    """
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field of `defaults` is not allowed, or the decoder has no loss."""
+    network_parts.check(config)
+    weights = (*losses.FIELD_TERMS, "kl")
+    allowed = {
+        "data.image_size": one_of(FIELD_SIDE),
+        "model.field": one_of(FIELD_SIDE),
+        **{f"field_loss.{name}": not_negative("a weight, at least 0") for name in weights},
+        "field_loss.components": positive("a positive number; the papers' is 20"),
+        "field_loss.bins": one_of(*color_statistics.BINS),
+        "field_loss.bin_uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
+        "field_loss.bin_cap": (lambda x: x > 1, "a number above 1, the mean weight"),
+        "field_loss.images": positive("a positive number of images"),
+    }
+    check_fields(config, allowed)
+    if not any(config.field_loss[name] for name in losses.FIELD_TERMS):
+        raise ValueError("config.field_loss has only weights of 0; give one of l2, hist, mah and grad")
+
+
+def vae_networks(config: Any, *, gray: bool) -> Networks:
+    """Encoder and decoder, and with `gray` the gray encoder, at the config's sizes."""
     model = config.model
-    if model.field != FIELD_SIDE:
-        raise ValueError(
-            f"config.model.field is {model.field}; config.method {config.method!r} makes fields of {FIELD_SIDE}"
-        )
     sizes = {"width": config.width, "dtype": jnp.dtype(config.compute_dtype)}
     networks: Networks = {
         "encoder": Encoder(latent=model.latent, dropout=model.dropout, **sizes),
@@ -156,7 +190,7 @@ def survey(config: Any) -> Survey:
         }
         return {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in sides.items()}
 
-    return Survey(collect, shapes)
+    return Survey(chosen.images, collect, shapes)
 
 
 def _terms(weights: dict[str, float], bins: str, variables: Variables, field: Array, true: Array) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from colorize_jax import losses
+from colorize_jax.config import check_fields, not_negative, one_of, positive, share, stage_defaults
 from colorize_jax.methods.base import Batch, LossResult, Samples, Stage, Variables
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
@@ -24,6 +26,31 @@ Sample = Callable[..., Samples]
 
 RULES = ("modes", "random")
 """Of `draw_codes`."""
+
+
+def defaults() -> ConfigDict:
+    """What the mixture, its stage and its draws read of a config."""
+    config = ConfigDict()
+    config.mdn = ConfigDict()
+    config.mdn.components = 8
+    config.mdn.sigma = 0.1
+    config.mdn.width = 0.0  # 0 is config.width
+    config.mdn.relaxation = 0.05
+    config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
+    config.stages = ConfigDict({"mdn": stage_defaults(7.0, 32, 1e-3)})
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field of `defaults` is not allowed."""
+    allowed = {
+        "mdn.components": positive("a positive number; the paper's is 8"),
+        "mdn.sigma": positive("a positive number; the paper's is 0.1"),
+        "mdn.width": not_negative("a positive number, or 0 for config.width"),
+        "mdn.relaxation": share(),
+        "mdn.code": one_of("mean", "sample"),
+    }
+    check_fields(config, allowed)
 
 
 def predict(

@@ -18,8 +18,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from colorize_jax import losses
+from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
 from colorize_jax.methods.base import Batch, LossResult, Stage, Variables
 from colorize_jax.methods.parts import mixture
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks
@@ -29,6 +31,28 @@ from colorize_jax.shapes import Array, Float
 
 Decode = Callable[..., tuple[Float[Array, "B M F F 2"], dict[str, Any]]]
 """`(variables, batch, codes (B, M, Z), *, train) -> (colours, new batch statistics)`."""
+
+
+def defaults() -> ConfigDict:
+    """What the stage reads of a config, beside `mdn`."""
+    config = ConfigDict()
+    config.modes = ConfigDict()
+    config.modes.learned = False
+    config.modes.scale = (
+        0.01  # s: an error of so much, network units, is one nat beside the mixture's weights
+    )
+    config.modes.chroma_power = 0.0  # a photo counts by its mean chroma to this power
+    config.stages = ConfigDict({"modes": stage_defaults(3.0, 32, 5e-4, calibration_batches=64)})
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field of `defaults` is not allowed."""
+    allowed = {
+        "modes.scale": positive("a positive number, network units"),
+        "modes.chroma_power": not_negative(),
+    }
+    check_fields(config, allowed)
 
 
 def modes_loss(

@@ -7,7 +7,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
+from colorize_jax.config import check_fields, positive, share
 from colorize_jax.methods.base import Batch, Variables
 from colorize_jax.models import features as feature_models
 from colorize_jax.models.mdn import MixtureDensityNetwork
@@ -21,6 +23,26 @@ ExampleInputs = dict[str, tuple[Any, ...]]
 
 VARIANCE_FLOOR = 0.01
 """Of BatchNorm at inference, as a share of a layer's mean variance; see `with_floor`."""
+
+
+def defaults() -> ConfigDict:
+    """What the networks of the papers read of a config: their sizes."""
+    config = ConfigDict()
+    config.width = 1.0  # of every network; 1 is the paper's size
+    config.model = ConfigDict()
+    config.model.latent = 64
+    config.model.dropout = 0.0
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field of `defaults` is not allowed."""
+    allowed = {
+        "width": positive("a positive number; 1 is the paper's size"),
+        "model.latent": positive("a positive number; the paper's is 64"),
+        "model.dropout": share(),
+    }
+    check_fields(config, allowed)
 
 
 def apply(

@@ -6,7 +6,7 @@ from typing import Any
 from colorize_jax.methods.base import Batch, Loss, Optimizer, Player, Stage, TrainState, Variables
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, init_networks
 from colorize_jax.methods.parts.updates import adam, calibration, init_state, play
-from colorize_jax.models.vgg import load_vgg16
+from colorize_jax.models.vgg import Vgg16Features, load_vgg16
 from colorize_jax.shapes import Array
 
 
@@ -63,8 +63,11 @@ def build_stage_of(
       evaluate, pictures: see `Stage`.
     """
     settings = config.stages[name]
+    own = settings if "calibration_batches" in settings else config.optim
     trained = tuple(dict.fromkeys(network for player in players for network in player.trained))
-    pretrained = name in ("mdn", "spread_coarse", "spread") and config.features.network == "vgg16"
+    pretrained = name in ("mdn", "spread_coarse", "spread") and isinstance(
+        networks.get("features"), Vgg16Features
+    )
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
@@ -84,6 +87,6 @@ def build_stage_of(
         evaluate=evaluate,
         pictures=pictures,
         calibrate=calibration(players),
-        calibration_batches=settings.get("calibration_batches", config.optim.calibration_batches),
+        calibration_batches=own.calibration_batches,
         accumulate=config.optim.accumulate,
     )

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 
 
 @pytest.fixture(scope="module")

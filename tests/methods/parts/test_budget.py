@@ -4,7 +4,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
+from colorize_jax.methods import resolve
 from colorize_jax.methods.parts.budget import spend, stage_steps
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from colorize_jax import losses, methods
-from colorize_jax.config import load, resolve
+from colorize_jax.config import load
 from colorize_jax.data.color_statistics import BINS
+from colorize_jax.methods import resolve
 from colorize_jax.methods.base import STATISTICS
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from colorize_jax import methods
-from colorize_jax.config import load, resolve
-from colorize_jax.methods import scc
+from colorize_jax.config import load
+from colorize_jax.methods import resolve, scc
 from colorize_jax.methods.parts import mixture, modes
 from colorize_jax.models.layers import resize_field
 
