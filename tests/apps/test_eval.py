@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from ml_collections import ConfigDict
 from PIL import Image
 
 from colorize_jax import methods
@@ -59,17 +58,8 @@ def _build(config) -> Method:
 
 @pytest.fixture
 def toy_model(monkeypatch, data):
-    config = ConfigDict(
-        {
-            "method": "toy",
-            "data": {
-                "dir": str(data), "test": ("halves", "test"), "image_size": 64, "lightness_large": 0,
-                "crop": 1.0, "flip": True, "threads": 1,
-            },
-            "model": {"field": 32},
-            "gcrf": {"beta_test": 5.0, "floor": 1e-3},
-        }
-    )  # fmt: skip
+    config = methods.defaults("scc")
+    config.data.update({"dir": str(data), "test": ("halves", "test"), "threads": 1})
     monkeypatch.setattr(methods, "build", _build)
     monkeypatch.setattr(
         candidates, "load_released", lambda _: Candidate("toy", config, {"params": {}, "batch_stats": {}})
