@@ -14,10 +14,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 import toy
-from ml_collections import ConfigDict
 from PIL import Image
 
-from colorize_jax import bundle
+from colorize_jax import bundle, methods
 from colorize_jax.train import checkpoints, handover, loop, parallel, stop, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -115,7 +114,7 @@ def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
 def test_a_run_begins_with_a_released_model(tmp_path, straight):
     _, variables = straight
     released = jax.tree.map(np.asarray, {**variables, "params": {"first": variables["params"]["first"]}})
-    bundle.save_bundle(tmp_path, ConfigDict({"width": 1.0}), released, {})
+    bundle.save_bundle(tmp_path, methods.defaults("scc"), released, {})
     initial = handover.networks(str(tmp_path), toy.method(toy.config()), toy.data())
     assert set(initial["params"]) == {"first"}
     for own, there in zip(

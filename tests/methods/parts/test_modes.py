@@ -74,7 +74,7 @@ def by_hand(parts, variables, photos, loss_rng):
 
 
 def test_the_loss_is_the_closest_decoded_means_and_a_share_of_any(config, variables, batch):
-    parts = scc.build_parts(config)
+    parts = scc.build_model(config)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.25))(
         variables, batch, rng(), jnp.zeros(())
@@ -87,7 +87,7 @@ def test_the_loss_is_the_closest_decoded_means_and_a_share_of_any(config, variab
 
 
 def test_photos_count_by_their_chroma(config, variables, batch):
-    parts = scc.build_parts(config)
+    parts = scc.build_model(config)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     photos = {**batch, "ab": batch["ab"].at[0].set(0)}  # a gray one among them
 
@@ -103,7 +103,7 @@ def test_photos_count_by_their_chroma(config, variables, batch):
 
 def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(config, variables, batch):
     """One photo, whose colours the decoder makes of one mean only: what the others decode to cannot move a weight."""
-    parts = scc.build_parts(config)
+    parts = scc.build_model(config)
     photo = jax.tree.map(lambda x: x[:1], batch)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     told = partial(loss, scale=0.02, relaxation=0.25)
@@ -114,7 +114,7 @@ def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(config,
 
 
 def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
-    parts = scc.build_parts(config)
+    parts = scc.build_model(config)
     codes = jax.random.normal(rng(3), (4, 3, 64))
     together, stats = scc.decode_versions(parts, variables, batch, codes)
     gray = scc.gray_features(parts, variables, batch)
