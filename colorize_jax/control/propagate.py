@@ -17,7 +17,8 @@ and a version keeps its colours where m = 0. Without any edit it is the version,
 In mode 'guided' the unary is first made no more colourful than the edits are (`control.calibrate`), and the field is
 refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
 Where a model has learned to, a network then adds what solving cannot know, at the photo's resolution
-(`methods.guided.fields.correct`), and the result settles along the lightness (module `settle`).
+(`methods.guided.fields.correct`), and the result settles along the lightness (module `settle`). Which mode takes which
+of these steps is in `control.answer`.
 
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.

@@ -1,9 +1,8 @@
-"""A model as one of the propagation methods that `edit_scores` compares: the same arguments as `classical.METHODS`."""
+"""A model as one of the methods that `evaluation.edits` compares: called as those of `classical.METHODS` are."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
 
 from colorize_jax import color
 from colorize_jax.classical import Propagate
@@ -13,11 +12,13 @@ from colorize_jax.control.raster import CellEdits
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo
-from colorize_jax.shapes import Float
+from colorize_jax.shapes import Bool, Float
 
 
 def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
-    """Reveals as edits of a model, spread over its field and lifted to the photo; what the last photo needs is kept.
+    """Reveals as edits of a model, spread over its field and lifted to the photo, which may be of any size.
+
+    The prior of the last photo is kept: many reveals are asked of one.
 
     Args:
       colorizer: with a similarity.
@@ -40,7 +41,7 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
 
 
 class _Kept:
-    """The prior of the last photo: many reveals are asked of one."""
+    """The prior of the last photo."""
 
     def __init__(self, colorizer: Colorizer):
         self._colorizer = colorizer
@@ -64,7 +65,7 @@ class Reveals(NamedTuple):
     """
 
     targets: Float[np.ndarray, "H W 2"]
-    weights: Shaped[np.ndarray, "H W"]
+    weights: Bool[np.ndarray, "H W"] | Float[np.ndarray, "H W"]
 
     def cells(self, side: int) -> CellEdits:
         """Each cell's mean revealed colour, and the share of it that is revealed."""

@@ -32,7 +32,7 @@ NAMES = ("attention", "unary", "variance", "suggested")
 """Of the pictures of `show`."""
 
 Picture = UInt8[np.ndarray, "H W 3"]
-Position = tuple[float, float]
+Position = tuple[float | int, float | int]
 """x and y in pixels of the photo, as in `edits`."""
 
 # Black, violet, orange, pale yellow: even steps of lightness, so that it reads in print and to all eyes.
@@ -98,7 +98,7 @@ def explain(
     similarity, weights = (jnp.asarray(a, jnp.float32) for a in (system.similarity, system.weights[:, 0]))
     variance = np.asarray(posterior_variance(similarity, weights).value)
     chosen = suggest(system.similarity, system.weights[:, 0], suggestions).pixels
-    suggested = tuple(position_of(cell, photo, side) for cell in chosen)
+    suggested = tuple(position_of(int(cell), photo, side) for cell in chosen)
     positions = suggested if at is None else tuple((float(x), float(y)) for x, y in at)
     rows = [system.similarity[cell_of(position, photo, side)] for position in positions]
     return Explanation(
@@ -150,7 +150,7 @@ def cell_of(position: Position, photo: Photo, side: int) -> int:
 def position_of(cell: int, photo: Photo, side: int) -> Position:
     """The centre of a cell on the photo; the inverse of `cell_of`."""
     height, width = photo.lightness.shape
-    row, column = divmod(int(cell), side)
+    row, column = divmod(cell, side)
     return (column + 0.5) * width / side, (row + 0.5) * height / side
 
 

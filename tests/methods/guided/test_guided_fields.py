@@ -107,7 +107,8 @@ def test_the_network_tells_how_much_its_colors_are_to_be_believed(correcting, ba
         jnp.zeros((4, 16, 16)),
     )
     edits = (jnp.zeros((4, 32, 32, 2)), jnp.zeros((4, 32, 32)))
-    monkeypatch.setattr(settle, "settle", lambda shares, field, confidence, *edits: confidence)
+    believed = lambda shares, field, confidence, *edits: jnp.stack(2 * [confidence], axis=-1)  # noqa: E731
+    monkeypatch.setattr(settle, "settle", believed)
     told = []
     for bias in (-20.0, 0.0, 20.0):
         variables["params"]["correct"]["belief"]["bias"] = jnp.full(4, bias)
