@@ -30,6 +30,7 @@ _LONGEST_FIRST = (
     "methods/test_scc.py",
     "train/test_scc_stages.py",
     "train/test_processes.py",
+    "apps/test_toys.py",
     "inference/test_bulk.py",
     "gcrf/test_gcrf_gradients.py",
     "studio/test_studio_page.py",
