@@ -30,7 +30,8 @@ from colorize_jax.control.document import Edits, as_edits
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import mark
 from colorize_jax.methods import base
-from colorize_jax.methods.base import Method, Samples, Variables, colors_of
+from colorize_jax.methods.base import Method, Samples, Variables
+from colorize_jax.methods.parts.histograms import colors_or_answers
 from colorize_jax.photos import upsample
 from colorize_jax.photos.photo import Photo, as_photo
 from colorize_jax.shapes import Float, UInt8
@@ -67,7 +68,7 @@ class Colorizer:
         self._variables = jax.device_put(variables)
         # On a CPU, LLVM's optimisation takes a second of a cold start and saves 0.03 s a photo.
         options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-        self._colors = colors_of(method)
+        self._colors = colors_or_answers(method)
         sample, edits = self._colors.sample, method.edits or base.Edits()
         self._sample = jax.jit(sample, static_argnames=("samples", "rule"), compiler_options=options)
         many = partial(_sample_many, sample, self._colors.deterministic)

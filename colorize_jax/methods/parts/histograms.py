@@ -1,0 +1,61 @@
+"""Colours from a classifier's histograms, for methods that have a distribution and no colour versions of their own."""
+
+import jax
+import jax.numpy as jnp
+
+from colorize_jax.methods.base import Batch, Colors, Distribution, Method, Samples, Variables, colors_of
+from colorize_jax.shapes import Array, Float
+
+TEMPERATURE = 0.38
+"""Of the annealed mean, in Zhang et al. 2016, Sec. 2.3."""
+
+RULES = ("annealed", "expected", "likeliest")
+"""How a histogram becomes one colour; the first is the default."""
+
+
+def answers(distribution: Distribution) -> Colors:
+    """One version of each image, from what a classifier says of every cell.
+
+    Rule 'annealed' is the mean of the histogram sharpened by `TEMPERATURE`, 'expected' its mean, 'likeliest' its
+    largest bin.
+    """
+
+    def sample(variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str) -> Samples:
+        field = color_of(distribution.histograms(variables, batch), distribution.bins, rule)[:, None]
+        return Samples(field, field, jnp.ones(field.shape[:2]))
+
+    return Colors(sample, RULES, most=dict.fromkeys(RULES, 1), deterministic=RULES)
+
+
+def color_of(
+    histograms: Float[Array, "B h w Q"], bins: Float[Array, "Q 2"], rule: str
+) -> Float[Array, "B h w 2"]:
+    """The colour of each cell, network units.
+
+    Args:
+      histograms: probabilities.
+      bins: the bins' centres, network units.
+      rule: of `RULES`.
+
+    Raises:
+      ValueError: an unknown rule.
+    """
+    if rule == "likeliest":
+        return bins[histograms.argmax(axis=-1)]
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}")
+    sharpness = 1 / TEMPERATURE if rule == "annealed" else 1.0
+    # The smallest float: an empty bin stays empty, and its logarithm finite.
+    logits = sharpness * jnp.log(jnp.maximum(histograms, jnp.finfo(histograms.dtype).tiny))
+    return jnp.matmul(jax.nn.softmax(logits), bins, precision="highest")
+
+
+def colors_or_answers(method: Method) -> Colors:
+    """How a method colours gray images: its own versions, or its classifier's answer.
+
+    Raises:
+      ValueError: it has neither.
+    """
+    if method.colors is None and method.distribution is not None:
+        return answers(method.distribution)
+    return colors_of(method)
