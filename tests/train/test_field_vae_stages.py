@@ -24,10 +24,11 @@ def tiny(name):
     config.width = 1 / 64
     config.model.latent = 6
     config.field_loss.components = 4
-    config.cvae.draws = 8
+    if name == "cvae":
+        config.cvae.draws = 8
     config.data.epoch_images = 4 * STEPS
-    for stage in ("features", "vae", "mdn"):
-        config.stages[stage].update({"epochs": 1.0, "batch_size": 4})
+    for stage in config.stages.values():
+        stage.update({"epochs": 1.0, "batch_size": 4})
     config.checkpoint.every_steps = 1
     config.optim.calibration_batches = 2
     config.log.update({"every_steps": 1, "eval_images": 3})
