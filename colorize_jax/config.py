@@ -58,7 +58,9 @@ def common() -> ConfigDict:
     config = ConfigDict()
     config.method = ""  # a file of colorize_jax/methods, or a dotted module path
     config.seed = 0
-    config.init_from = ""  # folder of another training run, whose newest networks this one begins with
+    # Folder of a run or a model, whose networks this one begins with; `released:NAME` is one of the package.
+    config.init_from = ""
+    config.plan = ()  # labels of `stages` in the order of training; (): the method's own stages in its own order
     config.compute_dtype = "float32"  # or 'bfloat16'; the G-CRF, the code and the losses stay float32
 
     config.data = ConfigDict()
@@ -97,6 +99,8 @@ def common() -> ConfigDict:
     # 0 epochs keep what a stage's networks are in `init_from`. A stage may have calibration_batches of its own, instead
     # of optim's. Those measure the networks of all stages anew, also of stages of no epochs; a run that goes on with
     # one stage alone must leave optim's as they are.
+    # A stage of the plan may have a label of its own: its `kind` names the method's stage, and `overrides` what it has
+    # of the rest of the config for itself, such as data and seed.
     config.stages = ConfigDict()
 
     config.checkpoint = ConfigDict({"every_steps": 200, "keep": 2})
@@ -234,7 +238,7 @@ def check_common(config: ConfigDict) -> None:
     """
     check_fields(config, _COMMON)
     for name, own in config.stages.items():
-        _check_stage(name, own, kept=bool(config.init_from))
+        _check_stage(name, own, kept=bool(config.init_from or config.plan))
     if config.data.ab_large and not config.data.lightness_large:
         raise ValueError(
             "config.data.ab_large is True, but config.data.lightness_large is 0; set it to their side"
@@ -247,6 +251,56 @@ def _check_stage(name: str, own: ConfigDict, *, kept: bool) -> None:
         _check(f"stages.{name}.{field}", own[field], *positive())
     allowed = not_negative if kept else positive
     _check(f"stages.{name}.epochs", own.epochs, *allowed("positive, or 0 with config.init_from"))
+
+
+def check_plan(config: ConfigDict) -> None:
+    """Checks `config.plan`.
+
+    Raises:
+      ValueError: a label is unknown or there twice, or a stage without epochs has no networks yet.
+    """
+    trained: set[str] = set()
+    for label in config.plan:
+        if label not in config.stages or config.plan.count(label) > 1:
+            raise ValueError(
+                f"config.plan has {label!r}; it must be labels of config.stages, each once: {', '.join(config.stages)}"
+            )
+        kind = kind_of(config, label)
+        if config.stages[label].epochs == 0 and kind not in trained and not config.init_from:
+            raise ValueError(
+                f"config.stages.{label}.epochs is 0, but no stage of kind {kind!r} comes before it in config.plan; "
+                "train one, or begin with another run by config.init_from"
+            )
+        trained.add(kind)
+
+
+def kind_of(config: Any, label: str) -> str:
+    """The method's stage that the label of a stage of `config.stages` stands for."""
+    return config.stages[label].get("kind", label)
+
+
+_RUN_WIDE = ("method", "plan", "stages", "init_from", "budget", "mesh", "compute_dtype")
+
+
+def for_stage(config: Any, label: str) -> FrozenConfigDict:
+    """The config as the stage `label` reads it: with its overrides, and its settings under the name of its kind.
+
+    Raises:
+      ValueError: an override of what the config does not have, or of what all stages share.
+    """
+    whole = ConfigDict(config.to_dict())
+    own = whole.stages[label].to_dict()
+    overrides = own.pop("overrides", {})
+    own.pop("kind", None)
+    whole.stages[kind_of(config, label)] = ConfigDict(own)
+    if shared := [name for name in overrides if name in _RUN_WIDE]:
+        raise ValueError(f"config.stages.{label}.overrides has {shared[0]}, which all stages of a run share")
+    try:
+        whole.lock().update(overrides)
+    except (AttributeError, KeyError, TypeError) as error:
+        told = " ".join(str(error).split())
+        raise ValueError(f"config.stages.{label}.overrides does not fit the config: {told}") from error
+    return FrozenConfigDict(whole)
 
 
 def paths(config: ConfigDict, above: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_jax.config import from_json, load, packaged, to_json
+from colorize_jax.config import for_stage, from_json, kind_of, load, packaged, to_json
 from colorize_jax.methods import resolve
 
 ROOT = Path(__file__).parents[1]
@@ -50,17 +50,64 @@ def flat(tree, above=""):
     return found
 
 
-@pytest.mark.parametrize("before", sorted(GOLDEN))
+RUNS = {
+    "scc_photos": ("features", "unary", "structure", "mdn"),
+    "scc_photos_longer": ("features_longer", "unary_longer", "structure_longer", "mdn_longer"),
+    "scc_photos_top": ("features_settled", "unary_settled", "structure_top", "mdn_top"),
+    "scc_photos_spread": ("spread_coarse", "spread"),
+    "scc_photos_fine": ("spread_fine",),
+    "scc_photos_edits": ("correct",),
+    "scc_photos_together": ("correct_together",),
+    "scc_photos_modes": ("modes",),
+    "scc_photos_vivid": ("modes_vivid",),
+    "scc_photos_seen": ("modes_seen",),
+}
+"""Stages of the released model's plan, by the names of the runs that they were; `correct_again` had no config."""
+
+SWITCHES = ("modes.learned", "spread.learned", "spread.fine", "init_from")
+"""Which networks there are, and which come from elsewhere: the plan says so now."""
+
+READ_BY = {"modes.chroma_power": "modes", "mdn.relaxation": "mdn modes", "spread.together": "correct"}
+READ_BY |= {"spread.turn": "correct", "spread.correct": "correct", "loss.unary_weight": "structure"}
+"""Fields that single kinds of stages read; elsewhere their value tells nothing."""
+
+SAMPLED = ("mdn.choice", "mdn.chroma")
+"""What sampling alone reads: the released model's, in evaluations between, too."""
+
+
+@pytest.mark.parametrize(("run", "label"), [(run, label) for run, labels in RUNS.items() for label in labels])
+def test_the_released_models_stages_are_those_of_its_runs(run, label):
+    whole = resolve(load("released"))
+    kind = kind_of(whole, label)
+    now, golden = (
+        flat(json.loads(text)) for text in (to_json(for_stage(whole, label)), json.dumps(GOLDEN[run]))
+    )
+    unread = {path for path, kinds in READ_BY.items() if kind not in kinds.split()}
+    skipped = (*VANISHED["scc"], *SWITCHES, *SAMPLED, *unread)
+    compared = {path for path in golden if not path.startswith(("stages.", *skipped))}
+    compared |= {path for path in golden if path.startswith(f"stages.{kind}.")}
+    assert {path: now[path] for path in compared} == {path: golden[path] for path in compared}
+
+
+def test_every_stage_of_the_plan_is_compared():
+    labels = [label for labels in RUNS.values() for label in labels]
+    assert set(load("released").plan) - set(labels) == {"correct_again"}
+
+
+@pytest.mark.parametrize("before", sorted(GOLDEN.keys() - RUNS.keys()))
 def test_no_config_changed(before):
     config = resolve(load(now(before)), images=1000)
     golden = flat(GOLDEN[before])
     vanished = {path for path in golden if path.startswith(VANISHED[config.method])}
-    assert flat(json.loads(to_json(config))) == {path: golden[path] for path in golden.keys() - vanished}
+    assert flat(json.loads(to_json(config))) == {path: golden[path] for path in golden.keys() - vanished} | {
+        "plan": []
+    }
     assert from_json(to_json(config)) == config
 
 
 def test_every_config_is_compared():
-    assert set(packaged()) <= {now(name).partition(":")[0] for name in GOLDEN}
+    methods = {now(name).partition(":")[0] for name in GOLDEN.keys() - RUNS.keys()}
+    assert set(packaged()) == {*methods, "released"}
 
 
 def test_a_checkout_on_the_path_has_its_own_configs(tmp_path):

@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from colorize_jax.apps import config_flag, multihost
+from colorize_jax.config import for_stage
 
 DIVERGED = 2
 EXIT_CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
@@ -48,9 +49,10 @@ def main(arguments: Sequence[str]) -> int:
     from colorize_jax.train import handover, hosts, loop, parallel, stop
 
     config = methods.resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
-    method, data = methods.build(config), training_data(config)
+    method = methods.build(config)
+    data = training_data(config, [stage.name for stage in method.stages])
     try:
-        initial = handover.networks(config.init_from, method, data) if config.init_from else None
+        initial = handover.begin(config.init_from, method, data) if config.init_from else None
         mesh = parallel.make_mesh(**config.mesh)
         profile = Path(_WORKDIR.value) / "profile" if _PROFILE.value else None
         loop.train(config, method, data, _WORKDIR.value, initial=initial, mesh=mesh, profile=profile)
@@ -69,10 +71,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def training_data(config: Any) -> Any:
-    """`config.data` as the loop reads it; each stage draws its batches with a seed of its own.
+def training_data(config: Any, labels: Sequence[str]) -> Any:
+    """The data as the loop reads them; each stage draws its batches with a seed of its own.
 
     With several processes, each reads its part.
+
+    Args:
+      config: resolved.
+      labels: of the stages, each of which may have data of its own.
     """
     import jax
 
@@ -81,19 +87,22 @@ def training_data(config: Any) -> Any:
 
     part = {"shard_index": jax.process_index(), "shard_count": jax.process_count()}
 
-    def training(order: int, batch_size: int) -> pipeline.Training:
-        seed = int(np.random.SeedSequence((config.seed, order)).generate_state(1)[0])
-        return pipeline.training(config.data, batch_size=batch_size, seed=seed, **part)
+    stages = [for_stage(config, label) for label in labels]
 
-    def evaluation(batch_size: int, images: int) -> Any:
-        return pipeline.evaluation(config.data, batch_size=batch_size, images=images, **part)
+    def training(order: int, batch_size: int) -> pipeline.Training:
+        seed = int(np.random.SeedSequence((stages[order].seed, order)).generate_state(1)[0])
+        return pipeline.training(stages[order].data, batch_size=batch_size, seed=seed, **part)
+
+    def evaluation(order: int, batch_size: int, images: int) -> Any:
+        return pipeline.evaluation(stages[order].data, batch_size=batch_size, images=images, **part)
 
     def survey(images: int) -> Iterator[Any]:
         seed = int(np.random.SeedSequence((config.seed, SURVEY)).generate_state(1)[0])
         stream = pipeline.training(config.data, batch_size=SURVEY_BATCH, seed=seed)
         return itertools.islice(stream.iterate(0), -(-images // SURVEY_BATCH))
 
-    return loop.Data(training, evaluation, pipeline.provenance(config.data), survey)
+    told = pipeline.provenance_by_stage({label: own.data for label, own in zip(labels, stages, strict=True)})
+    return loop.Data(training, evaluation, told, survey)
 
 
 def cli() -> NoReturn:

@@ -9,7 +9,7 @@ which takes a whole batch at once and so asks for the lock less often. No proces
 imported or pickled for one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import grain
@@ -262,6 +262,29 @@ def provenance(data: Any) -> list[dict[str, Any]]:
     return [
         {**_described(PhotoSource(data.dir, name, split)), "weight": weight} for name, split, weight in used
     ]
+
+
+def provenance_by_stage(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """`provenance` of all stages of a run together: a set that stages weigh differently has its weight by stage.
+
+    Args:
+      stages: `config.data` of each stage, by its label.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    weights: dict[tuple[str, str], dict[str, float]] = {}
+    for label, data in stages.items():
+        for row in provenance(data):
+            key = row["dataset"], row["split"]
+            rows.setdefault(key, row)
+            weights.setdefault(key, {})[label] = row["weight"]
+    told = [{**row, "weight": _same(weights[key], len(stages))} for key, row in rows.items()]
+    return sorted(told, key=lambda row: row["weight"] == 0.0)
+
+
+def _same(weights: dict[str, float], count: int) -> float | dict[str, float]:
+    """The one weight that `count` stages give a set, or what each gives it."""
+    values = set(weights.values())
+    return values.pop() if len(values) == 1 and len(weights) == count else weights
 
 
 def _described(photos: PhotoSource) -> dict[str, Any]:

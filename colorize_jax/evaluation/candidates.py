@@ -11,7 +11,7 @@ import numpy as np
 
 from colorize_jax import bundle, methods
 from colorize_jax.evaluation.records import Cost
-from colorize_jax.train import export
+from colorize_jax.train import provenance
 from colorize_jax.train.checkpoints import restore_variables
 
 
@@ -22,7 +22,7 @@ class Candidate(NamedTuple):
       name: for the table.
       config: of the model or the run.
       variables: those of `Method.abstract_variables`, and of a run all others, too.
-      provenance: how it came to be, see `export.provenance`; None where that is not known.
+      provenance: how it came to be, see `train.provenance`; None where that is not known.
       workdir: the training run, '' for a released model.
     """
 
@@ -95,7 +95,7 @@ def load_run(workdir: Path, config: Any = None) -> Candidate:
     else:
         raise ValueError(f"--workdir={workdir} holds no config.json; give the folder of a training run")
     variables = restore_variables(workdir)
-    return Candidate(str(workdir), config, variables, export.provenance(workdir, {}), str(workdir))
+    return Candidate(str(workdir), config, variables, provenance.of_run(workdir, {}), str(workdir))
 
 
 def weights_hash(variables: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def weights_hash(variables: dict[str, Any]) -> str:
 
 
 def training_cost(provenance: dict[str, Any]) -> Cost:
-    """What a model cost, from the record of `export.provenance`."""
+    """What a model cost, from the record of `train.provenance`."""
     stages = provenance["stages"]
     steps, images = (sum(stage.get(unit, 0) for stage in stages) for unit in ("steps", "images"))
     own = Cost(steps, images, sum(stage["seconds"] for stage in stages))

@@ -13,6 +13,8 @@ A method outside this package is named by its dotted module path, `config.method
 
 import importlib
 import pkgutil
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -55,9 +57,28 @@ def build(config: Any) -> Method:
     """
     build_method = _module(config.method).build
     method = build_method(config)
+    return method._replace(stages=Stages(partial(_planned, config, build_method, method)))
+
+
+def _planned(config: Any, build_method: Callable[[Any], Method], method: Method) -> list[Stage]:
+    """The stages of `config.plan`, or all of the method's, as long as the budget asks."""
+    labels = config.plan or [stage.name for stage in method.stages]
+    stages = [_labelled(config, build_method, label) for label in labels]
     if not (config.budget.steps or config.budget.images):
-        return method
-    return method._replace(stages=Stages(lambda: build_method(spend(config, method.stages)).stages))
+        return stages
+    spent = spend(config, stages)
+    return [_labelled(spent, build_method, label) for label in labels]
+
+
+def _labelled(config: Any, build_method: Callable[[Any], Method], label: str) -> Stage:
+    """The method's stage for a label, built of the config as that stage reads it."""
+    kind = configs.kind_of(config, label)
+    there = {stage.name: stage for stage in build_method(configs.for_stage(config, label)).stages}
+    if kind not in there:
+        raise ValueError(
+            f"config.stages.{label} is of kind {kind!r}; the method's stages with its overrides are {', '.join(there)}"
+        )
+    return there[kind]._replace(name=label)
 
 
 def defaults(name: str) -> ConfigDict:
@@ -83,12 +104,23 @@ def resolve(config: ConfigDict, *, images: int | None = None) -> FrozenConfigDic
       ValueError: a field is not allowed or not the method's, one is missing, or two contradict each other.
     """
     config = ConfigDict(config.to_dict())
-    _check_names(config)
-    configs.check_common(config)
-    _module(config.method).check(config)
+    _check_whole(config)
+    configs.check_plan(config)
+    for label in config.plan:
+        try:
+            _check_whole(ConfigDict(configs.for_stage(config, label).to_dict()))
+        except ValueError as error:
+            raise ValueError(f"stage {label!r} with its overrides: {error}") from error
     if images is not None and config.data.epoch_images == 0:
         config.data.epoch_images = images
     return FrozenConfigDict(config)
+
+
+def _check_whole(config: ConfigDict) -> None:
+    """Raises a ValueError where a field is not allowed or not the method's, is missing, or contradicts another."""
+    _check_names(config)
+    configs.check_common(config)
+    _module(config.method).check(config)
 
 
 def read_config(text: str) -> FrozenConfigDict:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from colorize_jax.config import for_stage
 from colorize_jax.methods.base import STATISTICS, Method, Stage, TrainState, Variables
 from colorize_jax.methods.parts.networks import example_batch
 from colorize_jax.shapes import Array
@@ -131,7 +132,7 @@ def compiled_steps(
     variables = _begin(method)
     for stage in method.stages:
         parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
-        batch = _batch(config, stage.batch_size)
+        batch = _batch(for_stage(config, stage.name), stage.batch_size)
         arguments = (jax.random.key(0), batch, variables)
         if not names or stage.name in names:
             yield compiled_step(stage, mesh, *arguments)

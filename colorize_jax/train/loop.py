@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from colorize_jax.config import to_json
+from colorize_jax.config import for_stage, to_json
 from colorize_jax.files import read_arrays
 from colorize_jax.methods.base import STATISTICS, Batch, Method, Stage, TrainState, Variables
 from colorize_jax.methods.parts.budget import epoch_steps, stage_steps
@@ -61,17 +61,29 @@ class Data(NamedTuple):
     Attributes:
       training: `(stage index, batch_size) -> Stream`; each stage has its own order. `batch_size` counts the rows
         of all processes, here and below.
-      evaluation: `(batch_size, images) -> batches of the first test images`, all of full size, with `mask` (B,)
-        besides, False for padding; this process's rows of them.
+      evaluation: `(stage index, batch_size, images) -> batches of the first test images`, all of full size, with
+        `mask` (B,) besides, False for padding; this process's rows of them.
       provenance: what the data are, as JSON: sets, splits with their hashes, licences.
       survey: `images -> training batches` of at least so many, the same in every call and on every host, for
         `Method.statistics`; None where no method asks for them.
     """
 
     training: Callable[[int, int], Stream]
-    evaluation: Callable[[int, int], Iterator[HostBatch]]
+    evaluation: Callable[[int, int, int], Iterator[HostBatch]]
     provenance: Any
     survey: Callable[[int], Iterator[HostBatch]] | None = None
+
+
+class Initial(NamedTuple):
+    """Networks that a run begins with.
+
+    Attributes:
+      variables: of these networks alone.
+      record: what `began_with.json` keeps: where they are from, the hash of all arrays, and how they came to be.
+    """
+
+    variables: Variables
+    record: dict[str, Any]
 
 
 class NonFinite(ArithmeticError):
@@ -120,7 +132,7 @@ def train(
     data: Data,
     workdir: str | Path,
     *,
-    initial: Variables | None = None,
+    initial: Initial | None = None,
     mesh: Mesh | None = None,
     out: TextIO | None = None,
     profile: Path | None = None,
@@ -128,11 +140,12 @@ def train(
     """Trains all stages of `method`, going on where an earlier run in `workdir` stopped.
 
     Args:
-      config: resolved; the fields `seed`, `compute_dtype`, `data.epoch_images`, `checkpoint` and `log` are read here.
+      config: resolved; the fields `seed`, `compute_dtype`, `data.epoch_images`, `checkpoint` and `log` are read here,
+        of each stage its own.
       method: its stages are trained in their order, each handing its variables to the next.
       data: see `Data`.
       workdir: made where it does not exist; see `workdir` for what lies in it.
-      initial: networks to begin with, of another run; those that are not among them are drawn.
+      initial: networks to begin with, see `handover.begin`; those that are not among them are drawn.
       mesh: as `parallel.make_mesh` makes it; by default the batch is split over all devices of all processes.
       out: where the progress goes; by default standard output.
       profile: folder for a trace of a few steps, see `performance.Trace`.
@@ -147,8 +160,11 @@ def train(
     """
     folder, mesh, out = Path(workdir), mesh or parallel.make_mesh(), out or sys.stdout
     trace = performance.Trace(profile if hosts.is_first() else None, functools.partial(print, file=out))
-    with _claimed(folder, config, data), stop_requests() as stop, trace:
-        variables = parallel.replicate(_begin(method, data, folder, initial), mesh)
+    began = initial.record if initial else None
+    with _claimed(folder, config, data, began), stop_requests() as stop, trace:
+        variables = parallel.replicate(
+            _begin(method, data, folder, initial.variables if initial else None), mesh
+        )
         for index, stage in enumerate(method.stages):
             run = _plan(config, folder, index, stage, data, variables, mesh, stop, out, trace)
             later = [stage.name for stage in method.stages[index + 1 :]]
@@ -162,7 +178,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, config: Any, data: Data) -> Iterator[None]:
+def _claimed(folder: Path, config: Any, data: Data, began: dict[str, Any] | None) -> Iterator[None]:
     """The working directory is this run's while the context lasts; its files fit the run and tell of its start."""
     with contextlib.ExitStack() as stack:
 
@@ -170,9 +186,11 @@ def _claimed(folder: Path, config: Any, data: Data) -> Iterator[None]:
             stack.enter_context(files.locked(folder))
             files.check_config(folder, json.loads(to_json(config)))
             files.check_data(folder, data.provenance)
+            files.check_beginning(folder, began)
             files.record_start(folder)
 
         hosts.check_same("config", to_json(config))
+        hosts.check_same("initial networks", began["sha256"] if began else "")
         hosts.check_same("data", json.dumps(data.provenance, sort_keys=True))
         hosts.first_decides(claim)
         yield
@@ -208,6 +226,7 @@ def _plan(
     out: TextIO,
     trace: performance.Trace,
 ) -> _StageRun:
+    config = for_stage(config, stage.name)
     parallel.check_batch_size(stage.batch_size, mesh, stage.name, stage.accumulate)
     per_epoch = epoch_steps(config.data.epoch_images, stage.batch_size)
     total = stage_steps(stage.epochs, config.data.epoch_images, stage.batch_size)
@@ -435,7 +454,7 @@ def _evaluate(
     began = time.monotonic()
     sums: dict[str, float] = {}
     images = 0
-    for i, batch in enumerate(run.data.evaluation(run.stage.batch_size, run.evaluation_images)):
+    for i, batch in enumerate(run.data.evaluation(run.order, run.stage.batch_size, run.evaluation_images)):
         put = parallel.put_batch(batch, run.mesh)
         mask = parallel.whole(put.pop("mask"), run.mesh)
         if i == 0:

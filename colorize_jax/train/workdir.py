@@ -4,6 +4,7 @@
 |---|---|
 | `config.json` | the resolved config |
 | `data.json` | the data sets: name, split, number of images, split hash, licence |
+| `began_with.json` | where the first networks came from, the hash of their arrays and their provenance |
 | `versions.json` | one entry per start: time, Python, packages, devices |
 | `statistics.npz` | what the method asked to know of the training set, where it asks |
 | `metrics.jsonl`, `tensorboard/`, `sheets/` | see `telemetry` |
@@ -26,8 +27,10 @@ import numpy as np
 
 from colorize_jax import files
 
+_BEGAN = "began_with.json"
 _FREE = ("log.", "checkpoint.", "data.dir", "data.threads", "mesh.")
 _EPOCHS = re.compile(r"stages\.\w+\.epochs")
+_OVERRIDES = re.compile(r"^stages\.\w+\.overrides\.")
 _PACKAGES = (
     "colorize_jax",
     "jax",
@@ -87,7 +90,7 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _may_change(name: str, old: Any, new: Any) -> bool:
-    if old == new or name.startswith(_FREE):
+    if old == new or _OVERRIDES.sub("", name).startswith(_FREE):
         return True
     return bool(_EPOCHS.fullmatch(name)) and None not in (old, new) and new > old
 
@@ -105,6 +108,34 @@ def check_data(workdir: Path, provenance: Any) -> None:
             f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
         )
     files.write_json(path, provenance, overwrite=True)
+
+
+def check_beginning(workdir: Path, record: dict[str, Any] | None) -> None:
+    """Stores what a run begins with; for one that is resumed, checks that it is the same arrays.
+
+    Args:
+      workdir: of the run.
+      record: see `loop.Initial`; None for networks that are drawn.
+
+    Raises:
+      ValueError: `config.init_from` holds other arrays than when the run was begun.
+    """
+    if record is None:
+        return
+    there = beginning(workdir)
+    if there is None:
+        files.write_json(workdir / _BEGAN, record)
+    elif there["sha256"] != record["sha256"]:
+        raise ValueError(
+            f"{workdir} was begun with the arrays {there['sha256'][:12]} of {there['init_from']}, and "
+            f"{record['init_from']} holds {record['sha256'][:12]} now; put the old ones back or give another --workdir"
+        )
+
+
+def beginning(workdir: Path) -> dict[str, Any] | None:
+    """What `check_beginning` stored; None for a run whose networks were drawn."""
+    path = workdir / _BEGAN
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _agree(old: Any, new: Any) -> bool:

@@ -64,7 +64,7 @@ def cut_off(order):
 
 
 def data(stream, surveyed):
-    def evaluation(batch_size, images):
+    def evaluation(order, batch_size, images):
         yield {**photos([99], batch_size), "mask": np.arange(batch_size) < images}
 
     def survey(images):
@@ -74,7 +74,7 @@ def data(stream, surveyed):
     def training(order, size):
         return stream(order, size, 0.0, None, False)
 
-    return loop.Data(training, evaluation, {"set": "waves"}, survey)
+    return loop.Data(training, evaluation, [{"dataset": "waves"}], survey)
 
 
 @pytest.fixture(scope="module", params=["vae_mdn", "vae_mdn_skip", "cvae"])

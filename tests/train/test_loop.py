@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
 
 import jax
@@ -17,7 +18,7 @@ import toy
 from PIL import Image
 
 from colorize_jax import bundle, methods
-from colorize_jax.train import checkpoints, handover, loop, parallel, stop, telemetry
+from colorize_jax.train import checkpoints, handover, loop, parallel, provenance, stop, telemetry
 
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -104,8 +105,8 @@ def test_a_run_begins_with_the_networks_of_another(tmp_path, straight, capsys):
     workdir, variables = straight
     changes = {f"stages.{stage}.lr": 0.05 for stage in ("first", "second")}
     config = toy.config(**changes)  # programs of its own: they start from another state
-    initial = handover.networks(str(workdir), toy.method(config), toy.data())
-    assert same_bits(initial, variables)
+    initial = handover.begin(str(workdir), toy.method(config), toy.data())
+    assert same_bits(initial.variables, variables)
     assert "begins with first, second" in capsys.readouterr().out
     loop.train(config, toy.method(config), toy.data(), tmp_path, initial=initial, out=io.StringIO())
     assert lines(tmp_path)[0]["loss"] < 0.1 * lines(workdir)[0]["loss"]
@@ -115,10 +116,10 @@ def test_a_run_begins_with_a_released_model(tmp_path, straight):
     _, variables = straight
     released = jax.tree.map(np.asarray, {**variables, "params": {"first": variables["params"]["first"]}})
     bundle.save_bundle(tmp_path, methods.defaults("scc"), released, {})
-    initial = handover.networks(str(tmp_path), toy.method(toy.config()), toy.data())
-    assert set(initial["params"]) == {"first"}
+    initial = handover.begin(str(tmp_path), toy.method(toy.config()), toy.data())
+    assert set(initial.variables["params"]) == {"first"}
     for own, there in zip(
-        jax.tree.leaves(initial["params"]), jax.tree.leaves(released["params"]), strict=True
+        jax.tree.leaves(initial.variables["params"]), jax.tree.leaves(released["params"]), strict=True
     ):
         np.testing.assert_allclose(own, there, rtol=0.005)
 
@@ -127,7 +128,7 @@ def test_a_stage_of_no_epochs_hands_on_what_it_was_given(tmp_path, straight):
     workdir, variables = straight
     epochs = {"stages.first.epochs": 0.0, "stages.second.epochs": 1.0}
     config = toy.config(**epochs)
-    initial = handover.networks(str(workdir), toy.method(config), toy.data())
+    initial = handover.begin(str(workdir), toy.method(config), toy.data())
     after = loop.train(config, toy.method(config), toy.data(), tmp_path, initial=initial, out=io.StringIO())
     assert same_bits(after["params"]["first"], variables["params"]["first"])
     assert not same_bits(after["params"]["second"], variables["params"]["second"])
@@ -161,7 +162,41 @@ def test_networks_of_other_sizes_are_refused(tmp_path, straight):
 
     method = toy.method(config)._replace(stages=(first._replace(init=wider), *others))
     with pytest.raises(ValueError, match=r"1 extra: params/first/offset .*; 1 misshapen: params/first/slope"):
-        handover.networks(str(workdir), method, toy.data())
+        handover.begin(str(workdir), method, toy.data())
+
+
+def test_a_run_goes_on_only_with_what_it_began_with(tmp_path, straight):
+    workdir, variables = straight
+    config = toy.config(**{"stages.first.epochs": 0.0})
+    first = handover.begin(str(workdir), toy.method(config), toy.data())
+    assert first.record["sha256"] == handover.sha256(variables) and first.record["provenance"]["run"]
+    loop.train(config, toy.method(config), toy.data(), tmp_path, initial=first, out=io.StringIO())
+    told = provenance.of_run(tmp_path, {})["began_with"]
+    assert told["sha256"] == first.record["sha256"] and told["stages"][0]["stage"] == "first"
+    other = first._replace(record={**first.record, "sha256": "0" * 64})
+    with pytest.raises(ValueError, match=r"was begun with the arrays \w{12} of .*holds 000000000000 now"):
+        loop.train(config, toy.method(config), toy.data(), tmp_path, initial=other, out=io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("default", "there is no such folder; released:default is the model of the package"),
+        ("nowhere", "is 'nowhere', and there is no such folder"),
+        ("released:moon", "the models of the package are default"),
+    ],
+)
+def test_what_a_run_cannot_begin_with_is_named(tmp_path, monkeypatch, source, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        handover.find(source)
+
+
+def test_a_folder_wins_unless_the_package_is_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert handover.find("default") == tmp_path / "default"
+    assert handover.find("released:default") == bundle.WEIGHTS / "default"
 
 
 def test_nothing_is_compiled_twice(straight):
@@ -207,11 +242,11 @@ def test_an_evaluation_that_was_cut_off_is_done_when_resuming(tmp_path):
     plain = toy.data()
     asked = []
 
-    def evaluation(size, count):
+    def evaluation(order, size, count):
         asked.append(count)
         if len(asked) == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return plain.evaluation(size, count)
+        return plain.evaluation(order, size, count)
 
     data = plain._replace(evaluation=evaluation)
     with pytest.raises(stop.Interrupted):
@@ -293,12 +328,12 @@ def test_the_last_stage_can_be_made_longer_and_a_followed_one_cannot(tmp_path):
 
 def test_other_data_are_refused(straight):
     with pytest.raises(ValueError, match="data differ"):
-        run(straight[0], data=toy.data()._replace(provenance={"set": "other"}))
+        run(straight[0], data=toy.data()._replace(provenance=[{"dataset": "other"}]))
 
 
 def test_the_same_data_told_in_more_words_are_the_same(straight):
     assert same_bits(
-        run(straight[0], data=toy.data()._replace(provenance={"set": "toy", "more": 1})), straight[1]
+        run(straight[0], data=toy.data()._replace(provenance=[{"dataset": "toy", "more": 1}])), straight[1]
     )
 
 

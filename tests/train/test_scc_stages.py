@@ -59,7 +59,7 @@ def photos(key, count):
     return {"lightness": planes[:, 0, ..., None], "ab": 0.3 * planes[:, 1:].transpose(0, 2, 3, 1)}
 
 
-def evaluation(batch_size, images):
+def evaluation(order, batch_size, images):
     yield {**photos([99], batch_size), "mask": np.arange(batch_size) < images}
 
 

@@ -122,7 +122,7 @@ class Stream:
         return [f"{step}_{row}.jpg" for row in range(self.batch_size)]
 
 
-def evaluation(batch_size: int, count: int) -> Iterator[dict[str, np.ndarray]]:
+def evaluation(order: int, batch_size: int, count: int) -> Iterator[dict[str, np.ndarray]]:
     full = images([9], -(-count // batch_size) * batch_size)
     full["lightness"][count:] = np.nan  # padding that must not reach a mean
     full["mask"] = np.arange(len(full["ab"])) < count
@@ -134,7 +134,7 @@ def data(*, sleep: float = 0.0, poison: int | None = None, constant: bool = Fals
     return loop.Data(
         lambda order, batch_size: Stream(order, batch_size, sleep, poison, constant),
         evaluation,
-        {"set": "toy"},
+        [{"dataset": "toy"}],
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
+from colorize_jax.config import for_stage
 from colorize_jax.methods.base import Stage
 
 
@@ -27,13 +28,13 @@ def spend(config: Any, stages: Sequence[Stage]) -> FrozenConfigDict:
 
     Args:
       config: resolved.
-      stages: those that the method has.
+      stages: those that are trained, by their labels; one of no epochs keeps its networks and has none then, too.
 
     Raises:
       ValueError: the budget has less than one step for each stage.
     """
-    images = config.data.epoch_images
-    steps = {stage.name: stage_steps(stage.epochs, images, stage.batch_size) for stage in stages}
+    images = {stage.name: for_stage(config, stage.name).data.epoch_images for stage in stages}
+    steps = {stage.name: stage_steps(stage.epochs, images[stage.name], stage.batch_size) for stage in stages}
     totals = {
         "steps": sum(steps.values()),
         "images": sum(steps[stage.name] * stage.batch_size for stage in stages),
@@ -41,6 +42,8 @@ def spend(config: Any, stages: Sequence[Stage]) -> FrozenConfigDict:
     factor = min(config.budget[unit] / total for unit, total in totals.items() if config.budget[unit])
     scaled = ConfigDict(config.to_dict())
     for stage in stages:
+        if steps[stage.name] == 0:
+            continue
         own = scaled.stages[stage.name]
         kept = int(
             factor * steps[stage.name] * (1 + 1e-9)
@@ -50,7 +53,7 @@ def spend(config: Any, stages: Sequence[Stage]) -> FrozenConfigDict:
                 f"config.budget {dict(config.budget)} leaves stage {stage.name!r} less than one step; "
                 f"the stages take {totals} without it: give more"
             )
-        own.epochs = kept / epoch_steps(images, stage.batch_size)
+        own.epochs = kept / epoch_steps(images[stage.name], stage.batch_size)
         if "schedule" in own:
             own.schedule = tuple((epoch * factor, share) for epoch, share in own.schedule)
     return FrozenConfigDict(scaled)

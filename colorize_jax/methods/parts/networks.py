@@ -125,7 +125,11 @@ def example_batch(config: Any) -> Batch:
     """Zeros in the shape of one image of the config's batches."""
     side, large = config.data.image_size, config.data.lightness_large
     batch = {"lightness": jnp.zeros((1, side, side, 1)), "ab": jnp.zeros((1, side, side, 2))}
-    return batch | ({"lightness_large": jnp.zeros((1, large, large, 1))} if large else {})
+    if large:
+        batch["lightness_large"] = jnp.zeros((1, large, large, 1))
+    if config.data.ab_large:
+        batch["ab_large"] = jnp.zeros((1, large, large, 2))
+    return batch
 
 
 def abstract(networks: Networks, inputs: ExampleInputs, names: tuple[str, ...]) -> Variables:

@@ -6,6 +6,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 THEN = {
     "init_from": "",
+    "plan": (),
     "budget.steps": 0,
     "budget.images": 0,
     "checkpoint.best": (),
