@@ -165,19 +165,6 @@ def test_networks_of_other_sizes_are_refused(tmp_path, straight):
         handover.begin(str(workdir), method, toy.data())
 
 
-def test_a_run_goes_on_only_with_what_it_began_with(tmp_path, straight):
-    workdir, variables = straight
-    config = toy.config(**{"stages.first.epochs": 0.0})
-    first = handover.begin(str(workdir), toy.method(config), toy.data())
-    assert first.record["sha256"] == handover.sha256(variables) and first.record["provenance"]["run"]
-    loop.train(config, toy.method(config), toy.data(), tmp_path, initial=first, out=io.StringIO())
-    told = provenance.of_run(tmp_path, {})["began_with"]
-    assert told["sha256"] == first.record["sha256"] and told["stages"][0]["stage"] == "first"
-    other = first._replace(record={**first.record, "sha256": "0" * 64})
-    with pytest.raises(ValueError, match=r"was begun with the arrays \w{12} of .*holds 000000000000 now"):
-        loop.train(config, toy.method(config), toy.data(), tmp_path, initial=other, out=io.StringIO())
-
-
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -350,7 +337,8 @@ def test_the_variables_of_the_lowest_error_are_kept(tmp_path):
         found = [line for line in lines(tmp_path, "evaluation") if line["stage"] == stage]
         lowest = min(found, key=lambda line: line["error"])
         expected = {"step": lowest["step"], "metric": "error", "value": lowest["error"]}
-        assert checkpoints.best(tmp_path, stage) == expected
+        kept = checkpoints.best(tmp_path, stage)
+        assert {name: kept[name] for name in expected} == expected
         assert [path.name for path in (tmp_path / "best" / stage).iterdir()] == [str(lowest["step"])]
 
 
@@ -470,3 +458,16 @@ def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(tmp_path):
     loop.train(config, first, toy.data(), tmp_path / "lines", out=pipe)
     assert "images/s" in terminal.getvalue() and "step 3/10" not in terminal.getvalue()
     assert "first: step 3/10" in pipe.getvalue() and "left" in pipe.getvalue()
+
+
+def test_a_run_goes_on_only_with_what_it_began_with(tmp_path, straight):
+    workdir, variables = straight
+    config = toy.config(**{"stages.first.epochs": 0.0})
+    first = handover.begin(str(workdir), toy.method(config), toy.data())
+    assert first.record["sha256"] == handover.sha256(variables) and first.record["provenance"]["run"]
+    loop.train(config, toy.method(config), toy.data(), tmp_path, initial=first, out=io.StringIO())
+    told = provenance.of_run(tmp_path, {})["began_with"]
+    assert told["sha256"] == first.record["sha256"] and told["stages"][0]["stage"] == "first"
+    other = first._replace(record={**first.record, "sha256": "0" * 64})
+    with pytest.raises(ValueError, match=r"was begun with the arrays \w{12} of .*holds 000000000000 now"):
+        loop.train(config, toy.method(config), toy.data(), tmp_path, initial=other, out=io.StringIO())
