@@ -1,4 +1,4 @@
-"""Which dimensions of the code carry colour: `python benchmarks/code_dimensions.py runs/scc_photos [images]`.
+"""Which dimensions of the code carry colour: `python benchmarks/code_dimensions.py runs/released/run [images]`.
 
 Of a training run past its `unary` stage, on its test images: per dimension the KL divergence in nats, the variance
 of the mean code over images, and by how much one unit of it moves the unary (mean absolute, network units).

@@ -1,4 +1,4 @@
-"""Does S spread colour: `python benchmarks/propagation.py runs/scc_photos [images]`.
+"""Does S spread colour: `python benchmarks/propagation.py runs/released/run [images]`.
 
 Reveals a few pixels of the unary and reconstructs the rest, on test images, mean absolute error in network units:
 through S, hidden pixels leaning weakly to gray; and the same reveals without S: their mean colour everywhere.

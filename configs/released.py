@@ -1,8 +1,8 @@
-"""The model in the package, from nothing: faces first, other photos besides, trained on two CPU cores in 16 hours.
+"""The model in the package, from nothing: faces first, other photos besides, trained on two CPU cores in ten hours.
 
     launch/released --root=runs/released --sources=FOLDER
 
-The plan is the history of the present weights, which were made by twelve runs, one after the other; BUILD_NOTES.md
+The plan is the history of the present weights, which were made by eleven runs, one after the other; BUILD_NOTES.md
 tells what each was for, and what was done by hand that is not repeated here: a fresh run is the same recipe, and not
 the same bits. The next release is a change of this file.
 """
