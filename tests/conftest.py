@@ -14,7 +14,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
+import jaxtyping
 import pytest
+
+# Every annotated argument and result of the package is checked, shapes among them.
+jaxtyping.install_import_hook("colorize_jax", "typechecker.checked")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # XLA's CPU client can wait for itself for ever when programs queue up on two cores (seen once in a sheet after an
@@ -37,6 +41,14 @@ _LONGEST_FIRST = (
     "train/test_topologies.py",
     "gcrf/test_gcrf_sharded.py",
 )
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Annotations are not checked meanwhile: for input that is wrong on purpose, which the package itself refuses."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")

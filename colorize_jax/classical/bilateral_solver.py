@@ -113,7 +113,7 @@ def bilateral_grid(lightness: Float[np.ndarray, "H W"], sigma_xy: float, sigma_l
     strides = np.array([sizes[1] * sizes[2], sizes[2], 1])
     codes = np.tensordot(strides, cells + 1, axes=1)
     occupied, vertex = np.unique(codes.ravel(), return_inverse=True)
-    blur = sum(_step(occupied, stride) for stride in strides)
+    blur = sum(_step(occupied, int(stride)) for stride in strides)
     blur = sparse.csr_array(blur + blur.T + 2 * len(strides) * sparse.eye_array(occupied.size))
     pixels = np.bincount(vertex).astype(np.float64)
     scale = np.ones(occupied.size)

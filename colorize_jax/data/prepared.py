@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 VERSION = "1.0.0"
 _OPENING = threading.Lock()
@@ -88,7 +88,7 @@ class PhotoSource:
     def __len__(self) -> int:
         return self.summary.images[self.split]
 
-    def __getitem__(self, index: int) -> Record:
+    def __getitem__(self, index: SupportsIndex) -> Record:
         return _parsed(self._open()[int(index)])
 
     def __getstate__(self) -> dict[str, Any]:
