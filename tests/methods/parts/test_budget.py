@@ -57,7 +57,7 @@ def test_a_budget_below_a_step_a_stage_is_refused():
         list(methods.build(budgeted("vae_mdn", steps=2)).stages)
 
 
-def test_a_model_of_a_budget_is_loaded_whatever_fields_training_has_gained_since():
+def test_a_model_of_a_budget_is_loaded_whatever_fields_training_has_gained_since(unchecked):
     config = ConfigDict(budgeted("cvae", steps=100).to_dict())
     del config["optim"]
     method = methods.build(config)

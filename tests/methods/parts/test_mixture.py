@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ def expected(versions, weights, chosen):
 def test_the_first_is_between_the_others_and_the_next_where_most_is_missing():
     versions = plain([[0.5, 0], [0.02, 0], [0, 0], [-0.02, 0], [0, -0.3]])
     weights = np.array([[0.1, 0.3, 0.1, 0.3, 0.2]], np.float32)
-    chosen, stood_for = mixture.cover(versions, weights, 3)
+    chosen, stood_for = mixture.cover(jnp.asarray(versions), jnp.asarray(weights), 3)
     np.testing.assert_array_equal(chosen, [[2, 4, 0]])  # not the heaviest, 1 and 3, which are nearly alike
     np.testing.assert_allclose(stood_for, [[0.7, 0.2, 0.1]], rtol=1e-5)
 
@@ -32,7 +33,7 @@ def test_the_first_is_between_the_others_and_the_next_where_most_is_missing():
 def test_greedy_choice_is_close_to_the_best_of_all(samples):
     versions = np.asarray(0.2 * jax.random.normal(jax.random.key(0), (6, 8, 4, 4, 2)))
     weights = np.asarray(jax.nn.softmax(jax.random.normal(jax.random.key(1), (6, 8))))
-    chosen, stood_for = mixture.cover(versions, weights, samples)
+    chosen, stood_for = mixture.cover(jnp.asarray(versions), jnp.asarray(weights), samples)
     np.testing.assert_allclose(stood_for.sum(axis=1), 1, rtol=1e-5)
     for image in range(6):
         assert len(set(np.asarray(chosen[image]).tolist())) == samples
