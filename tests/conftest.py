@@ -1,17 +1,15 @@
 """What all tests share: strict JAX settings, compiled programs, and where real images are."""
 
-import atexit
+import gc
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Both of pytest's workers, and every program that tests start, compile much of the same: they share what is compiled.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="colorize_jax_tests_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+import compile_cache
+
+# Both of pytest's workers, every program that tests start, and the next run compile much of the same: they share it.
+compile_cache.use()
 
 import jax
 import jaxtyping
@@ -41,6 +39,15 @@ _LONGEST_FIRST = (
     "train/test_topologies.py",
     "gcrf/test_gcrf_sharded.py",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_worker() -> Iterator[None]:
+    """What a file compiled is dropped at its end: programs kept to the last would fill gigabytes in each worker."""
+    yield
+    jax.clear_caches()
+    gc.collect()
+    compile_cache.give_back()
 
 
 @pytest.fixture

@@ -132,7 +132,9 @@ def test_specificity_is_the_mahalanobis_distance_with_a_residue(fields, statisti
         along = directions @ difference
         residue = difference - along @ directions
         expected.append(((along / deviations) ** 2).sum() + (residue**2).sum() / deviations[-1] ** 2)
-    found = losses.specificity(*map(jnp.asarray, (predicted, true)), statistics["components"], statistics["deviations"])
+    found = losses.specificity(
+        *map(jnp.asarray, (predicted, true)), statistics["components"], statistics["deviations"]
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
