@@ -42,6 +42,6 @@ def _processor() -> bytes:
 
 
 def give_back() -> None:
-    """Returns freed memory to the system where the C library can (glibc): else a worker stays as large as it ever was."""
+    """Returns freed memory to the system where the C library can (glibc): else a worker never shrinks."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

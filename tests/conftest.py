@@ -11,9 +11,9 @@ import compile_cache
 # Both of pytest's workers, every program that tests start, and the next run compile much of the same: they share it.
 compile_cache.use()
 
-import jax
-import jaxtyping
-import pytest
+import jax  # noqa: E402
+import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
 
 # Every annotated argument and result of the package is checked, shapes among them.
 jaxtyping.install_import_hook("colorize_jax", "typechecker.checked")

@@ -73,8 +73,8 @@ class CorrectNetwork(nn.Module):
         return Residual(channels, self.dtype)
 
 
-def _to_pixels(cells: Float[Array, "B n n 4C"]) -> Float[Array, "B m m C"]:
-    """Each cell's four pixels of C channels in float32, m = 2n (Shi et al. 2016)."""
+def _to_pixels(cells: Float[Array, "B n n K"]) -> Float[Array, "B 2*n 2*n K//4"]:
+    """Each cell's four pixels of K / 4 channels, in float32 (Shi et al. 2016)."""
     batch, side = cells.shape[:2]
     split = cells.astype(jnp.float32).reshape(batch, side, side, 2, 2, -1)
     return split.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * side, 2 * side, -1)
