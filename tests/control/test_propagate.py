@@ -1,6 +1,7 @@
 """Edits over a field: Eq. (6), links, clipping; and exact colours on the pixels."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ def _halves() -> np.ndarray:
     """S that leans on the cells of the same half of the field, and hardly on the other."""
     columns = np.tile(np.arange(SIDE), SIDE)
     embeddings = np.where(columns[:, None] < SIDE // 2, [[1.0, 0]], [[0, 1.0]]).astype(np.float32)
-    return np.asarray(gcrf.similarity(embeddings, 0.08, exclude_diagonal=True))
+    return np.asarray(gcrf.similarity(jnp.asarray(embeddings), 0.08, exclude_diagonal=True))
 
 
 HALVES = _halves()
