@@ -22,7 +22,7 @@ from colorize_jax.photos.photo import photo_from_array
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bulk.py"
 
 
-class Model:
+class Model(Colorizer):
     """Colours by mean lightness, and counts what it sees."""
 
     config = SimpleNamespace(data=SimpleNamespace(image_size=8, lightness_large=0))
