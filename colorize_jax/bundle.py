@@ -224,7 +224,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _json_text(path: Path) -> str:
-    """The text of a JSON file, known to parse."""
+    """The text of a JSON file, after a check that it parses."""
     try:
         text = path.read_text(encoding="utf-8")
         json.loads(text)

@@ -153,7 +153,8 @@ def _in_gamut(linear: Any) -> Any:
 def _with_less_chroma(lab: Any, steps: int) -> Any:
     """Out-of-gamut Lab to the most chromatic Lab in gamut, by bisection of the factor of a* and b*.
 
-    Y depends on L* alone; by planes, and with Y kept, a step costs a fifth of a whole conversion.
+    Y depends on L* alone, so it is computed once. With that, and on planes, a step of the bisection costs a fifth of a
+    whole conversion.
     """
     xp = _namespace(lab)
     f_y, f_x, f_z = (lab[..., 0] + 16) / 116, lab[..., 1] / 500, lab[..., 2] / -200

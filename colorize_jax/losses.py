@@ -116,7 +116,7 @@ def colorfulness(
     Args:
       predicted: f, network units.
       true: C, network units.
-      weights: 1/H of the true colour's bin, see `colour_statistics.bin_weights`.
+      weights: 1/H of the true colour's bin, see `color_statistics.bin_weights`.
     """
     return squared_norm(jnp.sqrt(weights)[..., None] * (true - predicted))
 
@@ -145,7 +145,7 @@ def field_terms(
     Args:
       predicted: f, network units.
       true: C, network units.
-      statistics: of `colour_statistics.collect`.
+      statistics: of `color_statistics.collect`.
       terms: 'l2' is ‖C - f‖², the others are L_hist, L_mah and L_grad.
       bins: those that `statistics` were collected with.
     """

@@ -3,7 +3,7 @@
     colorize-train --config=cvae:data=church --workdir=runs/cvae_church
 
 Its one argument is `data`: `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val`. Trained at an
-eighth of the width so far, at a CPU's budget, and not on ILSVRC: README.md, *Methods side by side*.
+eighth of the width so far, at a CPU's budget, and not on ILSVRC: docs/results.md, *Methods side by side*.
 """
 
 from ml_collections import ConfigDict

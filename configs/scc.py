@@ -11,7 +11,7 @@
 Made for one GPU: the paper reports about 4 hours on LFW, 39 on 126,227 churches and 18 on 49,000 images of ILSVRC. On
 CPUs shrink it: `--config.width=0.25`. With VGG-16 (`pip install 'colorize_jax[train,vgg]'`) each step decodes 224x224
 gray images and runs ten layers. Trained at an eighth of the width so far, at a CPU's budget, on LFW, churches and
-tiny ImageNet: README.md, *Methods side by side*.
+tiny ImageNet: docs/results.md, *Methods side by side*.
 """
 
 from ml_collections import ConfigDict

@@ -9,7 +9,7 @@
 | | `v1`: the paper's first version, a KL weight of 1e-4 and colours in 64x64 bins |
 
 Made for one GPU; on CPUs shrink it: `--config.width=0.25`. Trained at an eighth of the width so far, at a CPU's
-budget, and not on ILSVRC: README.md, *Methods side by side*. `loss=v1` is not trained yet.
+budget, and not on ILSVRC: docs/results.md, *Methods side by side*. `loss=v1` is not trained yet.
 """
 
 from ml_collections import ConfigDict

@@ -101,8 +101,8 @@ class Outcome(NamedTuple):
 def in_folder(folder: Path, out: Path) -> Iterator[Work]:
     """The photos below a folder, in the order of the file system, without the hidden ones and those in `out`.
 
-    They keep their sub-folders and their whole names, suffix and all: that no two results share a name then needs no
-    knowledge of the other photos.
+    A result keeps its photo's sub-folder and whole name, with the suffix. So no two results share a name, and no
+    process needs to know the other photos.
     """
     folders, own = [folder], out.resolve()
     while folders:
@@ -152,7 +152,7 @@ def listed(source: Path, out: Path, *, is_manifest: bool) -> Iterator[Work]:
 def run(
     works: Iterable[Work], colorizer: Colorizer, asked: BulkOptions, share: Share, settings: dict[str, Any]
 ) -> Outcome:
-    """Colours one process's part of `works`, but for what the ledgers in `asked.out` say is done.
+    """Colours one process's part of `works`; photos that the ledgers in `asked.out` call done are left out.
 
     Args:
       works: of all processes.
@@ -247,7 +247,7 @@ class _BulkRun:
         return _Shrunk(inputs, photo if photo.lightness.size <= _KEPT_PIXELS else None)
 
     def _options(self, work: Work) -> batch.Options:
-        """What lies there of a photo that the ledger knows is our own, and not whole."""
+        """The options for one photo: files of one that the ledger knows are our own, so they may be overwritten."""
         options, ledger = self._asked.options, self._ledger
         ours = ledger.was_interrupted(work.name) or ledger.is_done(work.name)
         return options._replace(overwrite=options.overwrite or ours)
@@ -342,7 +342,7 @@ def _ahead(
 
 
 def _is_there(path: Path) -> bool:
-    """A power cut may leave files that were renamed and are empty."""
+    """Whether the file is there and not empty, as a power cut may leave one that was just renamed."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:

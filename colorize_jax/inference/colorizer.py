@@ -193,7 +193,7 @@ class Colorizer:
         return propagate.held(prior.similarity, field, confidence=beta, floor=crf.floor)
 
     def prior(self, photo: Photo) -> Prior:
-        """What edits of a photo meet; of a model that learned none for edits S, gray and `config.gcrf.floor`.
+        """What edits of a photo spread through and meet: the learned prior, or else S, gray and `config.gcrf.floor`.
 
         Raises:
           ValueError: the model's method has no similarity.
@@ -267,7 +267,7 @@ def _sample_many(
     samples: int,
     rule: str,
 ) -> Samples:
-    """One photo after another, except where nothing is drawn and an accelerator does it.
+    """Versions of several photos: one after another, or together on an accelerator under a rule that draws nothing.
 
     In a batch on a CPU the last photo of 16 came out with other bits than in any other place, probably because the last
     rows of a product are summed in another order. One by one takes about as long there.

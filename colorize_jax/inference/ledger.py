@@ -69,7 +69,7 @@ class Ledger:
         return name in self._interrupted
 
     def begin(self, names: list[str]) -> None:
-        """To be called before any file of these photos gets its name; what was told before is on the disk then."""
+        """Call it before any file of these photos gets its name. All lines so far are on the disk when it returns."""
         self._write({"begun": names})
         self._sync()
 

@@ -1,4 +1,4 @@
-"""What solving cannot know: a small U-shaped network that corrects the colours that edits were spread to."""
+"""A small U-shaped network that corrects what edits were spread to: it learns what the solves cannot know."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The head that the networks for edits share: what near pixels see of a gray image, to vectors and a confidence."""
+"""The head that the networks for edits share: from feature maps of a gray image to vectors and a confidence."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
