@@ -59,7 +59,7 @@ def photos_of(config: Any) -> loop.Data:
         training_data,
     )  # here: two programs' flags of one name do not go together
 
-    return training_data(config)
+    return training_data(config, list(config.stages))
 
 
 def cut_off(data: loop.Data, end: Callable[[], None]) -> loop.Data:
