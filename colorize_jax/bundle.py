@@ -164,7 +164,7 @@ def weights_sha256(name_or_folder: str | os.PathLike) -> str:
     return hashlib.sha256((find(name_or_folder) / "weights.npz").read_bytes()).hexdigest()
 
 
-def check(arrays: Mapping[str, np.ndarray], expected: Tree, *, name: str) -> None:
+def check(arrays: Mapping[str, np.ndarray | jax.Array], expected: Tree, *, name: str) -> None:
     """Raises a ValueError that lists every missing, extra and misshapen key of flat `arrays`."""
     shapes = {key: tuple(value.shape) for key, value in flatten(expected).items()}
     problems = {
