@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +121,7 @@ class _StageRun(NamedTuple):
     evaluate_every: int
     evaluation_images: int
     stop: StopRequest
-    out: TextIO
+    out: telemetry.Output
     dtype: str
     trace: performance.Trace
 
@@ -134,7 +134,7 @@ def train(
     *,
     initial: Initial | None = None,
     mesh: Mesh | None = None,
-    out: TextIO | None = None,
+    out: telemetry.Output | None = None,
     profile: Path | None = None,
 ) -> Variables:
     """Trains all stages of `method`, going on where an earlier run in `workdir` stopped.
@@ -223,7 +223,7 @@ def _plan(
     variables: Variables | None,
     mesh: Mesh,
     stop: StopRequest,
-    out: TextIO,
+    out: telemetry.Output,
     trace: performance.Trace,
 ) -> _StageRun:
     config = for_stage(config, stage.name)

@@ -21,7 +21,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from tensorboardX import SummaryWriter
@@ -29,6 +29,20 @@ from tqdm import tqdm
 
 from colorize_jax import files
 from colorize_jax.train import performance
+
+
+@runtime_checkable
+class Output(Protocol):
+    """Where the progress goes: standard output, a file, an `io.StringIO`."""
+
+    def write(self, text: str, /) -> object:
+        """Takes the text."""
+
+    def flush(self) -> object:
+        """Shows what was taken."""
+
+    def isatty(self) -> bool:
+        """Whether somebody looks at it, so that a bar may move."""
 
 
 class Span(NamedTuple):
@@ -110,7 +124,7 @@ class Telemetry:
     """Tells of one stage from the step it starts or goes on at; a context manager."""
 
     def __init__(
-        self, workdir: Path, span: Span, metrics: Metrics, step: int, out: TextIO | None = None
+        self, workdir: Path, span: Span, metrics: Metrics, step: int, out: Output | None = None
     ) -> None:
         self._span = span
         self._out = out or sys.stdout

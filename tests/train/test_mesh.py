@@ -6,12 +6,16 @@ from jax.sharding import PartitionSpec as Spec
 
 from colorize_jax.train import parallel
 
+pytestmark = pytest.mark.usefixtures("unchecked")  # the meshes are abstract, and the chips are not there
+
 
 def abstract(data=1, fsdp=1, pixel=1):
     return AbstractMesh((data, fsdp, pixel), parallel.AXES)
 
 
 class Device:
+    """Stands for a chip that is not there."""
+
     def __init__(self, process_index, id):
         self.process_index, self.id = process_index, id
 
