@@ -18,6 +18,7 @@ def test_the_average_is_evaluated_handed_over_and_trained_on(tmp_path):
     config = gan_config.get_config().unlock()
     config.data.epoch_images = config.stages.gan.batch_size
     config.stages.gan.epochs = 1.0
+    config.stages.again = config.stages.gan
     method = gan.build(config)
     (first,) = method.stages
     begun = []
