@@ -56,7 +56,7 @@ def test_the_method_of_the_page_learns_is_exported_and_colors(folder, monkeypatc
     train(folder)
     lines = telemetry.read_metrics(folder / "run" / "metrics.jsonl").lines
     errors = [line["absolute_error"] for line in lines if line["kind"] == "evaluation"]
-    assert errors[-1] < errors[0]
+    assert errors[-1] < 0.95 * errors[0]
     monkeypatch.syspath_prepend(folder)
     export.export(folder / "run", folder / "model", {})
     colorizer = Colorizer.load(folder / "model")
