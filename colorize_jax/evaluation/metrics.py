@@ -135,7 +135,7 @@ def color_weights(
 
     Args:
       truth: network units.
-      table: of `colour_statistics.bin_weights`, from training images; one table for all methods of a comparison.
+      table: of `color_statistics.bin_weights`, from training images; one table for all methods of a comparison.
       bins: those that were counted.
     """
     return np.asarray(table[bin_of(truth, bins)], np.float64)

@@ -296,7 +296,7 @@ def gallery(
     best, worst = extremes(errors, EXTREMES)
     indices = np.array(sorted({*range(min(ROWS, errors.size)), *best, *worst}))
     together = len(next(iter(batches()))["ab"])
-    images = collect(batches(), list(indices))
+    images = collect(batches(), [int(i) for i in indices])
     parts = []
     for start in range(0, len(indices), together):
         # Filled up to the size of the scored batches, for which the networks are compiled.

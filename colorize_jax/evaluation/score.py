@@ -43,7 +43,7 @@ class Reference(NamedTuple):
 
     Attributes:
       baselines: the blind ones.
-      weights: (K, K), how rare a colour is: `colour_statistics.bin_weights` over the 313 bins in gamut.
+      weights: (K, K), how rare a colour is: `color_statistics.bin_weights` over the 313 bins in gamut.
     """
 
     baselines: blind.Baselines

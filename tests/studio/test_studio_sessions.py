@@ -4,6 +4,8 @@ import pytest
 
 from colorize_jax.studio.sessions import Sessions
 
+pytestmark = pytest.mark.usefixtures("unchecked")  # an open photo is stood for by its size
+
 
 class Opened:
     def __init__(self, bytes: int = 10):

@@ -3,6 +3,7 @@
 import io
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
@@ -33,6 +34,7 @@ def test_the_average_is_evaluated_handed_over_and_trained_on(tmp_path):
     handed, (state,) = checkpoints.load_stage(tmp_path, "gan"), begun
     same = jax.tree.map(np.array_equal, (state.params, state.averaged["params"]), 2 * (handed["params"],))
     assert all(jax.tree.leaves(same))
-    drawn = first.init(jax.random.key(0), toy.data().training(0, 4).batch_at(0), None)
+    batch = jax.tree.map(jnp.asarray, toy.data().training(0, 4).batch_at(0))
+    drawn = first.init(jax.random.key(0), batch, None)
     assert set(drawn.opt_state) == {"critic", "generator", "extra"}
     assert set(drawn.opt_state["extra"]["averages"]) == {"generator"}

@@ -223,7 +223,7 @@ def vae_loss(
       vae, variables, batch, rng, step: as for any loss.
       weights: of the terms of `losses.field_terms`; those left out are not computed.
       kl_weight: per nat, beside the sums.
-      bins: of `colour_statistics.BINS`.
+      bins: of `color_statistics.BINS`.
     """
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats = apply(vae.networks, variables, "encoder", batch["ab"], train=True, rng=drop)
