@@ -280,7 +280,7 @@ def test_the_table_of_chroma_limits_is_the_exact_gamut_mapping(empty):
     lightness, ab = rng.integers(5, 250, 3000).tolist(), rng.uniform(-110, 110, (2, 3000)).tolist()
     found = empty.page.evaluate(
         """async ([lightness, [a, b]]) => {
-          const { compose, labToRgb } = await import("./color.js");
+          const { compose, labToRgb } = await import("./lab.js");
           const size = lightness.length;
           const pixels = new Uint32Array(size);
           compose(Uint8Array.from(lightness), null, size, 1, { a, b, width: size, height: 1 }, pixels);

@@ -1,6 +1,6 @@
 // What the user does with edits, and with the colour and size of the brush.
 
-import { abOf } from "./color.js";
+import { abOf } from "./lab.js";
 import { committed, moved, redone, undone } from "./edits.js";
 import { isPreset } from "./panel.js";
 import { send } from "./preview.js";
@@ -9,7 +9,7 @@ import {
   brushColor, inSlider, lightnessAt, radiusOf, remembered, rounded, sliderOf, suggestedNow, withHistory,
 } from "./state.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./edits.js").Edits} Edits */
 /** @typedef {import("./edits.js").History} History */

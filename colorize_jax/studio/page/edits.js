@@ -1,9 +1,9 @@
 // The document of edits, in fractions of the photo, with its history: arrays that are replaced, never changed.
 
-import { abOf, css } from "./color.js";
+import { abOf, css } from "./lab.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
-/** @typedef {import("./color.js").Color} Color */
+/** @typedef {import("./lab.js").Pair} Pair */
+/** @typedef {import("./lab.js").Color} Color */
 /** @typedef {"stroke" | "point" | "region" | "eraser" | "link"} Kind */
 
 /**

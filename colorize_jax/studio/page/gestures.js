@@ -7,7 +7,7 @@ import { extended, finished, moved } from "./edits.js";
 import { chooseTool, endComparison } from "./showing.js";
 import { begun, lightnessAt, suggestedNow } from "./state.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./state.js").Studio} Studio */
 
 /**

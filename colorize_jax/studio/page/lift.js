@@ -7,7 +7,7 @@ const SIGMA_SPACE = 0.6; // cells
 const SIGMA_RANGE = 12; // L*
 const RANGE_FLOOR = 1e-4;
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 
 /**
  * How the pixels of one axis lie in the cells.

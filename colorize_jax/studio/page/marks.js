@@ -3,7 +3,7 @@
 import { penOf } from "./dom.js";
 import { colorOf, pointsOf } from "./edits.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./state.js").Heat} Heat */
 /** @typedef {ReturnType<typeof import("./state.js").overlayOf>} Overlay */

@@ -1,11 +1,11 @@
 // A worker that turns fields into the pixels of one band of rows, so that the page stays free to follow the brush.
 
-import { compose, prepare, rowsFor } from "./color.js";
+import { compose, prepare, rowsFor } from "./lab.js";
 import { Lift } from "./lift.js";
 
-/** @typedef {import("./color.js").AbPlanes} AbPlanes */
-/** @typedef {import("./color.js").Pair} Pair */
-/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./lab.js").AbPlanes} AbPlanes */
+/** @typedef {import("./lab.js").Pair} Pair */
+/** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {import("./painters.js").Lifted} Lifted */
 /** @typedef {import("./painters.js").Task} Task */
 /** @typedef {import("./painters.js").OpenTask} OpenTask */

@@ -1,7 +1,7 @@
 // The workers that paint: each one band of the picture's rows, so that two cores need half of the time.
 
-/** @typedef {import("./color.js").Pair} Pair */
-/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./lab.js").Pair} Pair */
+/** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {{ data: Int16Array, width: number, height: number }} Lifted CIE ab from the server: first a*, then b* */
 /** @typedef {{ id: number, field: Float32Array, lifted: Lifted | null }} Asked */
 /** @typedef {{ lightness: Plane, guide: Plane, alpha: Plane | null, side: number }} Opened side: of the fields */

@@ -1,10 +1,10 @@
 // The lists beside and below the photo: versions, colours, strokes.
 
-import { css } from "./color.js";
+import { css } from "./lab.js";
 import { element, penOf } from "./dom.js";
 import { colorOf } from "./edits.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./edits.js").Kind} Kind */
 /** @typedef {import("./state.js").Swatch} Swatch */

@@ -1,9 +1,9 @@
 // The plane of a* and b* at one lightness: what is out of gamut there is gray and cannot be chosen.
 
-import { chromaShare, css, inGamut, labToRgb } from "./color.js";
+import { chromaShare, css, inGamut, labToRgb } from "./lab.js";
 import { penOf } from "./dom.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 
 const REACH = 100; // of a* and b*, to each side
 const STEP = 4; // of the arrow keys

@@ -1,6 +1,6 @@
 // What the page says to its server, and hears from it; the format stands in colorize_jax/studio/protocol.py.
 
-/** @typedef {import("./color.js").Pair} Pair */
+/** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {ReturnType<typeof import("./edits.js").documentOf>} Document */
 
 /**

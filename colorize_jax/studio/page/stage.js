@@ -1,12 +1,12 @@
 // The photo with what lies over it, and the pointer and keys on it. Positions are fractions of the photo.
 
-import { compose, rgbToLab } from "./color.js";
+import { compose, rgbToLab } from "./lab.js";
 import { canvasOf, penOf } from "./dom.js";
 import { distanceToSegment, insidePolygon, pointsOf } from "./edits.js";
 import { drawOverlay } from "./marks.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
-/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./lab.js").Pair} Pair */
+/** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./marks.js").Overlay} Overlay */
 

@@ -2,8 +2,8 @@
 
 import { historyOf, shownColor } from "./edits.js";
 
-/** @typedef {import("./color.js").Pair} Pair */
-/** @typedef {import("./color.js").Plane} Plane */
+/** @typedef {import("./lab.js").Pair} Pair */
+/** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./edits.js").Edits} Edits */
 /** @typedef {import("./edits.js").History} History */

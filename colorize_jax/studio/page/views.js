@@ -96,7 +96,7 @@ function stage({ stage: drawn }) {
 /** @param {Studio} studio */
 function brush(studio) {
   const picker = new Picker(canvasOf("plane"), part("swatch"), (ab, final) => chooseColor(studio, ab, final));
-  const choose = (/** @type {import("./color.js").Pair} */ ab) => chooseColor(studio, ab);
+  const choose = (/** @type {import("./lab.js").Pair} */ ab) => chooseColor(studio, ab);
   showColors(part("presets"), presets, choose);
   return [
     view((state) => [state.ab, planeLightness(state)], (ab, lightness) => picker.show(ab, lightness)),
