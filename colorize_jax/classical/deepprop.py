@@ -27,7 +27,7 @@ _PATCH = 9  # pixels a side
 _WIDTH = 64
 _CHUNK = 1 << 14  # pixels coloured at a time
 
-Parameters = dict[str, dict[str, Array]]
+LayerParameters = dict[str, dict[str, Array]]
 
 
 def deepprop(
@@ -75,7 +75,7 @@ def deepprop(
     return _paint(fitted, luminance, present, jnp.asarray(padded), lightness.size).reshape(targets.shape)
 
 
-def _initial(rng: PRNGKeyArray) -> Parameters:
+def _initial(rng: PRNGKeyArray) -> LayerParameters:
     """He's normal start; the class layer starts at zero, so that all strokes are equally probable."""
     sizes = {
         "patch": (_PATCH**2, _WIDTH),
@@ -92,7 +92,7 @@ def _initial(rng: PRNGKeyArray) -> Parameters:
 
 
 def _log_probabilities(
-    parameters: Parameters,
+    parameters: LayerParameters,
     luminance: Float[Array, "rows columns"],
     pixels: Int[Array, "B"],
     present: Bool[Array, "K"],
@@ -120,17 +120,17 @@ def _dense(layer: dict[str, Array], inputs: Float[Array, "B I"]) -> Float[Array,
 
 @jax.jit
 def _fit(
-    parameters: Parameters,
+    parameters: LayerParameters,
     luminance: Float[Array, "rows columns"],
     pixels: Int[Array, "steps B"],
     strokes: Int[Array, "steps B"],
     present: Bool[Array, "K"],
-) -> Parameters:
+) -> LayerParameters:
     """Adam on the mean cross entropy of the drawn stroked pixels; the rate falls to zero by a cosine."""
     optax = _optax()
     optimizer = optax.adam(optax.cosine_decay_schedule(_RATE, len(pixels)))
 
-    def loss(parameters: Parameters, pixels: Array, strokes: Array) -> Array:
+    def loss(parameters: LayerParameters, pixels: Array, strokes: Array) -> Array:
         told = _log_probabilities(parameters, luminance, pixels, present)
         return -jnp.take_along_axis(told, strokes[:, None], axis=1).mean()
 
@@ -152,7 +152,7 @@ def _optax() -> ModuleType:
 
 
 def _paint(
-    parameters: Parameters, luminance: Array, present: Array, colors: Array, count: int
+    parameters: LayerParameters, luminance: Array, present: Array, colors: Array, count: int
 ) -> Float[np.ndarray, "P 2"]:
     paint = partial(_mixed, parameters, luminance, present, colors)
     chunks = [
@@ -165,7 +165,7 @@ def _paint(
 
 @jax.jit
 def _mixed(
-    parameters: Parameters,
+    parameters: LayerParameters,
     luminance: Float[Array, "rows columns"],
     present: Bool[Array, "K"],
     colors: Float[Array, "K 2"],

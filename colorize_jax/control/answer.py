@@ -32,7 +32,7 @@ class Evidence(Protocol):
         ...
 
 
-class Solver(NamedTuple):
+class EditSolver(NamedTuple):
     """How the fields of a model are solved for.
 
     Attributes:
@@ -53,7 +53,7 @@ def answer(
     marks: Evidence,
     mode: str,
     versions: Float[np.ndarray, "N F F 2"] | None,
-    solver: Solver,
+    solver: EditSolver,
     *,
     confidence: float | Float[np.ndarray, "F F"] | None = None,
 ) -> Float[np.ndarray, "N G G 2"]:
@@ -84,7 +84,7 @@ def system_of(
     prior: Prior,
     cells: CellEdits,
     mode: str,
-    solver: Solver,
+    solver: EditSolver,
     confidence: float | Float[np.ndarray, "F F"] | None = None,
 ) -> System:
     """A of Eq. (6) on the coarse field.
@@ -116,7 +116,7 @@ def system_of(
     )
 
 
-def _guided(prior: Prior, marks: Evidence, system: System, solver: Solver) -> Float[np.ndarray, "G G 2"]:
+def _guided(prior: Prior, marks: Evidence, system: System, solver: EditSolver) -> Float[np.ndarray, "G G 2"]:
     """The coarse field, refined and corrected where the model has learned to."""
     unary = propagate.calibrated(prior.unary, system.edits)
     coarse: np.ndarray = propagate.solve(system, unary[None], solver.inverse)[0]

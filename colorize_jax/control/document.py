@@ -89,7 +89,7 @@ class Edit(NamedTuple):
     exact: bool = False
 
 
-class Edits(NamedTuple):
+class EditDocument(NamedTuple):
     """A document: its edits, the units of their coordinates, and the (width, height) they belong to, if any."""
 
     edits: tuple[Edit, ...]
@@ -98,14 +98,14 @@ class Edits(NamedTuple):
 
 
 def as_edits(
-    source: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
-) -> Edits:
+    source: EditDocument | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
+) -> EditDocument:
     """Edits from a file's path, a whole document, or a list of edits in pixels.
 
     Raises:
       EditError: see `parse_edits` and `read_edits`.
     """
-    if isinstance(source, Edits):
+    if isinstance(source, EditDocument):
         return source
     if isinstance(source, (str, os.PathLike)):
         return read_edits(source)
@@ -114,7 +114,7 @@ def as_edits(
     return parse_edits({"version": VERSION, "edits": source})
 
 
-def read_edits(path: str | os.PathLike[str]) -> Edits:
+def read_edits(path: str | os.PathLike[str]) -> EditDocument:
     """Reads a JSON file of edits.
 
     Raises:
@@ -142,7 +142,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def parse_edits(document: Any) -> Edits:
+def parse_edits(document: Any) -> EditDocument:
     """A document, as JSON gives it, to edits; strict.
 
     Raises:
@@ -162,7 +162,7 @@ def parse_edits(document: Any) -> Edits:
     points = sum(len(shape.points) for edit in edits for shape in edit.shapes)
     if points > MAX_POINTS:
         raise EditError(f"edits has {points:,} points in all, too many; allowed are {MAX_POINTS:,}")
-    return Edits(edits, units, _size(document["size"]) if "size" in document else None)
+    return EditDocument(edits, units, _size(document["size"]) if "size" in document else None)
 
 
 def name_of(index: int, edit: Edit) -> str:

@@ -42,7 +42,7 @@ class Correction(NamedTuple):
     Attributes:
       side: n, cells along the side of the field on which it is told of the edits.
       apply: `(variables, context, field, reach, colors, revealed, pixel_colors, pixels_revealed) -> (B, 2n, 2n, 2)`,
-        network units; see `methods.guided.fields.correct`. A `Solver` has it with the variables bound.
+        network units; see `methods.guided.fields.correct`. An `EditSolver` has it with the variables bound.
     """
 
     side: int

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int16
 from scipy import ndimage
 
-from colorize_jax.control.document import Edit, EditError, Edits, Shape, name_of
+from colorize_jax.control.document import Edit, EditDocument, EditError, Shape, name_of
 
 EXACT_WEIGHT = 20.0
 """Of an exact edit in the field, where a soft one has 1: its cells follow it, and leave little to repair."""
@@ -102,7 +102,7 @@ DrawShape = Callable[[Shape, str, int, int, str], Patch]
 """A shape, its units, a photo's height and width, and a name for messages: to the pixels that it covers."""
 
 
-def mark(edits: Edits, height: int, width: int, draw: DrawShape | None = None) -> Marks:
+def mark(edits: EditDocument, height: int, width: int, draw: DrawShape | None = None) -> Marks:
     """Draws edits on a photo of height x width pixels.
 
     Args:

@@ -25,8 +25,8 @@ from PIL import Image
 
 from colorize_jax import bundle, color
 from colorize_jax.control import propagate
-from colorize_jax.control.answer import MODES, Solver, answer
-from colorize_jax.control.document import Edits, as_edits
+from colorize_jax.control.answer import MODES, EditSolver, answer
+from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import mark
 from colorize_jax.methods import base
@@ -116,7 +116,7 @@ class Colorizer:
     def edit(
         self,
         image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo,
-        edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
+        edits: EditDocument | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
         samples: int | None = None,
         mode: str = "over",
         *,
@@ -166,10 +166,10 @@ class Colorizer:
         return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
 
     @property
-    def solver(self) -> Solver:
+    def solver(self) -> EditSolver:
         """How `control.answer` solves for this model's fields."""
         crf = self.config.gcrf
-        return Solver(crf.beta_test, crf.floor, correction=self._correction)
+        return EditSolver(crf.beta_test, crf.floor, correction=self._correction)
 
     def held(
         self,

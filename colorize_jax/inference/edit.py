@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from colorize_jax.control.document import Edits
+from colorize_jax.control.document import EditDocument
 from colorize_jax.inference.colorizer import Colorizer, Versions
 from colorize_jax.photos.photo import Photo
 
 
 def edit(
     photo: str | os.PathLike[str] | Image.Image | np.ndarray | Photo,
-    edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
+    edits: EditDocument | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
     samples: int | None = None,
     mode: str = "over",
     *,

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from colorize_jax import color
 from colorize_jax.control.answer import system_of
-from colorize_jax.control.document import Edits, as_edits
+from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.raster import Marks, mark
 from colorize_jax.gcrf.gaussian.posterior import posterior_variance
 from colorize_jax.gcrf.interactive.suggest import suggest
@@ -66,7 +66,7 @@ class Explanation(NamedTuple):
 def explain(
     colorizer: Colorizer,
     image: Photo | str | os.PathLike[str] | Image.Image | np.ndarray,
-    edits: Edits | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str] = (),
+    edits: EditDocument | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str] = (),
     *,
     at: Sequence[Position] | None = None,
     suggestions: int = 3,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorize_jax.control.document import Edits
+from colorize_jax.control.document import EditDocument
 from colorize_jax.inference import batch, explain, reference
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import Photo
@@ -29,7 +29,7 @@ class Request(NamedTuple):
     samples: int | None
     rule: str | None
     seed: int
-    edits: Edits | None
+    edits: EditDocument | None
     mode: str
     explained: bool
     positions: Sequence[tuple[float, float]]
@@ -78,7 +78,7 @@ def of_reference(path: str) -> Workers:
 
 
 def _explained(colorizer: Colorizer, asked: Request, photo: Photo) -> dict[str, np.ndarray]:
-    edits, mode = (Edits(()), "over") if asked.edits is None else (asked.edits, asked.mode)
+    edits, mode = (EditDocument(()), "over") if asked.edits is None else (asked.edits, asked.mode)
     explained = explain.explain(colorizer, photo, edits, at=asked.positions or None, mode=mode)
     places = " ".join(f"({x:.0f}, {y:.0f})" for x, y in explained.suggested)
     print(f"edit next at {places}")

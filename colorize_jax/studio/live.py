@@ -9,8 +9,8 @@ from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color
 from colorize_jax.control import propagate
-from colorize_jax.control.answer import Solver, answer
-from colorize_jax.control.document import Edits, Shape
+from colorize_jax.control.answer import EditSolver, answer
+from colorize_jax.control.document import EditDocument, Shape
 from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
@@ -60,7 +60,7 @@ class LivePhoto:
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
         self.unary = colorizer.held(self.prior, unary, field)
         self._draw = _draw_once()
-        self._solver = Solver(float(crf.beta_test), float(crf.floor), self._inverse)
+        self._solver = EditSolver(float(crf.beta_test), float(crf.floor), self._inverse)
         pixels = len(self.similarity)
         quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
         self._deflated = Deflated(quadratic)
@@ -84,7 +84,7 @@ class LivePhoto:
         remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
         return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
 
-    def fields(self, edits: Edits) -> Float[np.ndarray, "N F F 2"]:
+    def fields(self, edits: EditDocument) -> Float[np.ndarray, "N F F 2"]:
         """Colour fields under edits, network units: first of each version, at last of the edits alone, on gray.
 
         Raises:
@@ -92,7 +92,7 @@ class LivePhoto:
         """
         return self.fields_of(self.marks(edits).cells(self.side))
 
-    def marks(self, edits: Edits) -> Marks:
+    def marks(self, edits: EditDocument) -> Marks:
         """Edits on the grid that previews are lifted to."""
         height, width = self.preview.guide.shape
         return mark(in_fractions(edits, *self.photo.lightness.shape), height, width, self._draw)
@@ -117,7 +117,7 @@ class LivePhoto:
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.preview.guide, marks)
         return np.concatenate([planes for _, planes in tiles], axis=1)
 
-    def picture(self, edits: Edits, version: int) -> UInt8[np.ndarray, "H W *channels"]:
+    def picture(self, edits: EditDocument, version: int) -> UInt8[np.ndarray, "H W *channels"]:
         """A version at full size: what `Colorizer.edit` gives.
 
         Args:
@@ -132,7 +132,7 @@ class LivePhoto:
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
         return render_tiles(self.photo, tiles, 1)[0]
 
-    def explain(self, edits: Edits, suggestions: int = 3) -> Explained:
+    def explain(self, edits: EditDocument, suggestions: int = 3) -> Explained:
         """How open each cell is, and where edits would tell most; what links say is left out.
 
         Raises:
@@ -203,7 +203,7 @@ def _solved_small(covariance: np.ndarray, delta: np.ndarray, right: np.ndarray) 
     return cho_solve(cho_factor(matrix, overwrite_a=True, check_finite=False), right, check_finite=False)
 
 
-def in_fractions(edits: Edits, height: int, width: int) -> Edits:
+def in_fractions(edits: EditDocument, height: int, width: int) -> EditDocument:
     """Edits of a photo of height x width pixels in fractions of it, without a size.
 
     Raises:
@@ -219,7 +219,7 @@ def in_fractions(edits: Edits, height: int, width: int) -> Edits:
         return Shape(shape.points / (width, height), radius)
 
     changed = (edit._replace(shapes=tuple(map(scaled, edit.shapes))) for edit in edits.edits)
-    return Edits(tuple(changed), "fraction")
+    return EditDocument(tuple(changed), "fraction")
 
 
 class Preview(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorize_jax.control.document import MAX_BYTES, Edits, parse_edits
+from colorize_jax.control.document import MAX_BYTES, EditDocument, parse_edits
 
 KINDS = ("edits", "versions", "explain")
 """In the order in which they are answered."""
@@ -51,7 +51,7 @@ class Message(NamedTuple):
     version: int = 0
     suggestions: int = 3
 
-    def edits(self) -> Edits:
+    def edits(self) -> EditDocument:
         """Raises: EditError, see `parse_edits`."""
         return parse_edits(self.document)
 

@@ -41,7 +41,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from colorize_jax.control.document import MAX_BYTES, Edits
+from colorize_jax.control.document import MAX_BYTES, EditDocument
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.photo import read_photo
@@ -257,7 +257,7 @@ def _opened(session: str, live: LivePhoto) -> Response:
     arrays = {
         "lightness": _as_bytes(live.preview.lightness / 100),
         "guide": _as_bytes(live.preview.guide / 100),
-        "fields": live.fields(Edits(())),
+        "fields": live.fields(EditDocument(())),
     }
     if live.preview.alpha is not None:
         arrays["alpha"] = live.preview.alpha
@@ -299,7 +299,7 @@ async def _picture(request: Request) -> Response:
     return Response(png, media_type="image/png")
 
 
-def _png(live: LivePhoto, edits: Edits, version: int) -> bytes:
+def _png(live: LivePhoto, edits: EditDocument, version: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(live.picture(edits, version)).save(file, "png", compress_level=1)
     return file.getvalue()
@@ -364,7 +364,7 @@ def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
         return protocol.error("the server failed on this; its terminal tells more", message.id)
 
 
-def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
+def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
     marks = live.marks(edits)
     cells = marks.cells(live.side)
     drawn = time.perf_counter()
@@ -383,11 +383,11 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: Edits, start: flo
     return protocol.pack(header, arrays)
 
 
-def _versions(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
+def _versions(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
     return protocol.pack({"type": "versions", "id": message.id}, {"fields": live.fields(edits)})
 
 
-def _explained(live: LivePhoto, message: protocol.Message, edits: Edits, start: float) -> bytes:
+def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
     explained = live.explain(edits, message.suggestions)
     header = {
         "type": "explained",

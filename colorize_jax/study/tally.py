@@ -25,7 +25,7 @@ QUICK_SHARE = 0.25
 _CONFIDENCE = 0.95
 
 
-class Share(NamedTuple):
+class WinningShare(NamedTuple):
     """`wins` of `votes`, and Wilson's 95% interval of the share, 0 to 1."""
 
     wins: int
@@ -39,12 +39,12 @@ class Share(NamedTuple):
         return self.wins / self.votes if self.votes else None
 
 
-def share(wins: int, votes: int) -> Share:
+def share(wins: int, votes: int) -> WinningShare:
     """A share with its interval, [0, 1] where there are no votes."""
     if not votes:
-        return Share(0, 0, 0.0, 1.0)
+        return WinningShare(0, 0, 0.0, 1.0)
     interval = binomtest(wins, votes).proportion_ci(_CONFIDENCE, method="wilson")
-    return Share(wins, votes, float(interval.low), float(interval.high))
+    return WinningShare(wins, votes, float(interval.low), float(interval.high))
 
 
 class Preference(NamedTuple):
@@ -59,7 +59,7 @@ class Preference(NamedTuple):
     pictures: str | None
     first: str
     second: str
-    won: Share
+    won: WinningShare
     cast: int
 
 
@@ -83,7 +83,7 @@ class Tally(NamedTuple):
     cast: int
     of_inattentive: int
     quick: int
-    left: Share
+    left: WinningShare
     quick_ms: int
     quick_share: float
 
@@ -138,7 +138,7 @@ def to_json(found: Tally) -> str:
     """The numbers of `to_text`, shares from 0 to 1."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Share):
+        if isinstance(value, WinningShare):
             return {"share": value.value, **value._asdict()}
         if isinstance(value, Preference | Tally):
             return {name: plain(each) for name, each in value._asdict().items()}
@@ -183,7 +183,7 @@ def to_text(found: Tally) -> str:
 _TITLE = "User study: which of two pictures is more realistic (Messaoud et al. 2018, Table 1)"
 
 
-def _cells(won: Share) -> tuple[str, str]:
+def _cells(won: WinningShare) -> tuple[str, str]:
     if won.value is None:
         return "–", "–"
     return f"{won.value:.1%}", f"{won.low:.1%} to {won.high:.1%}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colorize_jax.control import propagate
-from colorize_jax.control.answer import Solver, answer
+from colorize_jax.control.answer import EditSolver, answer
 from colorize_jax.control.document import as_edits
 from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.control.raster import CellEdits, mark
@@ -38,7 +38,7 @@ def equation(known, kappa, colors, unary):
 
 
 def test_alone_and_guided_differ_in_what_edits_meet():
-    cells, solver = MARKS.cells(SIDE), Solver(5.0, 1e-2, exactly)
+    cells, solver = MARKS.cells(SIDE), EditSolver(5.0, 1e-2, exactly)
     known, colors = 5 * cells.weights.reshape(-1, 1), cells.ab.reshape(-1, 2) / 128
     alone = answer(prior(), MARKS, "alone", None, solver)
     np.testing.assert_allclose(
@@ -58,7 +58,7 @@ def test_over_versions_keep_what_edits_do_not_reach_and_the_solver_is_asked_twic
         return exactly(*arguments)
 
     versions = np.stack([prior().unary, -prior().unary])
-    solver = Solver(5.0, 1e-2, counted)
+    solver = EditSolver(5.0, 1e-2, counted)
     found = answer(prior(), MARKS, "over", versions, solver, confidence=2.0)
     system = propagate.over(
         prior().similarity, MARKS.cells(SIDE), weight=5.0, floor=1e-2, confidence=2.0, inverse=exactly
@@ -83,7 +83,7 @@ def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
     rows = np.zeros((8, 8, 8), np.float32)
     rows[4, :, :-1] = 1
     refined = prior()._replace(fine=Fine(rows, np.ones((8, 8), np.float32)), context=np.float32(0.3))
-    plain, solver = Solver(5.0, 1e-2), Solver(5.0, 1e-2, correction=Correction(12, apply))
+    plain, solver = EditSolver(5.0, 1e-2), EditSolver(5.0, 1e-2, correction=Correction(12, apply))
     assert answer(refined, MARKS, "guided", None, plain).shape == (1, 8, 8, 2)
     corrected = answer(refined, Told(), "guided", None, solver)
     assert corrected.shape == (1, 24, 24, 2) and (corrected == np.float32(0.3)).all()
@@ -100,4 +100,4 @@ def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
 )
 def test_mistakes_are_told(marks, mode, message):
     with pytest.raises(ValueError, match=message):
-        answer(prior(), marks, mode, None, Solver(5.0, 1e-2))
+        answer(prior(), marks, mode, None, EditSolver(5.0, 1e-2))

@@ -149,7 +149,7 @@ def test_shares_and_intervals():
     # Wilson's interval of 8 in 10, by hand: (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n).
     assert (found.won.low, found.won.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert tally.tally(votes).left.wins == 3
-    assert tally.tally([]).left == tally.Share(0, 0, 0.0, 1.0)
+    assert tally.tally([]).left == tally.WinningShare(0, 0, 0.0, 1.0)
 
 
 def test_quick_votes_and_inattentive_raters_do_not_count():
@@ -161,7 +161,7 @@ def test_quick_votes_and_inattentive_raters_do_not_count():
     assert found.preferences[0].won[:2] == (3, 3) and found.preferences[0].cast == 7
     assert tally.tally(ann + bob, quick_ms=0).preferences[0].won[:2] == (4, 7)
     assert tally.tally(ann + bob, quick_share=1).preferences[0].won[:2] == (3, 5)
-    assert tally.tally(ann + bob, quick_ms=5000).preferences[0].won == tally.Share(0, 0, 0.0, 1.0)
+    assert tally.tally(ann + bob, quick_ms=5000).preferences[0].won == tally.WinningShare(0, 0, 0.0, 1.0)
 
 
 def test_folders_of_pictures_are_rows_and_all_together_the_last():

@@ -22,7 +22,7 @@ from colorize_jax.gcrf.solvers.base import direct
 from colorize_jax.shapes import Array, Float
 
 BLOCK = 128  # smaller blocks compile for longer
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 class CholeskyFactor(NamedTuple):
@@ -51,7 +51,7 @@ def factor(matrix: Float[Array, "P P"], *, block: int = BLOCK) -> CholeskyFactor
     return CholeskyFactor(tuple(inverses), tuple(below[:-1]))
 
 
-def one_by_one_on_cpu(function: Callable[..., Result]) -> Callable[..., Result]:
+def one_by_one_on_cpu(function: Callable[..., Returned]) -> Callable[..., Returned]:
     """`function` of arrays, whose batches on a CPU are done one after another; elsewhere at once.
 
     jaxlib 0.10.2 spreads a batched LAPACK call over XLA's threads, and waits for them on one of those threads: with
@@ -59,7 +59,7 @@ def one_by_one_on_cpu(function: Callable[..., Result]) -> Callable[..., Result]:
     devices, which only tests force, keep the batched call: a loop over a sharded axis would gather it.
     """
     custom = jax.custom_batching.custom_vmap(function)
-    single: Callable[..., Result] = custom
+    single: Callable[..., Returned] = custom
 
     @custom.def_vmap
     def batch(size: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
