@@ -1,6 +1,10 @@
-"""Imports go one way; the light path stays light; each listed equation opens its function's docstring."""
+"""The house: imports go one way, functions are short, names mean one thing, the light path stays light.
+
+Each equation that the documentation lists opens its function's docstring.
+"""
 
 import ast
+import collections
 import importlib
 import inspect
 import re
@@ -57,6 +61,40 @@ def test_imports_go_one_way(path):
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     upward = {name for name in imported(path) if layer(name) > layer(own)}
     assert not upward, f"{path.name} is in the layer of {own} and imports {upward} from above"
+
+
+def test_no_two_rooms_lean_on_each_other_in_a_circle():
+    rooms = {name for names in LAYERS for name in names}
+    left = {room: set() for room in rooms}
+    for path in FILES:
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        left[own] |= imported(path) - {own}
+    assert sum(map(len, left.values())) <= 100, "rooms know too much of each other"
+    while free := [room for room, needed in left.items() if not needed & set(left)]:
+        for room in free:
+            del left[room]
+    assert not left, f"{sorted(left)} import each other in a circle"
+
+
+def defined(path: Path, kind: type | tuple[type, ...]) -> list[ast.AST]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kind)]
+
+
+def test_functions_are_short():
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [(n.end_lineno - n.lineno + 1, f"{p.name}:{n.name}") for p in FILES for n in defined(p, kinds)]
+    lines = sorted(found)
+    median, p95, longest = lines[len(lines) // 2], lines[int(0.95 * len(lines))], lines[-1]
+    assert median[0] <= 8 and p95[0] <= 32 and longest[0] <= 70, (median, p95, longest)
+
+
+def test_a_public_type_name_means_one_thing():
+    places = collections.defaultdict(list)
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path.relative_to(PACKAGE)))
+    assert not {name: found for name, found in places.items() if len(found) > 1}
 
 
 def test_colorizing_loads_nothing_heavy():
