@@ -7,6 +7,8 @@ from ml_collections import ConfigDict
 
 from colorize_jax import bundle, methods
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def variables() -> dict:
@@ -45,8 +47,9 @@ def test_round_trip(saved, variables):
 
 
 def test_a_model_may_have_no_statistics(tmp_path, variables):
-    config = ConfigDict({"method": "scc"})
-    bundle.save_bundle(tmp_path, config, {"params": variables["params"], "batch_stats": {}}, {})
+    bundle.save_bundle(
+        tmp_path, methods.defaults("scc"), {"params": variables["params"], "batch_stats": {}}, {}
+    )
     assert bundle.load_bundle(tmp_path).variables["batch_stats"] == {}
 
 

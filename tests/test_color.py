@@ -9,6 +9,8 @@ from skimage.color import rgb2lab
 
 from colorize_jax import color
 
+pytestmark = pytest.mark.quick
+
 # Bruce Lindbloom's CIE colour calculator, sRGB, D65, no adaptation. It rounds the sRGB matrix to seven digits.
 LINDBLOOM = {
     (1.0, 0.0, 0.0): (53.2408, 80.0925, 67.2032),

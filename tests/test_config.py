@@ -7,6 +7,8 @@ import pytest
 from colorize_jax.config import load, parse_arguments
 from colorize_jax.methods import resolve
 
+pytestmark = pytest.mark.quick
+
 OWN = """
 from ml_collections import ConfigDict
 

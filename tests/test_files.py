@@ -12,6 +12,8 @@ import pytest
 
 from colorize_jax import files
 
+pytestmark = pytest.mark.quick
+
 
 def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))

@@ -337,7 +337,7 @@ def bleed_mean(
     return np.array([mean(bleed(fields, regions)) for fields, regions in zip(samples, labels, strict=True)])
 
 
-def lpips(maps: Sequence[Float[np.ndarray, "B M H W C"]]) -> dict[str, Float[np.ndarray, "B"]]:
+def lpips(maps: Sequence[Float[np.ndarray, "B M _ _ _"]]) -> dict[str, Float[np.ndarray, "B"]]:
     """LPIPS (Zhang et al. 2018) from `models.lpips.embed` of the truth and then of N versions of each image.
 
     Returns:

@@ -2,9 +2,12 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from colorize_jax.control import calibrate
 from colorize_jax.control.calibrate import calibrated
+
+pytestmark = pytest.mark.quick
 
 
 def test_it_is_the_ridge_regression_of_chroma():

@@ -18,6 +18,8 @@ from colorize_jax.control.document import (
     read_edits,
 )
 
+pytestmark = pytest.mark.quick
+
 SQUARE = [[1, 1], [5, 1], [5, 5], [1, 5]]
 FAR = [[7, 7], [9, 7], [9, 9]]
 GOOD = {

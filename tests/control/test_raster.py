@@ -8,6 +8,8 @@ import pytest
 from colorize_jax.control.document import EditError, as_edits
 from colorize_jax.control.raster import EXACT_WEIGHT, mark
 
+pytestmark = pytest.mark.quick
+
 RED, BLUE = {"lab": [50, 60, 40]}, {"lab": [50, 20, -70]}
 
 

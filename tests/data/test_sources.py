@@ -8,6 +8,8 @@ import pytest
 from colorize_jax.data import prepared
 from colorize_jax.data.prepare import SOURCES, prepare
 
+pytestmark = pytest.mark.quick
+
 
 def names(directory, name, split):
     photos = prepared.PhotoSource(directory, name, split)

@@ -13,6 +13,8 @@ from colorize_jax import color
 from colorize_jax.data import screening, synthetic, transforms
 from colorize_jax.data.transforms import View
 
+pytestmark = pytest.mark.quick
+
 
 def saved(image, kind="PNG", **options):
     stream = io.BytesIO()

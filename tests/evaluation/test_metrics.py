@@ -10,6 +10,8 @@ from colorize_jax import color
 from colorize_jax.data import color_statistics
 from colorize_jax.evaluation import metrics
 
+pytestmark = pytest.mark.quick
+
 
 def _fields(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-0.4, 0.4, shape).astype(np.float32)

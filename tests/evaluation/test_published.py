@@ -8,6 +8,8 @@ import pytest
 from colorize_jax import evaluation, methods
 from colorize_jax.evaluation import published
 
+pytestmark = pytest.mark.quick
+
 ROOM = Path(evaluation.__file__).parent
 DATA = {"published.py"}
 FILES = sorted(

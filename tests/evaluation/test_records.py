@@ -1,8 +1,11 @@
 """What is kept of an evaluation survives its JSON, and that of older versions, too."""
 
 import numpy as np
+import pytest
 
 from colorize_jax.evaluation import records
+
+pytestmark = pytest.mark.quick
 
 
 def test_json_round_trip_keeps_everything(evaluation):

@@ -7,6 +7,8 @@ import pytest
 
 from colorize_jax.evaluation import published, records, score, tables
 
+pytestmark = pytest.mark.quick
+
 TERMS = {"l2": 0.0, "hist": 1.0, "mah": 0.1, "grad": 1e-3, "kl": 1e-2}
 L2 = {"l2": 1.0, "hist": 0.0, "mah": 0.0, "grad": 0.0, "kl": 1e-2}
 

@@ -13,6 +13,8 @@ from colorize_jax import gcrf
 from colorize_jax.gcrf.energy import lower_system_matrix, system_matrix
 from colorize_jax.gcrf.solvers import cholesky
 
+pytestmark = pytest.mark.quick
+
 PIXELS, WIDTH, TEMPERATURE = 14, 5, 2.0
 
 

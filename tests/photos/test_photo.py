@@ -16,6 +16,8 @@ from colorize_jax.photos import photo as photos
 from colorize_jax.photos.decode import PhotoError, on_white, to_srgb
 from colorize_jax.photos.photo import read_photo
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def rgb() -> np.ndarray:

@@ -6,6 +6,8 @@ from PIL import Image, ImageFont
 
 from colorize_jax.photos.sheet import captioned, fitting, grid
 
+pytestmark = pytest.mark.quick
+
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from colorize_jax.studio import protocol
 
+pytestmark = pytest.mark.quick
+
 DOCUMENT = {"version": 1, "edits": []}
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from colorize_jax.studio.sessions import Sessions
 
-pytestmark = pytest.mark.usefixtures("unchecked")  # an open photo is stood for by its size
+# An open photo is stood for by its size
+pytestmark = [pytest.mark.quick, pytest.mark.usefixtures("unchecked")]
 
 
 class Opened:

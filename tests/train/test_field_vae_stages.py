@@ -77,7 +77,9 @@ def data(stream, surveyed):
     return loop.Data(training, evaluation, [{"dataset": "waves"}], survey)
 
 
-@pytest.fixture(scope="module", params=["vae_mdn", "vae_mdn_skip", "cvae"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("vae_mdn", marks=pytest.mark.slow), "vae_mdn_skip", "cvae"]
+)
 def runs(request, tmp_path_factory, quick_compiler):
     """(stages, folder and variables of a run that was cut off in `vae`, those of one that was not, surveys)."""
     config, cut, straight = tiny(request.param), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("s")

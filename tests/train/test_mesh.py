@@ -6,7 +6,8 @@ from jax.sharding import PartitionSpec as Spec
 
 from colorize_jax.train import parallel
 
-pytestmark = pytest.mark.usefixtures("unchecked")  # the meshes are abstract, and the chips are not there
+# The meshes are abstract, and the chips are not there
+pytestmark = [pytest.mark.quick, pytest.mark.usefixtures("unchecked")]
 
 
 def abstract(data=1, fsdp=1, pixel=1):

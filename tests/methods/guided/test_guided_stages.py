@@ -117,7 +117,7 @@ def test_the_correct_stage_measures_sRGB_of_the_large_image(correcting, batch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "_corrected", constant)
         loss, (_, told) = stages.correct_loss(
-            networks, variables, whole, jax.random.key(0), 0, beta=5.0, turn=0.0, draws=2
+            networks, variables, whole, jax.random.key(0), jnp.array(0), beta=5.0, turn=0.0, draws=2
         )
     lab = color.network_to_lab(
         *(np.asarray(whole[f"{name}_large"], np.float64) for name in ("lightness", "ab"))
