@@ -276,7 +276,8 @@ def check_plan(config: ConfigDict) -> None:
 
 def kind_of(config: Any, label: str) -> str:
     """The method's stage that the label of a stage of `config.stages` stands for."""
-    return config.stages[label].get("kind", label)
+    own = config.stages[label]
+    return own.kind if "kind" in own else label
 
 
 _RUN_WIDE = ("method", "plan", "stages", "init_from", "budget", "mesh", "compute_dtype")
