@@ -20,7 +20,8 @@ def use() -> None:
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder())
     os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(LARGEST)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    # JAX looks at all that the folder has at each write: small programs would slow the suite down.
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
 def folder() -> Path:
