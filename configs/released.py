@@ -20,6 +20,15 @@ TOP = ((0.0, 1.0), (0.1, 0.5), (0.2, 0.1), (0.3, 0.03))
 
 
 def get_config() -> ConfigDict:
+    config = _model()
+    _add_versions(config)
+    _add_edits(config)
+    _add_modes(config)
+    return config.lock()
+
+
+def _model() -> ConfigDict:
+    """The networks' sizes, and what all stages have in common."""
     config = methods.defaults("scc")
     config.width = 0.25
     config.features.width = 0.1875
@@ -30,8 +39,11 @@ def get_config() -> ConfigDict:
     config.data.update({"epoch_images": 12000, "lightness_large": 224, "ab_large": True})
     config.optim.warmup_steps = 100
     config.loss.kl_weight = 4e-4
+    return config
 
-    # The paper's stages. Colours in a code, the code from the gray image.
+
+def _add_versions(config: ConfigDict) -> None:
+    """The paper's stages, three times over: colours in a code, the code from the gray image."""
     run = _run(
         0, lfw_deepfunneled=0.6, tiny_imagenet=0.15, imagenette=0.1, imagenet_photos=0.08, lsun_church=0.07
     )
@@ -54,7 +66,10 @@ def get_config() -> ConfigDict:
     _add(config, "structure_top", "structure", 0.4, 5e-4, run, batch_size=16, schedule=TOP)
     _add(config, "mdn_top", "mdn", 0.6, 3e-4, run)
 
-    # An S for edits. They are made on photos of all kinds, so faces have a smaller share; all other networks are kept.
+
+def _add_edits(config: ConfigDict) -> None:
+    """An S for edits, a finer field and a correction; all other networks are kept."""
+    # Edits are made on photos of all kinds, so faces have a smaller share.
     run = _run(3, tiny_imagenet=0.4, imagenette=0.2, imagenet_photos=0.15, lfw_deepfunneled=0.15, lsun_church=0.1,
                optim={"calibration_batches": 0})  # fmt: skip
     _add(config, "spread_coarse", "spread_coarse", 3.0, 2e-3, run)
@@ -74,7 +89,9 @@ def get_config() -> ConfigDict:
                    log={"eval_images": 64, "eval_every_epochs": every}, **mixture)  # fmt: skip
         _add(config, label, "correct", epochs, lr, run, batch_size=4)
 
-    # Mixture and decoder learn from the best of the colours that they propose.
+
+def _add_modes(config: ConfigDict) -> None:
+    """Mixture and decoder learn from the best of the colours that they propose."""
     seldom = {"optim": {"calibration_batches": 0}, "log": {"eval_every_epochs": 0.5}, "large": 224}
     run = _run(8, crop=0.7, lfw_deepfunneled=0.45, imagenette=0.18, tiny_imagenet=0.15, lsun_church=0.12,
                imagenet_photos=0.1, **seldom)  # fmt: skip
@@ -87,7 +104,6 @@ def get_config() -> ConfigDict:
     run = _run(10, lfw_deepfunneled=0.36, imagenette=0.18, tiny_imagenet=0.18, imagenet_photos=0.14, lsun_church=0.14,
                mdn={"relaxation": 0.1}, **wide)  # fmt: skip
     _add(config, "modes_seen", "modes", 8.5, 1e-3, run, calibration_batches=64)
-    return config.lock()
 
 
 def _run(

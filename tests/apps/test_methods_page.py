@@ -34,21 +34,25 @@ def test_the_method_has_sixty_lines():
     assert len(lines) <= 60
 
 
+def run(command, folder, **environment):
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def train(folder):
     """The page's command for it, with smaller images and few evaluations."""
     command = [sys.executable, "-m", "colorize_jax.apps.train", "--config=normal_config.py", "--workdir=run"]
     smaller = ["--config.data.image_size=16", "--config.log.eval_every_epochs=10.0"]
     below = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [*command, *smaller],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": below},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run([*command, *smaller], folder, PYTHONPATH=below)
 
 
 def test_the_method_of_the_page_learns_is_exported_and_colors(folder, monkeypatch):
@@ -71,15 +75,6 @@ def test_the_commands_of_the_page_run_as_printed(folder):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     below = os.environ.get("PYTHONPATH", "")
     commands = BLOCKS["commands"].replace("=$PWD ", f"=$PWD:{below} ")
-    done = subprocess.run(
-        ["bash", "-euc", commands],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run(["bash", "-euc", commands], folder, PATH=path)
     assert len(list((folder / "colorized").glob("0010*.png"))) >= 3
     assert (folder / "evaluation" / "scores.json").exists()
