@@ -7,7 +7,6 @@ data set is complete.
 """
 
 import abc
-import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from colorize_jax import files
 from colorize_jax.data import screening, splits
 from colorize_jax.data.archives import open_archive
 from colorize_jax.data.prepared import VERSION as PREPARED_VERSION
@@ -97,7 +97,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         with self._open_archives:
             super()._download_and_prepare(dl_manager, download_config)
         skipped = [{"name": name, "reason": reason} for name, reason in sorted(self._skipped.items())]
-        (Path(self.data_dir) / "skipped.json").write_text(json.dumps(skipped, indent=1) + "\n")
+        files.write_json(Path(self.data_dir) / "skipped.json", skipped, overwrite=True)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         photos = self._open_archives.enter_context(self.photos(Path(self.data_dir)))

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from colorize_jax import color
+from colorize_jax import color, files
 from colorize_jax.classical import Propagate
 from colorize_jax.evaluation import edits, metrics, published, report
 from colorize_jax.evaluation.edits import ColorPhoto, EditScores
 from colorize_jax.evaluation.reveals import RevealProtocol
-from colorize_jax.photos.sheet import grid
+from colorize_jax.photos.sheet import grid, write_sheet
 from colorize_jax.shapes import Float, UInt8
 
 
@@ -103,7 +103,8 @@ def plot(found: EditScores, path: Path) -> None:
     axes.set(xlabel="reveals", ylabel="PSNR, dB", title=f"{len(found.photos)} photos, {found.protocol.name}")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    figure.savefig(path, dpi=120)
+    with files.replaced(path, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def sheet(
@@ -142,11 +143,10 @@ def _marked(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> 
 
 def write(folder: Path, found: EditScores, pictures: Mapping[str, Image.Image]) -> list[Path]:
     """Writes `edits.json`, `edits.md`, `edits.png` (the plot) and the pictures as PNG; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {"edits.json": edits.to_json(found), "edits.md": summary(found, markdown=True)}
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        files.write_text(folder / name, text, overwrite=True)
     plot(found, folder / "edits.png")
     for name, picture in pictures.items():
-        picture.save(folder / f"{name}.png")
+        write_sheet(folder / f"{name}.png", picture)
     return [folder / name for name in (*texts, "edits.png", *(f"{name}.png" for name in pictures))]

@@ -13,10 +13,11 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from colorize_jax import files
 from colorize_jax.evaluation import published, report, tables
 from colorize_jax.evaluation.report import Gallery
 from colorize_jax.evaluation.tables import Scored, Table
-from colorize_jax.photos.sheet import grid
+from colorize_jax.photos.sheet import grid, write_sheet
 from colorize_jax.train.telemetry import read_metrics
 
 FIG5_SAMPLES = 3  # versions of each method in a row of Fig. 5
@@ -99,17 +100,16 @@ def write(out: Path, comparisons: Sequence[Comparison], *, command: str) -> list
     Returns:
       The paths of all that was written, the page first.
     """
-    out.mkdir(parents=True, exist_ok=True)
     sections, paths = [], []
     for number, comparison in enumerate(comparisons):
         sheets = pictures(comparison)
         for sheet in sheets:
             path = out / f"{number}_{sheet.name}.png"
-            sheet.image.save(path)
+            write_sheet(path, sheet.image)
             paths.append(path)
         sections.append(_section(comparison, sheets))
     page = out / "index.html"
-    page.write_text(render(sections, command) + "\n")
+    files.write_text(page, render(sections, command) + "\n", overwrite=True)
     return [page, *paths]
 
 

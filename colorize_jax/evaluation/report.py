@@ -6,18 +6,18 @@ Pictures show colours gamut-mapped at the image's own lightness; a metric never 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from colorize_jax import color
+from colorize_jax import color, files
 from colorize_jax.data.transforms import Example
 from colorize_jax.evaluation import published, records, tables
 from colorize_jax.evaluation.predict import Predict, collect, image_keys
 from colorize_jax.evaluation.records import Diagnostics, Evaluation, PerImage, answer, ratios
 from colorize_jax.evaluation.tables import Scored, Table
-from colorize_jax.photos.sheet import grid
+from colorize_jax.photos.sheet import grid, write_sheet
 from colorize_jax.shapes import Float, Int, UInt8
 
 # Images on each contact sheet, and of those with the best and the worst scores in the page of `page`.
@@ -96,7 +96,7 @@ def read_scored(name: str, folder: Path) -> Scored:
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise ValueError(f"{folder} holds no {' and no '.join(missing)}; run colorize-eval first")
-    scores, per_image = (path.read_text() for path in paths)
+    scores, per_image = (path.read_text(encoding="utf-8") for path in paths)
     return Scored(name, records.from_json(scores), records.per_image_from_json(per_image))
 
 
@@ -106,9 +106,9 @@ def write_comparison(folder: Path, scored: Sequence[Scored], found: Sequence[Tab
         "methods": {each.name: json.loads(records.to_json(each.evaluation)) for each in scored},
         "tables": [table._asdict() for table in found],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.json").write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
-    (folder / "tables.md").write_text(tables_text(found, markdown=True))
+    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    files.write_text(folder / "comparison.json", text, overwrite=True)
+    files.write_text(folder / "tables.md", tables_text(found, markdown=True), overwrite=True)
 
 
 def protocol_text(evaluation: Evaluation) -> str:
@@ -344,10 +344,13 @@ def read_gallery(folder: Path) -> Gallery | None:
     path = folder / "gallery.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        # The conversion of colours needs more than the 16 bits that they are kept in.
-        wide = {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}
-        return Gallery(**{"unary": None, **wide})
+    arrays = files.read_arrays(path)
+    # The conversion of colours needs more than the 16 bits that they are kept in.
+    wide: dict[str, Any] = {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array
+        for name, array in arrays.items()
+    }
+    return Gallery(**{"unary": None, **wide})
 
 
 def write(
@@ -358,19 +361,18 @@ def write(
     found: Gallery | None,
 ) -> list[Path]:
     """Writes `gallery.npz`, the PNGs, `table.md`, `per_image.json` and last `scores.json`; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     if found is not None:
         arrays = {name: value for name, value in found._asdict().items() if value is not None}
         compact = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
-        np.savez_compressed(folder / "gallery.npz", allow_pickle=False, **compact)
-    for name, sheet in sheets.items():
-        sheet.save(folder / f"{name}.png")
+        files.write_arrays(folder / "gallery.npz", compact, compressed=True, overwrite=True)
+    for name, picture in sheets.items():
+        write_sheet(folder / f"{name}.png", picture)
     texts = {
         "table.md": summary(evaluation, markdown=True),
         "per_image.json": records.per_image_to_json(per_image),
         "scores.json": records.to_json(evaluation),  # last: where it is, all is
     }
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        files.write_text(folder / name, text, overwrite=True)
     galleries = () if found is None else ("gallery.npz",)
     return [folder / name for name in (*galleries, *(f"{name}.png" for name in sheets), *texts)]

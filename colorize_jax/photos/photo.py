@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -214,11 +215,17 @@ def _encoding(suffix: str) -> dict[str, Any]:
 
 
 def check_writable(folder: Path) -> None:
-    """Makes the folder and writes into it, so that work whose result could not be kept is never started."""
-    probe = folder / f".{os.getpid()}.tmp"
+    """Tries to write, so that work whose result could not be kept is never started; nothing is left behind.
+
+    Args:
+      folder: need not exist; then the nearest folder above it that exists is tried.
+
+    Raises:
+      PhotoError: it cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
     except OSError as error:
         raise PhotoError(f"{folder}: cannot be written ({error.strerror})") from error

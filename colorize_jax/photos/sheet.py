@@ -2,10 +2,13 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
+
+from colorize_jax import files
 
 TEXT = 13
 """Size of the letters, in pixels."""
@@ -16,6 +19,12 @@ _NARROWEST = 120  # of a captioned picture, so that the caption is seen
 
 Corner = tuple[int, int]
 """x and y of an upper left corner."""
+
+
+def write_sheet(path: Path, sheet: Image.Image) -> None:
+    """Writes a picture, the format by the name's suffix; see `files.replaced`. A file that is there is replaced."""
+    with files.replaced(path, overwrite=True) as temporary:
+        sheet.save(temporary)
 
 
 def captioned(pictures: Sequence[Image.Image], captions: Sequence[str], *, columns: int) -> Image.Image:

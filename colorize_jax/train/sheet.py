@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from colorize_jax.files import replaced
-from colorize_jax.photos.sheet import fitting, grid
+from colorize_jax.photos.sheet import fitting, grid, write_sheet
 
 _GAP = 2
 _TEXT = 10
@@ -27,8 +26,7 @@ def draw(columns: dict[str, np.ndarray]) -> Image.Image:
 
 def write(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Writes `draw(columns)` as a PNG."""
-    with replaced(path, overwrite=True) as temporary:
-        draw(columns).save(temporary)
+    write_sheet(path, draw(columns))
 
 
 def _tile(picture: np.ndarray, width: int, height: int) -> UInt8[np.ndarray, "{height} {width} 3"]:

@@ -58,7 +58,7 @@ def test_a_reference_lends_its_colors_without_any_model(folder):
     [
         ((), "usage: colorize"),
         (("clear.png", "--out=file"), "file: cannot be written"),
-        (("clear.png", "--out=new", "--model=nowhere"), "nowhere"),
+        (("clear.png", "--out=refused", "--model=nowhere"), "nowhere"),
         (("clear.png", "--out=new", "--reference=clear.png"), "clear.png: a gray photo lends no colours"),
         (("clear.png", "--reference=red.png", "--samples=3"), "--reference is given with --samples"),
     ],
@@ -67,6 +67,7 @@ def test_mistakes_are_told_before_work_starts(folder, arguments, message):
     done = _run(*arguments, cwd=folder)
     assert done.returncode != 0
     assert message in done.stderr and "Traceback" not in done.stderr
+    assert not {"colorized", "refused"} & set(os.listdir(folder))
 
 
 def test_help_lists_the_flags(folder):
