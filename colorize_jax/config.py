@@ -304,6 +304,21 @@ def for_stage(config: Any, label: str) -> FrozenConfigDict:
     return FrozenConfigDict(whole)
 
 
+def check_path(config: ConfigDict, path: str) -> None:
+    """Checks that a config has a field, or a section, of this path, such as 'data.crop'.
+
+    Raises:
+      ValueError: it has none; the message names those that are there.
+    """
+    above, there = "config", config
+    for name in path.split("."):
+        if not isinstance(there, ConfigDict):
+            raise ValueError(f"config.{path}: {above} is {there!r} and has no fields; set {above} itself")
+        if name not in there:
+            raise ValueError(f"config.{path}: {above} has no field {name!r}; use one of {', '.join(there)}")
+        above, there = f"{above}.{name}", there[name]
+
+
 def paths(config: ConfigDict, above: str = "") -> list[str]:
     """Every field's path, such as 'data.crop'."""
     return [

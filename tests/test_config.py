@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from colorize_jax.config import load, parse_arguments
+from colorize_jax.config import check_path, load, parse_arguments
 from colorize_jax.methods import resolve
 
 pytestmark = pytest.mark.quick
@@ -168,3 +168,13 @@ def test_arguments_have_their_first_value_by_default():
     allowed = {"data": {"lfw": 1, "church": 2}, "loss": ("l1", "l2")}
     assert parse_arguments("", **allowed) == {"data": "lfw", "loss": "l1"}
     assert parse_arguments("loss=l2", **allowed) == {"data": "lfw", "loss": "l2"}
+
+
+def test_a_path_is_a_field_or_a_section_and_else_the_fields_are_named():
+    config = load("scc")
+    for path in ("width", "data", "data.mixture"):
+        check_path(config, path)
+    with pytest.raises(ValueError, match=r"config\.data\.side: config\.data has no field 'side'; .* crop, "):
+        check_path(config, "data.side")
+    with pytest.raises(ValueError, match=r"config\.width is 1\.0 and has no fields; set config\.width"):
+        check_path(config, "width.small")
