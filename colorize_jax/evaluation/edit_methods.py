@@ -16,12 +16,12 @@ from colorize_jax.shapes import Bool, Float
 
 
 def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
-    """Reveals as edits of a model, spread over its field and lifted to the photo, which may be of any size.
+    """Reveals as edits of a model, whose field is lifted to the photo, which may be of any size.
 
     The prior of the last photo is kept: many reveals are asked of one.
 
     Args:
-      colorizer: with a similarity.
+      colorizer: with a similarity, or with a network that takes edits.
       mode: 'guided' or 'alone', of `Colorizer.edit`.
 
     Raises:
@@ -32,8 +32,11 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
     kept = _Kept(colorizer)
 
     def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        told = Reveals(targets, weights)
-        (field,) = answer(kept.prior(lightness), told, mode, None, colorizer.solver)
+        told, photo = Reveals(targets, weights), Photo(lightness.astype(np.float32), None)
+        if colorizer.responds:
+            (field,) = colorizer.respond(photo, told, mode)
+        else:
+            (field,) = answer(kept.prior(photo), told, mode, None, colorizer.solver)
         lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), lightness))
         return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
 
@@ -48,10 +51,9 @@ class _Kept:
         self._of: bytes = b""
         self._prior: Prior | None = None
 
-    def prior(self, lightness: np.ndarray) -> Prior:
-        key = lightness.tobytes()
+    def prior(self, photo: Photo) -> Prior:
+        key = photo.lightness.tobytes()
         if self._prior is None or key != self._of:
-            photo = Photo(lightness.astype(np.float32), None)
             self._of, self._prior = key, self._colorizer.prior(photo)
         return self._prior
 

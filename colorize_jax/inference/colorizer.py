@@ -25,10 +25,10 @@ from PIL import Image
 
 from colorize_jax import bundle, color
 from colorize_jax.control import propagate
-from colorize_jax.control.answer import MODES, EditSolver, answer
+from colorize_jax.control.answer import MODES, EditSolver, Evidence, answer
 from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
-from colorize_jax.control.raster import mark
+from colorize_jax.control.raster import Marks, mark
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables
 from colorize_jax.methods.parts.histograms import colors_or_answers
@@ -75,6 +75,7 @@ class Colorizer:
         self._sample_many = jax.jit(many, static_argnames=("samples", "rule"))
         self._similarity = edits.similarity and jax.jit(edits.similarity, compiler_options=options)
         self._spread = edits.spread and jax.jit(edits.spread, compiler_options=options)
+        self._respond = edits.respond and jax.jit(edits.respond, compiler_options=options)
         self._correction = edits.correct and edits.correct._replace(
             apply=partial(jax.jit(edits.correct.apply), self._variables)
         )
@@ -132,19 +133,20 @@ class Colorizer:
           samples: N, 5 by default. Modes 'alone' and 'guided' have one answer.
           mode: 'over' edits each of the versions of `colorize`; 'alone' colours from the edits and nothing else, and
             what they do not reach stays gray; 'guided' colours it as the model most expects, and refines and corrects
-            the answer where the model has learned to.
+            the answer where the model has learned to. A model whose network takes edits itself has 'guided' alone.
           seed: as `colorize` takes it.
           rule: likewise.
           confidence: of mode 'over': what holds a version's unary where edits do not reach, of the whole field or of
             each of its cells; `config.gcrf.beta_test` by default.
 
         Returns:
-          The versions; their `unary` is that of the model (0 in mode 'alone'), their `field` has the edits.
+          The versions; their `field` has the edits. Their `unary` is that of the model, 0 in mode 'alone', and the
+          field itself where a network takes the edits.
 
         Raises:
           PhotoError: an image that cannot be read.
           EditError: edits that cannot be used, by index and kind.
-          ValueError: an unknown mode or rule, too many samples, a bad confidence, a model without a similarity.
+          ValueError: an unknown mode or rule, too many samples, a bad confidence, or what the model has not learned.
         """
         if mode not in MODES:
             raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}.")
@@ -154,16 +156,60 @@ class Colorizer:
             )
         parsed, photo = as_edits(edits), as_photo(image)
         marks = mark(parsed, *photo.lightness.shape)
-        prior, held = self.prior(photo), None
-        if mode == "over":
-            versions = self._versions(photo, samples, seed=seed, rule=rule)
-            held = self.held(prior, versions.unary, versions.field, confidence)
+        if self.responds:
+            field = self.respond(photo, marks, mode)
+            versions = Versions([], np.ones(1, np.float32), field, field)
         else:
+            prior = self.prior(photo)
+            sampled = self._versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
+            versions = self._spread_over(prior, marks, mode, sampled, confidence)
+        tiles = propagate.exact_tiles(_columns(versions.field), photo.lightness, marks)
+        return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)))
+
+    def _spread_over(
+        self,
+        prior: Prior,
+        marks: Marks,
+        mode: str,
+        sampled: Versions | None,
+        confidence: float | Float[np.ndarray, "F F"] | None,
+    ) -> Versions:
+        """Versions with edits, without their pictures; `sampled` are those that mode 'over' edits."""
+        if sampled is None:
             unary = prior.unary[None] * np.float32(mode == "guided")
-            versions = Versions([], np.ones(1, np.float32), unary, unary)
-        field = answer(prior, marks, mode, held, self.solver, confidence=confidence)
-        tiles = propagate.exact_tiles(_columns(field), photo.lightness, marks)
-        return versions._replace(rgb=render_tiles(photo, tiles, len(field)), field=field)
+            versions, held = Versions([], np.ones(1, np.float32), unary, unary), None
+        else:
+            versions, held = sampled, self.held(prior, sampled.unary, sampled.field, confidence)
+        return versions._replace(field=answer(prior, marks, mode, held, self.solver, confidence=confidence))
+
+    @property
+    def responds(self) -> bool:
+        """Whether a network of the method takes edits itself, so that none spreads through a similarity."""
+        return self._respond is not None
+
+    def respond(self, photo: Photo, marks: Evidence, mode: str = "guided") -> Float[np.ndarray, "1 h w 2"]:
+        """The answer of a network that takes edits itself, network units; for a model that `responds`.
+
+        Args:
+          photo: of any size.
+          marks: its edits. The network is told of them on as many cells as its photo has pixels.
+          mode: the answer is that of 'guided'.
+
+        Raises:
+          ValueError: another mode, or links.
+        """
+        assert self._respond is not None
+        network = f"method {self.config.method!r} takes edits by a network of its own"
+        if mode != "guided":
+            raise ValueError(f"mode is {mode!r}, but {network}, whose one answer is mode 'guided'; set that.")
+        cells = marks.cells(self.config.data.image_size)
+        if cells.links:
+            raise ValueError(
+                f"the edits hold a link, but {network}, which knows colours alone; leave it out."
+            )
+        ab = color.ab_to_network(cells.ab)[None].astype(np.float32)
+        revealed = np.minimum(cells.weights, 1)[None, ..., None].astype(np.float32)
+        return np.asarray(self._respond(self._variables, self._input(photo), ab, revealed))
 
     @property
     def solver(self) -> EditSolver:
@@ -203,7 +249,10 @@ class Colorizer:
             own: Prior = jax.tree.map(lambda x: np.asarray(x[0]), found._replace(context=None))
             return own._replace(context=found.context)
         if self._similarity is None:
-            raise ValueError(f"method {self.config.method!r} learns no similarity, so edits cannot spread.")
+            hint = "; Colorizer.edit in mode 'guided' takes them" if self.responds else ""
+            raise ValueError(
+                f"method {self.config.method!r} learns no similarity, so edits cannot spread{hint}."
+            )
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])
         side = math.isqrt(len(similarity))
         gray = np.zeros((side, side, 2), np.float32)
