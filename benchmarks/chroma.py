@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from colorize_jax import bundle, methods
+from colorize_jax import bundle
 from colorize_jax.data import pipeline
 from colorize_jax.models.layers import resize_field
 
@@ -35,16 +35,17 @@ def scores(field, true):
 
 
 def main(model: str, data: Path, images: int = 1600) -> None:
-    config = ConfigDict(bundle.load_config(model))
-    config.mdn.chroma, config.data.dir = 1.0, str(data)
-    method = methods.build(config)
-    variables = bundle.load_bundle(model, method.abstract_variables()).variables
+    loaded = bundle.load_model(model)
+    config = ConfigDict(loaded.config)
+    config.data.dir = str(data)
 
     @jax.jit
     def run(batch):
-        drawn = method.colors.sample(variables, batch, jax.random.key(0), samples=5, rule="modes")
-        true = resize_field(batch["ab"], drawn.field.shape[-2])
-        return [scores(factor * drawn.field, true) for factor in FACTORS]
+        draw = loaded.method.colors.sample
+        drawn = draw(loaded.variables, batch, jax.random.key(0), samples=5, rule="modes").field
+        plain = drawn / config.mdn.chroma  # the G-CRF is linear in its unary
+        true = resize_field(batch["ab"], plain.shape[-2])
+        return [scores(factor * plain, true) for factor in FACTORS]
 
     mixture = config.data.mixture
     faces = [part for part in mixture if part[0].startswith("lfw")]

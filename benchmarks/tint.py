@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from colorize_jax import bundle, methods
+from colorize_jax import bundle
 from colorize_jax.data import pipeline
 from colorize_jax.models.layers import resize_field
 
@@ -27,14 +27,14 @@ def energies(field):
 
 
 def main(model: str, data: Path, images: int = 500) -> None:
-    config = ConfigDict(bundle.load_config(model))
+    loaded = bundle.load_model(model)
+    config = ConfigDict(loaded.config)
     config.data.dir = str(data)
-    method = methods.build(config)
-    variables = bundle.load_bundle(model, method.abstract_variables()).variables
 
     @jax.jit
     def run(batch):
-        drawn = method.colors.sample(variables, batch, jax.random.key(0), samples=5, rule="modes").field
+        draw = loaded.method.colors.sample
+        drawn = draw(loaded.variables, batch, jax.random.key(0), samples=5, rule="modes").field
         true = resize_field(batch["ab"], drawn.shape[-2])
         return {"five": energies(drawn).sum(axis=1), "first": energies(drawn[:, 0]), "photos": energies(true)}
 
