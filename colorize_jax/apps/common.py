@@ -28,9 +28,9 @@ def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
 def keep_memory() -> None:
     """Lets glibc keep what is freed; for programs that ask for the same large blocks again and again.
 
-    Else it hands every large block back to the kernel, which maps and zeroes its pages anew in the next step: a sixth
-    of a training step on a CPU (`benchmarks/train.py`). Where there is no glibc this does nothing. To be called before
-    threads start: they would have heaps of their own, which cannot hold large blocks.
+    By default glibc hands every large block back to the kernel, which maps and zeroes its pages anew in the next step.
+    That is a sixth of a training step on a CPU (`benchmarks/train.py`). Where there is no glibc this does nothing.
+    Call it before threads start: a thread's own heap cannot hold large blocks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,8 +1,9 @@
 """Compiles a config's train steps for a TPU slice: `colorize-compile --config=scc --topology=v5e:4x4`.
 
-On any machine with a CPU, for chips that need not be there (`pip install colorize_jax[aot]`). Prints what each stage's
-step takes of a chip's memory and what the chips send each other. Exit code 1 where a step does not fit, or moves
-more than sums of gradients and statistics, and with config.mesh.fsdp gathers of parameters.
+Any machine with a CPU will do: the chips need not be there (`pip install colorize_jax[aot]`). The program prints what
+each stage's step takes of a chip's memory, and what the chips send each other. It exits with 1 where a step does not
+fit, or where the chips send anything but sums of gradients and statistics and, with config.mesh.fsdp, gathers of
+parameters.
 """
 
 from colorize_jax.apps import common  # first: it sets numpy's threads

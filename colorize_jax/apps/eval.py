@@ -4,11 +4,13 @@
     colorize-eval --methods=scc,vae_mdn,vae_mdn_skip,cvae --runs=runs/lfw --dataset=lfw_deepfunneled --dir=data
     colorize-eval --task=edits --photos=imagenet-samples.zip --out=edits
 
-One model is a released one (`--model`: a name or a folder) or a training run (`--workdir`, whose own config is used
-unless `--config` is given). Several (`--methods`) are each NAME=FOLDER, or NAME alone: the training run
-of that name in the folder `--runs`, or else the released model of that name. Writes scores.json, per_image.json,
-table.md and PNGs, for several models into a folder each, with comparison.json and tables.md above them, from which
-`colorize-report` makes its page. An evaluation that is already there is kept if it is the same one.
+`--model` is a released model, by name or folder. `--workdir` is a training run, whose own config is used unless
+`--config` is given. `--methods` are several models, each as NAME=FOLDER or as NAME. NAME alone is the training run of
+that name in the folder `--runs`, or else the released model of that name.
+
+The program writes scores.json, per_image.json, table.md and PNGs. Several models have a folder each, with
+comparison.json and tables.md above them; `colorize-report` makes its page from these. An evaluation that is already
+there is kept if it is the same one.
 """
 
 from colorize_jax.apps import common  # first: it sets numpy's threads

@@ -39,8 +39,8 @@ _ALONE_S = 7 * 24 * 3600  # processes that do not wait for each other end hours 
 def part() -> tuple[int, int]:
     """(This process, how many) for processes that share out work and never wait for each other.
 
-    With --processes and --process_id alone nothing is connected, and one that dies takes no other with it. Otherwise
-    JAX's runtime joins them, which it does for detected clusters; it ends them all when one dies.
+    With --processes and --process_id alone the processes are not connected, and one that dies takes no other with it.
+    Otherwise JAX's runtime joins them, as it does on a detected cluster, and ends them all when one dies.
 
     Raises:
       ValueError: as `join`, or a process id that is not among the processes.

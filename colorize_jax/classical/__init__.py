@@ -9,8 +9,8 @@ Every method of `METHODS` answers `method(lightness, targets, weights) -> colour
 | `weights` | `H W` | bool: True where the colour is given; or a confidence ≥ 0, 1 for an ordinary reveal |
 | answer | `H W 2` | ab / 128, float32 |
 
-With nothing revealed the answer is gray: none of these methods knows a colour of its own. What begins with
-another photo in colour instead is `welsh.transfer`: `colorize photo.jpg --reference=other.jpg`.
+With nothing revealed the answer is gray: none of these methods knows a colour of its own. `welsh.transfer` takes
+colours from another photo instead: `colorize photo.jpg --reference=other.jpg`.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """Endo, Iizuka, Kanamori and Mitani 2016, *DeepProp*: a small network, fitted to one photo's strokes, spreads them.
 
-The published idea: every stroke is a class; from the luminance around a pixel and from its place, by two branches that
-join, the network tells how probably the pixel belongs to each stroke; it learns from the stroked pixels alone, and the
-strokes' colours are mixed by their probabilities. Here a stroke is a distinct revealed colour, and the branch of the
-patch is fully connected where the paper's is convolutional.
+Every stroke is a class. The network has two branches that join: one sees the luminance around a pixel, the other the
+pixel's place. It tells how probably the pixel belongs to each stroke, and learns from the stroked pixels alone. The
+strokes' colours are mixed by these probabilities. Here a stroke is a distinct revealed colour. The branch that sees the
+luminance is fully connected here, and convolutional in the paper.
 """
 
 from functools import partial

@@ -1,6 +1,6 @@
 """The configs that come with the package, a file a method: `colorize-train --config=scc:data=church,features=vgg16`.
 
-In a checkout they lie in the folder `configs` at the top, where one looks for them; a wheel has them here.
+In a checkout the configs lie in the folder `configs` at the top. A wheel has them in this folder.
 """
 
 from pathlib import Path

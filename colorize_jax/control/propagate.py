@@ -8,7 +8,7 @@ to gray, the field is the minimiser of Eq. (5):
 Mode 'alone' has no unary, κ = 0: the paper's H and α (Sec. 4, *Controllability*). Mode 'guided' has the model's own
 single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has the unary of one of
 the model's versions, whose confidence β would hold it against any edit: at β = 5 an edit stays in its cell. So κ is β
-only where no edit speaks. How much edits speak of a cell is what a white edit on black would give it,
+only where no edit speaks. How much the edits speak of a cell is m, the answer to edits of 1 over a field of 0:
 
     m = A⁻¹ w under κ = 0, clipped to [0, 1],      κ = β^(1 − m) γ^m
 
@@ -206,7 +206,7 @@ def refine(
     Args:
       fine: of the photo.
       unary: the coarse field on the fine cells (`lifted`), network units.
-      edits: on the fine field's cells; links have told on the coarse one.
+      edits: on the fine field's cells; links change the coarse field alone.
       weight: w of an edit of weight 1 where it covers its cell.
       within: colours, network units: the unary's before it was lifted, whose interpolation can leave their range.
     """

@@ -109,7 +109,7 @@ def mark(edits: EditDocument, height: int, width: int, draw: DrawShape | None = 
       edits: all of the photo.
       height: pixels.
       width: pixels.
-      draw: instead of `draw_shape`, of who has drawn most of the shapes before.
+      draw: in place of `draw_shape`, such as one that remembers the shapes that it has drawn.
 
     Raises:
       EditError: another size than the edits are for, a point outside the photo, a shape that covers no pixel, exact

@@ -1,12 +1,12 @@
 """Batches from prepared photos: an endless training stream with random access, and a test set in order.
 
-The batch of a step is a pure function of (seed, step), and photo i of it, with its crop and mirroring, of
-(seed, step, i): the step is the only state, so a resumed run sees what an uninterrupted one would have seen. On
-several hosts each makes its own rows of the same global batches. Every epoch of a data set has its own order.
+The batch of a step is a pure function of (seed, step). Its photo i, with crop and mirroring, is one of (seed, step, i).
+The step is the only state, so a resumed run sees what an uninterrupted one would have seen. On several hosts each makes
+its own rows of the same global batches. Every epoch of a data set has its own order.
 
-Threads do the work: decoding and scaling release the interpreter's lock, and so does the conversion of colours,
-which takes a whole batch at once and so asks for the lock less often. No process is started, so nothing has to be
-imported or pickled for one.
+Threads do the work. Decoding, scaling and the conversion of colours release the interpreter's lock. The conversion
+takes a whole batch at once, so that it asks for the lock less often. No process is started, so nothing is imported or
+pickled for one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

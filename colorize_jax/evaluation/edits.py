@@ -5,7 +5,7 @@ A method is `classical.Propagate`: `(lightness (H, W) L*, targets (H, W, 2), wei
 | score | unit | better | definition |
 |---|---|---|---|
 | `psnr` | dB | higher | −10 log₁₀ of the mean squared RGB error, sRGB in [0, 1] clipped per channel |
-| `leak` | share | lower | of the true colour steps across strong luminance edges, what is lost (`edge_leak`) |
+| `leak` | share | lower | share of the true colour steps across strong luminance edges that is lost (`edge_leak`) |
 | `seconds` | s | lower | one call of the method, first calls (compilation) included |
 
 Every score is first averaged over the reveal draws of a photo: photos are the independent units, so standard errors
@@ -117,7 +117,7 @@ def evaluate_edits(
 
     Args:
       photos: squares of the protocol's side.
-      methods: {name: propagation}; one that keeps features of the photo it has last seen saves its time.
+      methods: {name: propagation}. A photo's reveals come one after another, so a method may keep its features.
       counts: numbers of reveals.
       protocol: of `reveals`.
       draws: random sets of reveals a photo.
@@ -181,7 +181,7 @@ def _clipped_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 
 def is_gray(photo: ColorPhoto) -> bool:
-    """Whether a photo has no colour to reveal: gray's PSNR is above `GRAY`, and one such photo would rule a mean."""
+    """Whether a photo has no colour to reveal: the PSNR of gray is above `GRAY` dB, and would dominate a mean."""
     return psnr(photo, np.zeros_like(photo.ab)) > GRAY
 
 

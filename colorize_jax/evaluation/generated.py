@@ -6,7 +6,8 @@
 | `thumbnail_distance` | network units² | lower |
 | `pair_ssim_rgb` | [-1, 1] | – (lower = more diverse) |
 
-The training images' own numbers against the test images stand beside a generator's: what the sets differ by anyway.
+The same numbers of the training images against the test images stand beside a generator's. They tell how far two sets
+of real images differ.
 """
 
 from collections.abc import Iterable

@@ -137,7 +137,7 @@ def _section(comparison: Comparison, sheets: Sequence[Sheet]) -> Section:
 
 
 def _is_text(cell: str) -> bool:
-    """Numbers stand to the right, and – with them."""
+    """Whether a cell is text, which stands to the left; numbers and – stand to the right."""
     return any(c.isalpha() for c in cell) and not any(c.isdigit() for c in cell)
 
 
@@ -262,8 +262,8 @@ def _figure(width: float, height: float) -> Any:
 def error_and_variance(scored: Sequence[Scored]) -> Image.Image:
     """Error of best against variance, the plot of Deshpande et al.'s first version: each image and the means.
 
-    Down is closer to the truth, right is more diverse; the blind templates are what both must be read against. A
-    method of one answer has no variance and no place on the logarithmic axis: it is a line.
+    Lower is closer to the truth, and further right is more diverse. Both must be read against the blind templates. A
+    method of one answer has no variance, so no place on the logarithmic axis: it is drawn as a line.
     """
     figure = _figure(8, 5)
     axes = figure.add_subplot()

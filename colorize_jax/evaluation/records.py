@@ -144,7 +144,7 @@ PerImage = dict[str, dict[str, np.ndarray]]
 
 
 def ratios(evaluation: Evaluation, row: Row) -> dict[str, float]:
-    """`eob_mae` of a row over that of gray and of the templates: free of the unit, which the papers hide."""
+    """`eob_mae` of a row over that of gray and of the templates; a ratio has no unit, and the papers state none."""
     own = row.scores.get("eob_mae", float("nan"))
     blind = [other for other in evaluation.rows if other.name in ("gray", "templates")]
     return {other.name: own / other.scores["eob_mae"] for other in blind}

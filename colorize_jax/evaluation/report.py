@@ -332,7 +332,7 @@ def pictures(found: Gallery, per_image: PerImage) -> dict[str, Image.Image]:
 
 
 def image_sheet(images: Float[np.ndarray, "N H W 3"], *, columns: int = ROWS) -> Image.Image:
-    """The first images of a generator, network units, as many rows as columns; the last ones fill no row by half."""
+    """The first images of a generator, network units: full rows only, at most as many as there are columns."""
     columns = min(columns, len(images))
     rows = min(columns, len(images) // columns)
     shown = [to_picture(image[..., :1], image[..., 1:]) for image in images[: rows * columns]]

@@ -189,7 +189,7 @@ def _concatenate(scores: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarra
 
 
 def reduce_rows(per_image: PerImage, counts: dict[str, int]) -> tuple[Row, ...]:
-    """The table: means over images, the truth's error-free row cut to its `bleed`."""
+    """The table: means over images. The row `truth` has its `bleed` alone, since its errors are 0."""
     rows = []
     for name, scores in per_image.items():
         kept = {m: v for m, v in scores.items() if name != "truth" or m.startswith("bleed")}

@@ -88,9 +88,8 @@ def lower_system_matrix(
 ) -> Float[Array, "P P"]:
     """A as `system_matrix`, with zeros above its diagonal for a factorisation that does not look there.
 
-    Made by a few block rows, each up to its diagonal block: at four of them five eighths of the product's work.
-    Diagonal blocks are whole; `block` divides their size, so that those of a factorisation are whole too, which its
-    derivative needs.
+    It is made by four block rows, each up to its diagonal block: five eighths of the whole product's work. Diagonal
+    blocks are whole. Their size is a multiple of `block`, that of a factorisation, whose derivative needs whole blocks.
     """
     size = similarity.shape[0]
     rows = block * -(-size // (4 * block))

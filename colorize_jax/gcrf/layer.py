@@ -62,9 +62,9 @@ def solve(
 
     Raises:
       ValueError: shapes that do not agree; no positive weight, a negative or a non-finite one; a temperature
-        that is not positive; an unknown solver, or one that stores S with an `axis`. numpy.linalg.LinAlgError,
-        which is one too: not solved. Values are only known outside of jit: under a transformation the same
-        inputs give NaN, in the field and in all gradients, never rounding noise.
+        that is not positive; an unknown solver, or one that stores S with an `axis`.
+      numpy.linalg.LinAlgError: a ValueError, too: the system was not solved. Values are only known outside of jit:
+        under a transformation the same inputs give NaN, in the field and in all gradients.
 
     Source: Messaoud et al. 2018, Eqs. (5), (6), (10), (11).
     """

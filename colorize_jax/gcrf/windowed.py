@@ -7,8 +7,8 @@ has the same form:
 
     (Sᵀ)[δ, p] = S[−δ, p + δ]
 
-What lies further apart than the window is joined by iterations alone; the coarse field that such a solve has for its
-unary has spread colours that far already.
+Colours travel further than the window by iterations alone. Such a solve has a coarse field for its unary, in which
+they have travelled that far already.
 """
 
 import math

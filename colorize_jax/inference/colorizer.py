@@ -46,7 +46,7 @@ class Versions(NamedTuple):
       rgb: N sRGB pictures (H, W, 3), or (H, W, 4) where the photo has opacity; their L* is the photo's.
       weights: mixture weight of each version.
       unary: colours as decoded, before the G-CRF, network units.
-      field: after it; what `rgb` shows, lifted to full size.
+      field: colours after the G-CRF, network units; `rgb` shows them, lifted to full size.
     """
 
     rgb: list[UInt8[np.ndarray, "H W *channels"]]
@@ -297,7 +297,7 @@ class Colorizer:
         """As `sample`, for B photos at once, whose `network_input`s are stacked; compiled once for each B.
 
         On a CPU a photo's versions depend neither on the others, nor on its place among them, to the last bit.
-        Values that are not finite are returned: they need not be every photo's.
+        Values that are not finite are returned and raise nothing: the other photos of the batch may be fine.
         """
         samples, rule = self.request(samples, rule)
         drawn: Samples = self._sample_many(

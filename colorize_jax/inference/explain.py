@@ -75,8 +75,8 @@ def explain(
 ) -> Explanation:
     """What a model sees in a photo.
 
-    Variance and suggestions are those of a field that knows the edits and gray's weak pull, and no version: a version
-    counts all its colours as sure, and would leave nothing open.
+    Variance and suggestions are those of mode 'alone': the field knows the edits and gray's weak pull. It knows no
+    version, since a version holds every cell by its own colour and would leave nothing open.
 
     Args:
       colorizer: with a similarity.

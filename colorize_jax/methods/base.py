@@ -140,7 +140,7 @@ class Samples(NamedTuple):
 
     Attributes:
       unary: (B, N, F, F, 2), as decoded, before the G-CRF; `field` itself where there is none.
-      field: (B, N, F, F, 2), after it; the method's output.
+      field: (B, N, F, F, 2), after the G-CRF; the method's output.
       weights: (B, N), the weight of each version, such as its mixture component's.
     """
 
@@ -233,8 +233,8 @@ class Edits(NamedTuple):
       correct: the fine field at the resolution of photos, corrected. None: the field is lifted along the lightness and
         no more.
       respond: `(variables, batch, ab, revealed) -> (B, h, w, 2)`, network units: the answer of a network that takes
-        edits itself, with their colours (B, H, W, 2) and the share (B, H, W, 1) of each pixel that they cover; None
-        for a method whose edits spread through S.
+        edits itself, mode 'guided' of `Colorizer.edit`. `ab` (B, H, W, 2) are the edits' colours, network units, and
+        `revealed` (B, H, W, 1) the share of each pixel that they cover. None: edits spread through S.
     """
 
     similarity: Callable[..., Array] | None = None

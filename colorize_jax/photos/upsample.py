@@ -31,10 +31,10 @@ def lift(
     """A colour field, or several side by side, at the size of the photo.
 
     'bicubic' is the separable cubic of Keys (1981), a = -1/2, antialiased where the photo is smaller than the field.
-    'jbu' is joint bilateral upsampling (Kopf et al. 2007, Eq. 3) with one back-projection: what the mean of the
-    result over a cell misses of the field is lifted bicubically and added; lifted in the same way it gains less.
-    A photo with a side shorter than the field has less than one pixel a cell, so nothing to be guided by, and is
-    lifted bicubically by either method.
+    'jbu' is joint bilateral upsampling (Kopf et al. 2007, Eq. 3) with one back-projection: the field less the means of
+    the result over its cells is lifted bicubically and added, which gains more than lifting it by 'jbu' again. A photo
+    with a side shorter than the field has less than one pixel a cell, so nothing to be guided by. It is lifted
+    bicubically by either method.
 
     Args:
       field: K columns on a square grid that covers the whole photo, any unit; N samples of a* and b* are K = 2N.

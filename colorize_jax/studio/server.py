@@ -10,9 +10,9 @@
 | `DELETE /photos/{id}` | closes it |
 | WebSocket `/photos/{id}/live` | `protocol` |
 
-**Who may ask.** Any page of the web may send requests to 127.0.0.1. So the name that a request calls the server by
-(Host) must be one of its own, or a foreign name that resolves to 127.0.0.1 would make a foreign page a local one; and
-whatever changes something, or is a WebSocket, must come from a page of its own (Origin). Ids cannot be guessed.
+**Who may ask.** Any page of the web may send requests to 127.0.0.1. So the server checks two things. The name that a
+request calls it by (Host) must be one of its own: a foreign name may resolve to 127.0.0.1, too. What changes something,
+and every WebSocket, must come from a page of its own (Origin). Ids cannot be guessed.
 """
 
 import asyncio

@@ -64,7 +64,7 @@ class Sessions:
             self._open.pop(identity, None)
 
     def close_expired(self) -> None:
-        """What every other call does too; for a clock that calls when no one else does."""
+        """Closes what no one has asked for in time. Every other call does so, too; this one is for a clock."""
         with self._lock:
             self._close_expired()
 

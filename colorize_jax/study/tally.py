@@ -1,8 +1,8 @@
 """What the votes of a user study say: Table 1 of Messaoud et al. 2018, with intervals, and what does not count.
 
 The paper filters inattentive participants by their clicking speed and states no threshold. Here a vote is quick below
-`QUICK_MS`, and a rater inattentive of whose votes more than `QUICK_SHARE` are quick. Neither counts; both stay in the
-database, so that other thresholds can be tried.
+`QUICK_MS`, and a rater is inattentive where more than the share `QUICK_SHARE` of their votes are quick. Neither counts.
+Both stay in the database, so that other thresholds can be tried.
 """
 
 import json

@@ -220,7 +220,7 @@ def check(step: Step, memory: int) -> None:
     """Checks that the step fits `memory` bytes and sends nothing that it should not.
 
     Raises:
-      ValueError: it does not, or does.
+      ValueError: it does not fit, or sends what it should not.
     """
     if step.memory > memory:
         raise TooLarge(

@@ -151,7 +151,7 @@ def _checksum(array: Array) -> Array:
 
 
 def _check(sums: list[int] | None, tree: Any, what: str) -> None:
-    """Raises ValueError where the arrays are not those that were saved; `sums` of None cannot tell, which is told."""
+    """Raises ValueError where the arrays are not those that were saved; warns where `sums` is None."""
     if sums is None:
         logging.warning(
             "%s has no checksums: an older version saved it, and nothing tells if it is whole", what

@@ -4,9 +4,9 @@ A step is a pure function of the state, of the batch that `(seed, stage, step)` 
 from the same three. So the state, which counts its steps, is all that a checkpoint holds, and a run that was
 killed and resumed ends with the same bits as one that was not.
 
-Several processes run the same loop side by side, each with its rows of every batch. What decides the way it goes
-is the same on all of them: it is computed from the whole batch, or the first process decides (see `hosts`). That
-one alone writes files and tells, but for checkpoints, which all write together.
+Several processes run the same loop side by side, each with its rows of every batch. They never part ways: what the
+loop depends on is computed from the whole batch, or decided by the first process (see `hosts`). The first process alone
+writes files and prints. All write the checkpoints together.
 """
 
 import contextlib

@@ -19,8 +19,8 @@ TRACE_AFTER, TRACE_STEPS = 10, 5
 class Waits:
     """Seconds that the main thread spends on each of `WAITS`; one after another, so they add up to the step.
 
-    The devices compute while it reads the next batch and hands it over: those two only cost what they leave of no
-    'compute'. The input is the bottleneck where 'compute' is next to nothing.
+    The devices compute while the main thread reads the next batch and hands it over. The rest of that computation is
+    what 'compute' waits for. Where 'compute' is next to nothing, the input is the bottleneck.
     """
 
     def __init__(self) -> None:

@@ -105,7 +105,7 @@ def small() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_from_archives_to_a_model_that_colours_a_photo(tmp_path):
+def test_from_archives_to_a_model_that_colors_a_photo(tmp_path):
     """Killed in its fifth stage and begun again by the same command."""
     archives(tmp_path / "archives")
     arguments = ["--test_images=2", "--restarts=0", *small(), "--eval.images=2", "--eval.batch_size=2",

@@ -1,4 +1,4 @@
-"""A⁻¹ b on the host, again and again for one S and other weights: conjugate gradients that know what S changes least.
+"""A⁻¹ b on the host for one S and changing weights: conjugate gradients, deflated by the fields that S changes least.
 
 Most eigenvalues of (I−S)ᵀ(I−S) are near 1, and those of fields that S leaves as they are near 0: without help, colours
 would reach far away in as many steps as there are cells between. So the lowest eigenvectors V, with eigenvalues Λ, are

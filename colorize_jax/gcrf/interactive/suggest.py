@@ -5,9 +5,9 @@ An edit of weight v at pixel j takes A to A + v eⱼeⱼᵀ, and G = A⁻¹ to G
 
     ‖u‖² = ‖G eⱼ‖² / (1/v + Gⱼⱼ);      v = ∞ for an exact edit
 
-The pixel of greatest variance is not the one: an outlier that nothing leans on explains only itself. Greedy choice is
-the rule of experimental design for sums of variances (A-optimality). After a pick, with the uuᵀ of all picks so far
-left implicit, Gⱼⱼ and ‖G eⱼ‖² follow for every j from one product G u: P² for a pick.
+The pixel of greatest variance is not the best choice: an outlier that nothing leans on explains only itself. Greedy
+choice is the rule of experimental design for sums of variances (A-optimality). After a pick, with the uuᵀ of all picks
+so far left implicit, Gⱼⱼ and ‖G eⱼ‖² follow for every j from one product G u: P² for a pick.
 """
 
 from typing import NamedTuple

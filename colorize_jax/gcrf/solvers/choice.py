@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 
 
 def named(solver: str) -> Solver:
-    """One that users choose from, or 'cg_diagonal', that of `solve_windowed`."""
+    """The solver of a name: one that users choose from, or 'cg_diagonal', which `solve_windowed` takes."""
     return cg.DIAGONAL if solver == "cg_diagonal" else SOLVERS[solver]
 
 

@@ -10,8 +10,8 @@
 A photo's loss is the logarithm of its squared error: the mean of the PSNRs, as the benchmark has it; in ab, and in
 `correct` in sRGB. In `correct` solving costs more than the network, and S is the photo's, so a photo is revealed
 several times a step. With `config.spread.together` both S learn from the corrected answer, too, through the solves. A
-share of the photos have their true and regressed colours turned together by a random angle, or mirrored: what no
-photo's content can tell is then learned from the edits.
+share of the photos have their true and regressed colours turned together by a random angle, or mirrored. The content
+of such a photo no longer tells its hues, so that they must be learned from the edits.
 """
 
 from collections.abc import Callable

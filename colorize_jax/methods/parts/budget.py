@@ -28,7 +28,7 @@ def spend(config: Any, stages: Sequence[Stage]) -> FrozenConfigDict:
 
     Args:
       config: resolved.
-      stages: those that are trained, by their labels; one of no epochs keeps its networks and has none then, too.
+      stages: those that are trained, by their labels; a stage of no epochs stays one.
 
     Raises:
       ValueError: the budget has less than one step for each stage.

@@ -112,7 +112,7 @@ def cover(
     best of those chosen most: greedy k-medoids, within 1 - 1/e of the largest gain (Nemhauser et al. 1978).
 
     Returns:
-      Their indices, and the weight that each stands for: that of the versions which it is the closest to.
+      The indices of the versions chosen, and the weight of each: the sum of the weights of all versions closest to it.
     """
 
     def one(versions: Array, weights: Array) -> tuple[Array, Array]:

@@ -8,8 +8,8 @@ to the true ones learns, with the decoder and the mixture's weights:
 
 with the mean absolute error for ‖·‖, which the error of best is measured in. It is the loss of multiple choice learning
 (Guzman-Rivera et al. 2012), relaxed as Eq. (9) is (`losses.hard_assignment`): a share ε of the distance is that of any
-component, here of one that is drawn. A photo counts by its mean chroma to the power `config.modes.chroma_power`: above
-0, pale photos do not call for a pale version of every other one.
+component, here of one that is drawn. A photo counts by its mean chroma to the power `config.modes.chroma_power`: at
+0 all photos count alike, and the many pale ones teach a pale version for every photo.
 """
 
 from collections.abc import Callable

@@ -163,7 +163,7 @@ def mixture_inputs(networks: Networks, batch: Batch) -> ExampleInputs:
 
 
 def released(names: tuple[str, ...], config: Any) -> tuple[str, ...]:
-    """Of the networks that sampling needs those that a model carries.
+    """Those of the networks in `names` that a model carries.
 
     VGG-16's weights are public: whoever samples with them loads them (`models/vgg.py`).
     """

@@ -57,8 +57,8 @@ def play(players: Sequence[Player], *, accumulate: int = 1, remat: bool = False)
     then the sum of their losses, which is finite only if all are.
 
     Args:
-      players: in the order of their turns. A single one that does not repeat gets the step's key itself, every turn of
-        several a key split from it.
+      players: in the order of their turns. A single turn a step gets the step's key itself. Where there are several,
+        each gets a key split from it.
       accumulate: a gradient is the mean over as many equal parts of the batch, taken one after another, each with a key
         of its own; BatchNorm sees a part at a time.
       remat: keep only what is dear (`_dear`) for the backward pass, and compute the rest again.
