@@ -336,7 +336,7 @@ _FREE: dict[str, Any] = {"seconds": None, "versions": {}, "commands": (), "batch
 
 def _check_kept(out: Path, protocol: Protocol) -> None:
     """Raises a ValueError unless the evaluation in `out` has this protocol; machine and seconds may differ."""
-    there = records.from_json((out / "scores.json").read_text()).protocol._replace(**_FREE)
+    there = records.from_json((out / "scores.json").read_text(encoding="utf-8")).protocol._replace(**_FREE)
     wanted = protocol._replace(**_FREE)
     differing = [name for name in wanted._fields if getattr(wanted, name) != getattr(there, name)]
     if differing:

@@ -231,10 +231,12 @@ def _coarse_fields(
     """The truth, and {number of reveals: field}, the same places for all."""
     true = resize_field(batch["ab"], side)
     coarse, _ = coarse_of(networks, variables, batch, side)
-    counts = {count: jnp.full(len(true), float(count)) for count in SHOWN}
-    revealed = {n: reveal(jax.random.clone(rng), true, each) for n, each in counts.items()}
-    fields = {n: solve(coarse, *given, beta=beta).colors for n, given in revealed.items()}
-    return true, {n: field.reshape(true.shape) for n, field in fields.items()}
+
+    def field(counts: Array) -> Array:
+        told = reveal(jax.random.clone(rng), true, counts)
+        return solve(coarse, *told, beta=beta).colors.reshape(true.shape)
+
+    return true, _after_each_number(field, len(true))
 
 
 def _fine_fields(
@@ -243,11 +245,11 @@ def _fine_fields(
     """As `_coarse_fields`, of the fine field."""
     systems = _systems(networks, variables, batch)
     true = resize_field(batch["ab"], systems.fine.confidence.shape[1])
-    many = {n: jnp.full(len(true), float(n)) for n in SHOWN}
-    return true, {
-        n: _refined(systems.coarse, systems.fine, true, rng, counts, beta=beta)[0]
-        for n, counts in many.items()
-    }
+
+    def field(counts: Array) -> Array:
+        return _refined(systems.coarse, systems.fine, true, rng, counts, beta=beta)[0]
+
+    return true, _after_each_number(field, len(true))
 
 
 def _corrected_fields(
@@ -255,11 +257,16 @@ def _corrected_fields(
 ) -> tuple[Array, dict[int, Array]]:
     """As `_coarse_fields`, at full resolution."""
     systems, true = _systems(networks, variables, batch), batch["ab_large"]
-    many = {n: jnp.full(len(true), float(n)) for n in SHOWN}
-    return true, {
-        n: _corrected(networks, variables, systems, true, rng, counts, beta=beta)[1]
-        for n, counts in many.items()
-    }
+
+    def field(counts: Array) -> Array:
+        return _corrected(networks, variables, systems, true, rng, counts, beta=beta)[1]
+
+    return true, _after_each_number(field, len(true))
+
+
+def _after_each_number(field: Callable[[Array], Array], photos: int) -> dict[int, Array]:
+    """{number of reveals: field}, of the numbers `SHOWN`; `field` takes the number of reveals of each photo."""
+    return {number: field(jnp.full(photos, float(number))) for number in SHOWN}
 
 
 def evaluate_spread(
