@@ -3,6 +3,7 @@
 Both are collected batch by batch, so that a training set of any size fits in memory. NumPy, but for `bin_of`.
 """
 
+import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -46,6 +47,22 @@ def _gamut_bins() -> Bins:
 
 BINS = {"gamut": _gamut_bins(), "grid": Bins(-128.0, 4.0, np.ones((64, 64), bool))}
 """`gamut`: Zhang's 313 in-gamut bins; `grid`: the 64x64 bins of Deshpande et al.'s first version."""
+
+
+@functools.cache
+def srgb_bins() -> Bins:
+    """Bins of 10 units that colours of sRGB fall into, by every fifth level of each channel: 260."""
+    levels = np.arange(0, 256, 5) / 255
+    rgb = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    bins = Bins(-115.0, 10.0, np.zeros((23, 23), bool))
+    bins.inside[bin_of(color.ab_to_network(color.srgb_to_lab(rgb)[..., 1:]), bins)] = True
+    return bins
+
+
+def centers(bins: Bins) -> Float[np.ndarray, "Q 2"]:
+    """Centres of the bins inside, network units, row by row."""
+    places = bins.first + bins.step * (np.argwhere(bins.inside) + 0.5)
+    return color.ab_to_network(places).astype(np.float32)
 
 
 def bin_of(ab: Any, bins: Bins) -> tuple[Any, Any]:

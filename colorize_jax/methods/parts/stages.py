@@ -1,11 +1,12 @@
 """A stage from its players: their networks are drawn where they are not there yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from colorize_jax.methods.base import Batch, Loss, Optimizer, Player, Stage, TrainState, Variables
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, init_networks
-from colorize_jax.methods.parts.updates import adam, calibration, init_state, play
+from colorize_jax.methods.parts.updates import Rates, adam, calibration, init_state, play
 from colorize_jax.models.vgg import Vgg16Features, load_vgg16
 from colorize_jax.shapes import Array
 
@@ -28,7 +29,9 @@ def build_stage(
     )
 
 
-def stage_adam(config: Any, name: str, *, lr: float | None = None, repeats: int = 1) -> Optimizer:
+def stage_adam(
+    config: Any, name: str, *, lr: float | None = None, repeats: int = 1, rates: Rates | None = None
+) -> Optimizer:
     """Adam as `config.optim` has it, over the length of the stage `name`; see `updates.adam`.
 
     Args:
@@ -36,10 +39,11 @@ def stage_adam(config: Any, name: str, *, lr: float | None = None, repeats: int 
       name: of the stage.
       lr: the highest rate; by default the stage's own.
       repeats: the player's, who makes as many updates a step.
+      rates: what the rate of each weight is multiplied by; None: by 1.
     """
     settings = config.stages[name]
     steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
-    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps)
+    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps, rates)
 
 
 def build_stage_of(
@@ -51,6 +55,7 @@ def build_stage_of(
     players: Sequence[Player],
     evaluate: Callable[..., dict[str, Array]],
     pictures: Callable[..., dict[str, Array]],
+    pretrained: Mapping[str, Callable[[], Any]] = MappingProxyType({}),
 ) -> Stage:
     """The stage `name` of several players, with the epochs and batch size of `config.stages[name]`.
 
@@ -61,19 +66,24 @@ def build_stage_of(
       inputs: what each network takes for a batch.
       players: in the order of their turns. What they train is drawn where no stage before has trained it.
       evaluate, pictures: see `Stage`.
+      pretrained: `{network: () -> its parameters}` of networks without statistics, loaded where no stage before has
+        the network.
     """
     settings = config.stages[name]
     own = settings if "calibration_batches" in settings else config.optim
     trained = tuple(dict.fromkeys(network for player in players for network in player.trained))
-    pretrained = name in ("mdn", "spread_coarse", "spread") and isinstance(
+    frozen_vgg = name in ("mdn", "spread_coarse", "spread") and isinstance(
         networks.get("features"), Vgg16Features
     )
 
     def init(rng: Array, batch: Batch, variables: Variables | None) -> TrainState:
         before = variables or {"params": {}, "batch_stats": {}}
-        fresh = tuple(network for network in trained if network not in before["params"])
+        missing = tuple(network for network in trained if network not in before["params"])
+        fresh = tuple(network for network in missing if network not in pretrained)
         new = init_networks(rng, networks, inputs(batch), fresh)
-        if pretrained:
+        for network in pretrained.keys() - before["params"].keys():
+            new["params"][network], new["batch_stats"][network] = pretrained[network](), {}
+        if frozen_vgg:
             new["params"]["features"] = load_vgg16()
         params = {**before["params"], **new["params"]}
         return init_state(params, {**before["batch_stats"], **new["batch_stats"]}, players)

@@ -23,7 +23,11 @@ Gradients = Callable[[TrainState, Batch, Array], tuple[Any, dict[str, Any]]]
 """`(state, batch, rng) -> ((loss, (batch statistics, metrics)), gradients of the trained weights)`."""
 
 
-def adam(optim: Any, learning_rate: float, total_steps: int) -> Optimizer:
+Rates = Callable[[Any], Any]
+"""`weights by network -> a tree like them`: what the rate of each is multiplied by; 0 leaves a weight as it is."""
+
+
+def adam(optim: Any, learning_rate: float, total_steps: int, rates: Rates | None = None) -> Optimizer:
     """Adam with decoupled weight decay, global-norm clipping, linear warm-up and cosine decay to 1 % of the rate."""
 
     @functools.cache
@@ -34,12 +38,20 @@ def adam(optim: Any, learning_rate: float, total_steps: int) -> Optimizer:
         rate = optax.warmup_cosine_decay_schedule(
             0.0, learning_rate, warmup, total_steps, 0.01 * learning_rate
         )
-        return optax.chain(
+        parts = [
             optax.clip_by_global_norm(optim.clip_norm),
             optax.adamw(rate, b1=optim.b1, b2=optim.b2, weight_decay=optim.weight_decay),
-        )
+        ]
+        if rates is not None:
+            # After the weight decay: a rate of 0 keeps a weight whole.
+            parts.append(optax.stateless(lambda changes, params: _scaled(changes, rates(params))))
+        return optax.chain(*parts)
 
     return build
+
+
+def _scaled(changes: Any, rates: Any) -> Any:
+    return jax.tree.map(lambda change, rate: rate * change, changes, rates)
 
 
 def init_state(params: dict[str, Any], batch_stats: dict[str, Any], players: Sequence[Player]) -> TrainState:

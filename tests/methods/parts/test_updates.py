@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
 from colorize_jax.methods.base import Player
 from colorize_jax.methods.parts import updates
@@ -179,3 +180,13 @@ def test_a_turn_of_players_may_come_in_parts_and_be_computed_again(batch):
 def test_players_that_cannot_play_are_refused(players, told):
     with pytest.raises(ValueError, match=told):
         updates.play(players)
+
+
+def test_rates_scale_changes_and_keep_whole_weights():
+    optim = ConfigDict({"b1": 0.9, "b2": 0.99, "weight_decay": 0.5, "clip_norm": 1.0, "warmup_steps": 0})
+    params = {"full": jnp.ones(2), "third": jnp.ones(2), "kept": jnp.ones(2)}
+    optimizer = updates.adam(optim, 0.1, 10, lambda _: {"full": 1.0, "third": 1 / 3, "kept": 0.0})()
+    changes, _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
+    np.testing.assert_array_equal(changes["kept"], 0)
+    np.testing.assert_allclose(3 * changes["third"], changes["full"], rtol=1e-6)
+    assert (changes["full"] < -0.1).all()  # the step and the decay

@@ -1,0 +1,274 @@
+"""The photo prior: a pretrained encoder and a decoder that say of every cell which colours its thing usually has.
+
+Zhang et al. 2016 classify soft-encoded colours, rare ones weighing more; Larsson et al. 2016 regress; here both heads
+read one feature map, which other networks can read as well.
+
+| stage | trains | objective |
+|---|---|---|
+| `prior` | the decoder | cross entropy of the bins and absolute error of the regression |
+| `prior_tuned` | also the encoder's 1x1 convolutions, at a share of the rate | the same |
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from colorize_jax import color, losses
+from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
+from colorize_jax.data import color_statistics
+from colorize_jax.methods.base import (
+    STATISTICS,
+    Batch,
+    Distribution,
+    LossResult,
+    Player,
+    Stage,
+    Survey,
+    Variables,
+)
+from colorize_jax.methods.parts.histograms import color_of
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
+from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
+from colorize_jax.models.layers import resize_field
+from colorize_jax.models.lite0 import MAP_CHANNELS, GrayLite, load_gray
+from colorize_jax.models.prior import PriorDecoder
+from colorize_jax.shapes import Array, Float, Int
+
+ENCODER, DECODER = "lite0", "prior"
+NAMES = (ENCODER, DECODER)
+"""Of the networks."""
+
+STRIDE = 4
+"""Pixels of the large lightness along each side of a cell."""
+
+NEIGHBORS = 5
+"""Bins that a colour is encoded in (Zhang et al. 2016, Sec. 2.1)."""
+
+SPREAD = 5.0
+"""Deviation of the Gaussian that weighs them by distance, CIE units; likewise."""
+
+WEIGHTS = "prior_weights"
+"""The name of the bins' weights among the statistics of the training set."""
+
+
+def defaults() -> ConfigDict:
+    """What the photo prior and its stages read of a config."""
+    config = ConfigDict()
+    config.prior = ConfigDict()
+    config.prior.widths = (320, 256, 192, 128, 128)  # of the decoder's levels, from the coarsest
+    config.prior.classification = 0.3  # weight of the cross entropy, nats
+    config.prior.regression = 10.0  # weight of the absolute error, network units
+    config.prior.uniform = 0.5  # λ of Zhang et al. 2016, Eq. (4); 1 gives all bins one weight
+    config.prior.cap = 10.0  # largest weight of a bin; the mean is 1
+    config.prior.images = 5000  # of the training set, to count colours
+    config.stages = ConfigDict()
+    config.stages.prior = stage_defaults(6.0, 32, 1e-3)
+    config.stages.prior_tuned = stage_defaults(4.0, 32, 6e-4, encoder_rate=0.3)
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a ValueError where a field of `defaults` is not allowed, or the encoder lacks the image that it reads."""
+    allowed = {
+        "prior.widths": (
+            lambda x: len(x) == len(MAP_CHANNELS) and min(x) > 0,
+            f"{len(MAP_CHANNELS)} positive numbers of channels",
+        ),
+        "prior.classification": positive(),
+        "prior.regression": positive(),
+        "prior.uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
+        "prior.cap": (lambda x: x > 1, "a number above 1"),
+        "prior.images": positive("a positive number of images"),
+        "stages.prior_tuned.encoder_rate": not_negative("a factor of the stage's rate, at least 0"),
+    }
+    check_fields(config, allowed)
+    if config.data.lightness_large < 32:
+        raise ValueError(
+            f"config.data.lightness_large is {config.data.lightness_large}, but the photo prior reads the larger "
+            "gray image, of 32 pixels and more; set it to 128"
+        )
+
+
+@cache
+def bin_centers() -> Float[np.ndarray, "Q 2"]:
+    """Of the histograms' bins, network units: a grid of 10 CIE units within sRGB."""
+    return color_statistics.centers(color_statistics.srgb_bins())
+
+
+def networks(config: Any) -> Networks:
+    """Encoder and decoder at the config's sizes."""
+    dtype = jnp.dtype(config.compute_dtype)
+    decoder = PriorDecoder(len(bin_centers()), tuple(config.prior.widths), dtype)
+    return {ENCODER: GrayLite(dtype=dtype), DECODER: decoder}
+
+
+def inputs(batch: Batch) -> ExampleInputs:
+    """What `networks` take."""
+    lightness = jnp.zeros_like(batch["lightness_large"][:1])
+    rows, columns = lightness.shape[1:3]
+    sides = [(-(-rows // 2**level), -(-columns // 2**level)) for level in range(1, len(MAP_CHANNELS) + 1)]
+    maps = tuple(jnp.zeros((1, *side, k)) for side, k in zip(sides, MAP_CHANNELS, strict=True))
+    return {ENCODER: (lightness,), DECODER: (maps,)}
+
+
+def predict(
+    networks: Networks, variables: Variables, batch: Batch, *, train: bool = False
+) -> tuple[tuple[Float[Array, "B h w K"], Float[Array, "B h w 2"], Float[Array, "B h w Q"]], dict[str, Any]]:
+    """(Features, regressed colours in network units, logits of the bins) by cell; and new batch statistics."""
+    maps, _ = apply(networks, variables, ENCODER, batch["lightness_large"])
+    return apply(networks, variables, DECODER, maps, train=train)
+
+
+def regress(networks: Networks, variables: Variables, batch: Batch) -> Float[Array, "B h w 2"]:
+    """`Colors.regress`: network units."""
+    return predict(networks, variables, batch)[0][1]
+
+
+def histograms(networks: Networks, variables: Variables, batch: Batch) -> Float[Array, "B h w Q"]:
+    """Probabilities of the bins by cell."""
+    return jax.nn.softmax(predict(networks, variables, batch)[0][2])
+
+
+def distribution(networks: Networks) -> Distribution:
+    """`Method.distribution`."""
+    return Distribution(partial(histograms, networks), jnp.asarray(bin_centers()))
+
+
+def soft_encoded(
+    ab: Float[Array, "*batch 2"],
+) -> tuple[Int[Array, "*batch k"], Float[Array, "*batch k"]]:
+    """The nearest bins of each colour, the nearest first, and how much of it is in each; they sum to 1.
+
+    Zhang et al. 2016, Sec. 2.1: a Gaussian of the distance over the `NEIGHBORS` nearest bins.
+
+    Args:
+      ab: network units.
+    """
+    centers = jnp.asarray(bin_centers())
+    # |x − c|² less |x|², which no choice depends on.
+    products = jnp.matmul(ab, centers.T, precision="highest")
+    lengths = jnp.square(centers).sum(axis=-1).reshape((1,) * (ab.ndim - 1) + (-1,))
+    closeness, nearest = jax.lax.top_k(2 * products - lengths, NEIGHBORS)
+    return nearest, jax.nn.softmax(closeness * (color.AB_SCALE / SPREAD) ** 2 / 2)
+
+
+def cross_entropy(
+    logits: Float[Array, "B h w Q"],
+    encoded: tuple[Int[Array, "B h w k"], Float[Array, "B h w k"]],
+    weights: Float[Array, " Q"],
+) -> Float[Array, " B"]:
+    """Nats a cell of soft-encoded colours, each weighed by its nearest bin's weight (Zhang et al. 2016, Eq. 2)."""
+    nearest, shares = encoded
+    logs = jnp.take_along_axis(jax.nn.log_softmax(logits), nearest, axis=-1)
+    return -(weights[nearest[..., 0]] * (shares * logs).sum(axis=-1)).mean(axis=(1, 2))
+
+
+def survey(config: Any) -> Survey:
+    """`Method.statistics`: the weights of the bins, by how rare they are in the training set; their mean over it is 1.
+
+    Zhang et al. 2016, Eq. (4): the inverse of the smoothed distribution, mixed with the uniform one.
+    """
+    bins, chosen = color_statistics.srgb_bins(), config.prior
+
+    def collect(batches: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        counts = np.zeros(bins.inside.shape)
+        for batch in batches:
+            counts += color_statistics.count_colors(batch["ab"], bins)
+        table = color_statistics.bin_weights(counts, bins, uniform=chosen.uniform, cap=chosen.cap)
+        return {WEIGHTS: table[bins.inside].astype(np.float32)}
+
+    def shapes() -> dict[str, jax.ShapeDtypeStruct]:
+        return {WEIGHTS: jax.ShapeDtypeStruct((len(bin_centers()),), np.float32)}
+
+    return Survey(chosen.images, collect, shapes)
+
+
+def loss(
+    networks: Networks,
+    classification: float,
+    regression: float,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+) -> LossResult:
+    """Both heads' errors, each times its weight."""
+    (_, colors, logits), stats = predict(networks, variables, batch, train=True)
+    true = resize_field(batch["ab"], colors.shape[1])
+    weights = variables["batch_stats"][STATISTICS][WEIGHTS]
+    nats = cross_entropy(logits, soft_encoded(true), weights).mean()
+    error = losses.absolute_error(colors, true).mean()
+    told = {"absolute_error": error, "cross_entropy_nats": nats}
+    return classification * nats + regression * error, (stats, told)
+
+
+def evaluate(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    """Errors of the regression, of the annealed mean and of gray, network units; nats of the histograms; RGB PSNR."""
+    (_, colors, logits), _ = predict(networks, variables, batch)
+    true = resize_field(batch["ab"], colors.shape[1])
+    even = jnp.ones(logits.shape[-1])
+    annealed = color_of(jax.nn.softmax(logits), jnp.asarray(bin_centers()), "annealed")
+    gray = jnp.zeros_like(colors)
+    return {
+        "absolute_error": losses.absolute_error(colors, true),
+        "absolute_error_annealed": losses.absolute_error(annealed, true),
+        "absolute_error_gray": losses.absolute_error(gray, true),
+        "cross_entropy_nats": cross_entropy(logits, soft_encoded(true), even),
+        "psnr_db": psnr(batch, colors),
+        "psnr_annealed_db": psnr(batch, annealed),
+        "psnr_gray_db": psnr(batch, gray),
+    }
+
+
+def psnr(batch: Batch, ab: Float[Array, "B h w 2"]) -> Float[Array, " B"]:
+    """Of the pictures at the batch's size, sRGB in [0, 1], dB."""
+    difference = picture(batch["lightness"], ab) - picture(batch["lightness"], batch["ab"])
+    return -10 * jnp.log10(jnp.maximum(jnp.square(difference).mean(axis=(1, 2, 3)), 1e-10))
+
+
+def pictures(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
+    """Gray, truth, the regression and the annealed mean."""
+    (_, colors, logits), _ = predict(networks, variables, batch)
+    annealed = color_of(jax.nn.softmax(logits), jnp.asarray(bin_centers()), "annealed")
+    shown = {"regressed": colors, "annealed": annealed}
+    return gray_and_truth(batch) | {name: picture(batch["lightness"], ab) for name, ab in shown.items()}
+
+
+def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInputs]) -> list[Stage]:
+    """The stages `prior` and `prior_tuned`; with either the encoder is loaded where there is none yet."""
+    objective = partial(loss, networks, config.prior.classification, config.prior.regression)
+    rates = partial(_rates, config.stages.prior_tuned.encoder_rate)
+    players = (
+        Player("prior", (DECODER,), objective, stage_adam(config, "prior")),
+        Player("prior_tuned", NAMES, objective, stage_adam(config, "prior_tuned", rates=rates)),
+    )
+    return [
+        build_stage_of(
+            config,
+            player.name,
+            networks,
+            inputs,
+            players=(player,),
+            evaluate=partial(evaluate, networks),
+            pictures=partial(pictures, networks),
+            pretrained={ENCODER: load_gray},
+        )
+        for player in players
+    ]
+
+
+def _rates(encoder_rate: float, params: dict[str, Any]) -> dict[str, Any]:
+    """Factors of the rate: the encoder's products have their own, its depthwise kernels stay."""
+
+    def factor(path: Any, _: Array) -> float:
+        names = {entry.key for entry in path}
+        return 0.0 if names & {"depthwise", "stem"} else encoder_rate
+
+    kept = jax.tree_util.tree_map_with_path(factor, params[ENCODER])
+    return {**jax.tree.map(lambda _: 1.0, params), ENCODER: kept}
