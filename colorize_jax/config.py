@@ -96,15 +96,15 @@ def common() -> ConfigDict:
     # these and every method costs the same; 0 leaves the stages' own epochs as they are. See parts/budget.py.
     config.budget = ConfigDict({"steps": 0, "images": 0})  # optimiser steps, images seen
 
-    # 0 epochs keep what a stage's networks are in `init_from`. A stage may have calibration_batches of its own, instead
-    # of optim's. Those measure the networks of all stages anew, also of stages of no epochs; a run that goes on with
-    # one stage alone must leave optim's as they are.
-    # A stage of the plan may have a label of its own: its `kind` names the method's stage, and `overrides` what it has
-    # of the rest of the config for itself, such as data and seed.
+    # A stage of 0 epochs keeps its networks as they are in `init_from`.
+    # A stage may have calibration_batches of its own. Those of optim measure the networks of all stages anew, also of
+    # stages of 0 epochs. A run that goes on with one stage of another run sets optim's to 0 and the stage's own.
+    # A stage of the plan may have a label of its own. Its `kind` then names the method's stage, and its `overrides` are
+    # what it has of the rest of the config for itself, such as data and seed.
     config.stages = ConfigDict()
 
     config.checkpoint = ConfigDict({"every_steps": 200, "keep": 2})
-    # Beside the last, a stage keeps the variables for which the first of these that it evaluates was lowest; (): none.
+    # A stage keeps its best variables, too: where the first of these metrics that it evaluates was lowest; (): none.
     config.checkpoint.best = ("best_absolute_error", "absolute_error", "absolute_error_kept_1")
     config.log = ConfigDict({"every_steps": 20, "eval_images": 256, "eval_every_epochs": 1.0})
     return config

@@ -196,9 +196,10 @@ class Colorizer:
           mode: the answer is that of 'guided'.
 
         Raises:
-          ValueError: another mode, or links.
+          ValueError: another mode, links, or a model that does not respond.
         """
-        assert self._respond is not None
+        if self._respond is None:
+            raise ValueError(f"method {self.config.method!r} has no network that takes edits; use `edit`.")
         network = f"method {self.config.method!r} takes edits by a network of its own"
         if mode != "guided":
             raise ValueError(f"mode is {mode!r}, but {network}, whose one answer is mode 'guided'; set that.")
@@ -324,7 +325,7 @@ def _sample_many(
     if rule in deterministic and jax.default_backend() != "cpu":
         return sample(variables, batch, rng, samples=samples, rule=rule)
 
-    # Each photo draws with the key itself, as it would alone: what it gets is not its place's.
+    # Each photo draws with the key itself, as it would alone: its versions do not depend on its place.
     def one(row: dict[str, jax.Array]) -> Samples:
         alone = {name: value[None] for name, value in row.items()}
         drawn = sample(variables, alone, jax.random.clone(rng), samples=samples, rule=rule)

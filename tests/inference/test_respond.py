@@ -7,6 +7,8 @@ from colorizers import colorizer_of
 from ml_collections import ConfigDict
 
 from colorize_jax import color
+from colorize_jax.control.document import EditDocument
+from colorize_jax.control.raster import mark
 from colorize_jax.evaluation import edit_methods
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import photo_from_array
@@ -68,3 +70,10 @@ def test_a_link_is_refused(colorizer):
 def test_what_needs_a_similarity_tells_of_the_network(colorizer):
     with pytest.raises(ValueError, match=r"learns no similarity, .* mode 'guided'"):
         colorizer.prior(photo_from_array(GRAY))
+
+
+def test_a_model_without_such_a_network_says_so(colorizer):
+    spreading = colorizer_of(colorizer.config, lambda *_, **__: None)
+    assert colorizer.responds and not spreading.responds
+    with pytest.raises(ValueError, match="'fake' has no network that takes edits"):
+        spreading.respond(photo_from_array(GRAY), mark(EditDocument(()), *GRAY.shape))
