@@ -50,6 +50,10 @@ _SAMPLES = flags.DEFINE_integer(
 )
 _RULE = flags.DEFINE_string("rule", None, "How versions are chosen; by default each model's first rule.")
 _LIFT = flags.DEFINE_enum("lift", "bicubic", ["bicubic", "jbu"], "From the field to the images' size.")
+_RESOLUTION = flags.DEFINE_integer(
+    "resolution", None, "Side of the test images, such as 256, a multiple of the model's own, which is the default. "
+    "Give few --fit_images with it: the blind baselines are as large.", lower_bound=1,
+)  # fmt: skip
 _IMAGES = flags.DEFINE_integer("images", 1000, "Test images at most.", lower_bound=1)
 _FIT_IMAGES = flags.DEFINE_integer(
     "fit_images", 3000, "Training images of the blind baselines and of the weights of colours.", lower_bound=5
@@ -130,6 +134,7 @@ def _settings() -> "Settings":
         samples=_SAMPLES.value,
         rule=_RULE.value,
         lift=_LIFT.value,
+        resolution=_RESOLUTION.value,
         images=_IMAGES.value,
         fit_images=_FIT_IMAGES.value,
         diagnosed=_DIAGNOSED.value,

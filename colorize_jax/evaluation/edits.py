@@ -36,9 +36,6 @@ EDGE_STEP = 20.0
 EDGE_REACH = 4
 """Pixels between them, along a row or a column: further than a JPEG file smears its halved chroma."""
 
-GRAY = 60.0
-"""dB: gray within a quarter of an 8-bit step of the photo."""
-
 # Sum over an image of squared colour steps, network units, below which an image has none: 0.13 in CIE ab, once.
 _NO_STEP = 1e-6
 
@@ -181,8 +178,8 @@ def _clipped_rgb(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 
 def is_gray(photo: ColorPhoto) -> bool:
-    """Whether a photo has no colour to reveal: the PSNR of gray is above `GRAY` dB, and would dominate a mean."""
-    return psnr(photo, np.zeros_like(photo.ab)) > GRAY
+    """Whether a photo has no colour: the PSNR of gray is above `metrics.GRAY` dB, and would dominate a mean."""
+    return psnr(photo, np.zeros_like(photo.ab)) > metrics.GRAY
 
 
 def edge_leak(photo: ColorPhoto, ab: Float[np.ndarray, "H W 2"]) -> float:

@@ -95,7 +95,7 @@ def color_divergence(first: Float[np.ndarray, "*n 2"], second: Float[np.ndarray,
 
 
 def thumbnail_distance(first: Float[np.ndarray, "N _ _ 3"], second: Float[np.ndarray, "K _ _ 3"]) -> float:
-    """Fréchet distance of Gaussians fitted to thumbnails: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½).
+    """`frechet` of thumbnails.
 
     Args:
       first, second: network units; sides are multiples of `THUMBNAIL`.
@@ -103,14 +103,23 @@ def thumbnail_distance(first: Float[np.ndarray, "N _ _ 3"], second: Float[np.nda
     Returns:
       network units², summed over the thumbnail's values; NaN for a set of fewer than two images.
     """
+    small = [shrunk(images, (THUMBNAIL, THUMBNAIL)).reshape(len(images), -1) for images in (first, second)]
+    return frechet(*small)
+
+
+def frechet(first: Float[np.ndarray, "N D"], second: Float[np.ndarray, "K D"]) -> float:
+    """Fréchet distance of Gaussians fitted to two sets of rows: ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½).
+
+    Returns:
+      the rows' unit²; NaN for a set of fewer than two.
+    """
     if min(len(first), len(second)) < 2:
         return float("nan")
-    small = [shrunk(images, (THUMBNAIL, THUMBNAIL)).reshape(len(images), -1) for images in (first, second)]
-    means = [rows.mean(axis=0, dtype=np.float64) for rows in small]
-    # Σ = RᵀR. The trace of (Σ₁ Σ₂)^½ is the sum of the singular values of R₁ R₂ᵀ, which few images leave exact.
+    means = [rows.mean(axis=0, dtype=np.float64) for rows in (first, second)]
+    # Σ = RᵀR. The trace of (Σ₁ Σ₂)^½ is the sum of the singular values of R₁ R₂ᵀ, which few rows leave exact.
     roots = [
         np.asarray(np.linalg.qr((rows - mean) / np.sqrt(len(rows) - 1), mode="r"))
-        for rows, mean in zip(small, means, strict=True)
+        for rows, mean in zip((first, second), means, strict=True)
     ]
     spread = sum(np.square(root).sum() for root in roots)
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()

@@ -44,6 +44,9 @@ OF_ALL_SAMPLES = (
 SUPERPIXELS = 100
 # slic stretches the image to [0, 1]; at 0.1 a tenth of that range counts as much as a superpixel's width.
 COMPACTNESS = 0.1
+GRAY = 60.0
+"""dB: gray within a quarter of an 8-bit step of the photo, which then has no colour to be found."""
+
 # Total variance below which a field has no colour variance; 1e-8 is a standard deviation of 0.013 in CIE ab.
 NO_VARIANCE = 1e-8
 

@@ -99,6 +99,37 @@ def check_networks(method: Method, variables: Variables) -> None:
         )
 
 
+def at_resolution(method: Method, side: int) -> Method:
+    """The method, read by images that are larger than its own: each capability sees their means over side × side cells.
+
+    Args:
+      method: whose images have this side.
+      side: in pixels; it divides the sides of the images.
+    """
+
+    def on_small(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda variables, batch, *rest, **named: function(variables, seen(batch, side), *rest, **named)
+
+    colors, bins, edits = method.colors, method.distribution, method.edits
+    if colors:
+        colors = colors._replace(
+            sample=on_small(colors.sample),
+            regress=colors.regress and on_small(colors.regress),
+            reconstruct=colors.reconstruct and on_small(colors.reconstruct),
+        )
+    if bins:
+        bins = bins._replace(histograms=on_small(bins.histograms))
+    if edits and edits.similarity:
+        edits = edits._replace(similarity=on_small(edits.similarity))
+    return method._replace(colors=colors, distribution=bins, edits=edits)
+
+
+def seen(batch: dict[str, Any], side: int) -> dict[str, Any]:
+    """A batch, NumPy or JAX, whose `lightness` and `ab` are means over side × side cells; larger pictures stay."""
+    small = ("lightness", "ab")
+    return {name: shrunk(x, (side, side)) if name in small else x for name, x in batch.items()}
+
+
 def similarity_of(method: Method) -> Callable[..., Array] | None:
     """S of the G-CRF that made the method's versions; None without one, and then there is no field before it."""
     return method.edits.similarity if method.edits else None
@@ -148,8 +179,8 @@ def with_blind(predict: Predict | None, baselines: blind.Baselines) -> Predict:
     return every_row
 
 
-def shrunk(ab: Float[np.ndarray, "B H W C"], sides: tuple[int, int]) -> Float[np.ndarray, "B h w C"]:
-    """Means over each cell of a field of those sides.
+def shrunk(ab: Any, sides: tuple[int, int]) -> Any:
+    """Pixels (B, H, W, C) to their means (B, h, w, C) over the cells of those sides; NumPy or JAX, as given.
 
     Raises:
       ValueError: the cells are not whole pixels.

@@ -66,7 +66,9 @@ def summary(evaluation: Evaluation, *, markdown: bool = False) -> str:
         parts.append(table(evaluation, markdown=markdown))
     if evaluation.diagnostics:
         parts.append(diagnostics_text(evaluation.diagnostics))
-    own = [tables.distribution_table(one), tables.generated_table(one)]
+    natural = (tables.natural_table, tables.judge_table, tables.automatic_table)
+    own = [make(one) for make in natural] if answers else []
+    own += [tables.distribution_table(one), tables.generated_table(one)]
     parts += [table_text(found, markdown=markdown) for found in own if len(found.lines) > 1]
     if answers and evaluation.protocol.dataset in published.DATASETS:
         beside = [tables.method_table(one, theirs) for theirs in published.METHOD_TABLES]

@@ -14,11 +14,12 @@ from PIL import Image
 from colorize_jax import methods
 from colorize_jax.data import bsds, pipeline
 from colorize_jax.data.prepared import PhotoSource
-from colorize_jax.data.transforms import Example
+from colorize_jax.data.transforms import Example, View
 from colorize_jax.evaluation import candidates, generated, records, report, score, tables
 from colorize_jax.evaluation.candidates import Candidate
 from colorize_jax.evaluation.predict import (
     Predict,
+    at_resolution,
     check_networks,
     collect,
     predictor,
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
       samples: versions of each image, or as many as the method's rule gives where those are fewer.
       rule: of the method's sampling; None takes its first.
       lift: of `upsample.lift`, from the field to the images' size.
+      resolution: side of the test images in pixels, a multiple of the model's own; None takes that.
       images: test images at most.
       fit_images: training images of the blind baselines and of the weights of colours, at most.
       diagnosed: images whose G-CRF is diagnosed.
@@ -56,6 +58,7 @@ class Settings(NamedTuple):
     samples: int = USUAL
     rule: str | None = None
     lift: str = "bicubic"
+    resolution: int | None = None
     images: int = 1000
     fit_images: int = 3000
     diagnosed: int = 100
@@ -73,6 +76,7 @@ class ScoredSplit(NamedTuple):
       directory, dataset, split: where it is prepared.
       batch_size: images at once, over all processes.
       data: `config.data`, of the model.
+      resolution: side of the images.
     """
 
     directory: str
@@ -80,6 +84,12 @@ class ScoredSplit(NamedTuple):
     split: str
     batch_size: int
     data: Any
+    resolution: int
+
+    @property
+    def view(self) -> View:
+        """How a photo becomes a test image."""
+        return pipeline.view_of(self.data)._replace(image_size=self.resolution)
 
     def batches(self, images: int, *, process: tuple[int, int] = (0, 1)) -> Iterator[Example]:
         """The first images of the test split, in order; with several processes, this one's rows of each batch."""
@@ -93,7 +103,7 @@ class ScoredSplit(NamedTuple):
         return pipeline.evaluation_batches(
             PhotoSource(self.directory, self.dataset, split),
             batch_size=self.batch_size,
-            view=pipeline.view_of(self.data),
+            view=self.view,
             images=images,
             threads=self.data.threads,
             shard_index=process[0],
@@ -192,10 +202,13 @@ def subject_of(candidate: Candidate, settings: Settings) -> Subject:
     """The candidate's method with the settings' number of versions and rule.
 
     Raises:
-      ValueError: an unknown rule; networks that are missing; or a method that neither colours nor makes images.
+      ValueError: an unknown rule; networks that are missing; a resolution that does not fit the method's; or a method
+        that neither colours nor makes images.
     """
     method = methods.build(candidate.config)
     check_networks(method, candidate.variables)
+    if settings.resolution:
+        method = _at_resolution(method, settings.resolution, candidate.config.data.image_size)
     if method.colors is None:
         if not (method.distribution or method.images):
             colors_of(method)  # says what it has instead
@@ -203,6 +216,14 @@ def subject_of(candidate: Candidate, settings: Settings) -> Subject:
     _, rule = method.colors.request(rule=settings.rule)
     samples = min(settings.samples, method.colors.most.get(rule, settings.samples))
     return Subject(method, candidate.variables, samples, rule)
+
+
+def _at_resolution(method: Method, resolution: int, side: int) -> Method:
+    if resolution % side:
+        raise ValueError(
+            f"resolution is {resolution}, but the model reads images of {side}²; allowed are multiples of {side}"
+        )
+    return method if resolution == side else at_resolution(method, side)
 
 
 def split_of(config: Any, settings: Settings) -> ScoredSplit:
@@ -216,6 +237,7 @@ def split_of(config: Any, settings: Settings) -> ScoredSplit:
         settings.split or split,
         settings.batch_size,
         config.data,
+        settings.resolution or config.data.image_size,
     )
 
 
@@ -230,7 +252,7 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
         predict, batches(process=process), known, seed=settings.seed, embed=_embed(settings), process=process
     )
     # What follows is done by every process: one that ends long before the others is taken for lost.
-    for row, scores in _region_scores(predict, config, settings).items():
+    for row, scores in _region_scores(predict, test.view, settings).items():
         per_image[row] |= scores
     if method.distribution:
         per_image["distribution"] = score.score_distribution(method.distribution, variables, batches())
@@ -292,7 +314,7 @@ def protocol_of(candidate: Candidate, subject: Subject, test: ScoredSplit, setti
         images=min(settings.images, len(photos)),
         samples=settings.samples,
         rule=subject.rule,
-        resolution=candidate.config.data.image_size,
+        resolution=test.resolution,
         field=side_of(subject, candidate.config),
         lift=settings.lift,
         seed=settings.seed,
@@ -354,11 +376,10 @@ def _embed(settings: Settings) -> score.Embed | None:
     return lambda rgb: [np.asarray(features) for features in embed(weights, rgb)]
 
 
-def _region_scores(predict: Predict, config: Any, settings: Settings) -> PerImage:
+def _region_scores(predict: Predict, view: View, settings: Settings) -> PerImage:
     """`bleed` over the regions that people drew, {} without their archive."""
     if settings.segmentations is None:
         return {}
-    view = pipeline.view_of(config.data)
     photos = bsds.segmented_photos(settings.segmentations, view, images=settings.images)
     return score.score_regions(predict, photos, seed=settings.seed)
 

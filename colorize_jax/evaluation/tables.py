@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorize_jax.evaluation import metrics, published
+from colorize_jax.evaluation import metrics, natural, published
 from colorize_jax.evaluation.published import Claim, LossTable, MethodTable, Variant
 from colorize_jax.evaluation.records import Evaluation, PerImage, Protocol, Row, answer
 
@@ -79,7 +79,12 @@ def all_tables(scored: Sequence[Scored]) -> list[Table]:
     found = [loss_table(colored, table) for table in published.LOSS_TABLES]
     if colored:
         found += [method_table(colored, table) for table in published.METHOD_TABLES]
-        found.append(every_metric(colored))
+        found += [
+            every_metric(colored),
+            natural_table(colored),
+            judge_table(colored),
+            automatic_table(colored),
+        ]
     found += [distribution_table(scored), generated_table(scored), runs(scored), claims_table(colored)]
     return [table for table in found if len(table.lines) > 1]
 
@@ -159,20 +164,114 @@ _APART = ("perfect_field", "distribution", "generated", "training_images")
 
 def every_metric(scored: Sequence[Scored]) -> Table:
     """Every metric of every row: the blind baselines once, then each method's own rows."""
-    rows = [(row.name, row) for row in scored[0].evaluation.rows if row.name in _BLIND]
-    for each in scored:
-        own = [row for row in each.evaluation.rows if row.name not in (*_BLIND, *_APART)]
-        rows += [(f"{each.name}: {row.name}", row) for row in own]
+    rows = _own_rows(scored, _BLIND)
     note = "Network units, ab / 128. `field` is what a method answers"
     if any(row.name == "expected" for _, row in rows):
         note += ", `expected` what a classifier answers on average"
     return _metrics_table("Every metric", rows, _EVERY, f"{note}.")
 
 
+_NATURAL = (
+    *(
+        ("psnr_first", "PSNR", "{:.2f}"),
+        ("gain", "− gray", "{:+.2f}"),
+        ("worse_than_gray", "worse", "{:.2f}"),
+    ),
+    *(("psnr_best", "best", "{:.2f}"), ("gain_best", "best − gray", "{:+.2f}")),
+    *(("tint_first", "tint", "{:.2f}"), ("tint_others", "tint, others", "{:.2f}")),
+    *(("chroma_first", "chroma", "{:.2f}"), ("chroma_others", "chroma, others", "{:.2f}")),
+)
+
+
+def natural_table(scored: Sequence[Scored]) -> Table:
+    """How near version 1 is to the truth, and how natural its colours and the others' are: gray, truth, then methods.
+
+    No line but the titles where the evaluations are older than these metrics.
+    """
+    lines: list[tuple[str, ...]] = [("row", *(title for _, title, _ in _NATURAL))]
+    for label, row in _own_rows(scored, ("truth", "gray")):
+        told = row.scores | _shares(scored[0], row)
+        cells = tuple(_number(told.get(name), form) for name, _, form in _NATURAL)
+        if "chroma_first" in row.scores:
+            lines.append((label, *cells))
+    note = (
+        "PSNR in dB of RGB, of version 1, of the best of N, and what either gains over gray; `worse` is the share of "
+        "photos where version 1 is worse than gray. `tint` is the share of the colour energy that is one tint over the "
+        "whole picture, `chroma` the mean chroma over the true photos', both for version 1 and for the others."
+    )
+    return Table(f"Natural colours at {scored[0].evaluation.protocol.resolution}²", lines, note)
+
+
+def automatic_table(scored: Sequence[Scored]) -> Table:
+    """Larsson's `rmse_alphabeta` and PSNR of one answer, against gray, beside published ones on other images."""
+    lines: list[tuple[str, ...]] = [("method", "rmse_alphabeta", "/gray", "PSNR", "− gray", "images")]
+    protocol = scored[0].evaluation.protocol
+    images = f"{protocol.images} of {protocol.dataset}, {protocol.resolution}²"
+    for label, row in _own_rows(scored, ("gray",)):
+        told = row.scores | _shares(scored[0], row)
+        if "rmse_alphabeta" in told:
+            lines.append((label, *_automatic_cells(told), images))
+    if len(lines) == 1:
+        return Table("One answer", lines)
+    for theirs in published.AUTOMATIC:
+        alphabeta, gray = theirs.rmse_alphabeta or (float("nan"), float("nan"))
+        told = {"rmse_alphabeta": alphabeta, "alphabeta_to_gray": alphabeta / gray}
+        told |= {"psnr_first": theirs.psnr[0], "gain": theirs.psnr[0] - theirs.psnr[1]}
+        lines.append((f"[{theirs.name}]", *_automatic_cells(told), theirs.source))
+    note = (
+        "Larsson et al. 2016, Eq. (8) to (10), of version 1: lower than gray's, and more dB. In brackets what is "
+        "published on other images, whose gray differs: compare with gray, never values. A difference of dB is a ratio "
+        "of squared errors. Ours are centre squares of the photos; ctest10k's are whole, with a short side of 256."
+    )
+    return Table("One answer, beside published ones", lines, note)
+
+
+_JUDGE = (
+    *(("judge_agreement", "top-1 agreement", "{:.3f}"), ("recovered", "recovered", "{:.2f}")),
+    *(("frechet", "Fréchet", "{:.2f}"), ("frechet_to_gray", "/gray", "{:.2f}")),
+)
+
+
+def judge_table(scored: Sequence[Scored]) -> Table:
+    """What a classifier of photos says of version 1; no line but the titles where none was asked."""
+    lines: list[tuple[str, ...]] = [("row", "images", *(title for _, title, _ in _JUDGE))]
+    for label, row in _own_rows(scored, ("gray",)):
+        told = row.scores | _shares(scored[0], row)
+        if "judge_agreement" in row.scores:
+            cells = (_number(told.get(name), form) for name, _, form in _JUDGE)
+            lines.append((label, str(scored[0].evaluation.protocol.images), *cells))
+    note = (
+        "EfficientNet-Lite2 sees version 1 and the true photo: how often it names the same class, and how much of the "
+        "way from gray to the true photos (1) that is; Fréchet distance of its pooled features to theirs (0). "
+        "Distances of few images are too large: compare rows here, and nothing over other images."
+    )
+    return Table("Seen by a classifier of photos", lines, note)
+
+
+def _automatic_cells(told: Mapping[str, float]) -> tuple[str, ...]:
+    forms = (("rmse_alphabeta", "{:.3f}"), ("alphabeta_to_gray", "{:.3f}"), ("psnr_first", "{:.2f}"))
+    return tuple(_number(told.get(name), form) for name, form in (*forms, ("gain", "{:+.2f}")))
+
+
+def _own_rows(scored: Sequence[Scored], blind: Sequence[str]) -> list[tuple[str, Row]]:
+    """The blind rows of these names once, then each method's own."""
+    rows = [(row.name, row) for row in scored[0].evaluation.rows if row.name in blind]
+    for each in scored:
+        own = [row for row in each.evaluation.rows if row.name not in (*_BLIND, *_APART)]
+        rows += [(f"{each.name}: {row.name}", row) for row in own]
+    return rows
+
+
+def _shares(first: Scored, row: Row) -> dict[str, float]:
+    """`natural.shares` of a row, beside the truth and gray of the comparison."""
+    return natural.shares(row.scores, _scores(_row(first, "truth")), _scores(_row(first, "gray")))
+
+
 def distribution_table(scored: Sequence[Scored]) -> Table:
     """What classifiers say of the true colours' bins."""
     rows = [(each.name, row) for each in scored if (row := _row(each, "distribution"))]
-    forms = (("bin_nll", "{:.3f}"), ("bin_entropy", "{:.3f}"), ("bin_accuracy", "{:.3f}"))
+    names = ("bin_nll", "bin_cross_entropy", "bin_entropy", "bin_accuracy")
+    forms = [(name, "{:.3f}") for name in names]
     note = "Nats and shares, means over cells. Methods with other bins or cells cannot be compared by them."
     return _metrics_table("Classifiers: the true colour's bin", rows, forms, note)
 

@@ -72,3 +72,16 @@ def test_a_field_of_full_size_has_no_ceiling_and_is_not_lifted(photos, blind):
     assert list(counts)[6:] == ["reconstruction", "field"]
     np.testing.assert_allclose(scores["field"]["mae"], 0.5 * scores["gray"]["mae"], rtol=1e-5)
     assert not scores["reconstruction"]["mae"].any()
+
+
+def test_a_method_reads_larger_photos_by_the_means_of_their_cells(photos):
+    larger = {name: value.repeat(2, axis=1).repeat(2, axis=2) for name, value in photos.items()}
+    method, read = toy_method(), predict.at_resolution(toy_method(), SIZE)
+    expected = method.colors.sample(VARIABLES, photos, None, samples=2, rule="modes").field
+    found = read.colors.sample(VARIABLES, larger, None, samples=2, rule="modes").field
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    _, field = read.colors.reconstruct(VARIABLES, larger)
+    np.testing.assert_allclose(field, method.colors.reconstruct(VARIABLES, photos)[1], atol=1e-6)
+    predicted = predict.predictor(read, VARIABLES, samples=2, rule="modes")
+    rows = predicted(larger, predict.image_keys(0, np.arange(5)))
+    assert rows["field"].shape == (5, 2, 2 * SIZE, 2 * SIZE, 2)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorize_jax import methods
 from colorize_jax.data.prepare import prepare
-from colorize_jax.evaluation import page, records, report, run, tables
+from colorize_jax.evaluation import natural, page, records, report, run, tables
 from colorize_jax.evaluation.candidates import Candidate
 from colorize_jax.methods.base import Colors, Distribution, Images, Method, Samples
 
@@ -84,13 +84,15 @@ def evaluated(tmp_path_factory):
         "dir": str(root / "data"), "test": ("halves", "test"), "image_size": SIDE, "lightness_large": 0,
         "crop": 1.0, "crop_largest": 1.0, "stretch": 1.0, "flip": True, "ab_large": False, "threads": 0,
     }  # fmt: skip
+    settings = run.Settings(samples=3, batch_size=3, fit_images=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(methods, "build", lambda config: METHODS[config.method]())
         for name in METHODS:
             candidate = Candidate(name, ConfigDict({"method": name, "data": data}), NOTHING)
-            run.evaluate(
-                candidate, root / "scores" / name, run.Settings(samples=3, batch_size=3, fit_images=8)
-            )
+            run.evaluate(candidate, root / "scores" / name, settings)
+        larger = settings._replace(resolution=2 * SIDE)
+        candidate = Candidate("classifier", ConfigDict({"method": "classifier", "data": data}), NOTHING)
+        run.evaluate(candidate, root / "larger" / "classifier", larger)
     return root / "scores"
 
 
@@ -160,6 +162,27 @@ def test_what_can_do_nothing_that_is_measured_is_named(monkeypatch):
     monkeypatch.setattr(methods, "build", lambda config: Method((), lambda: NOTHING))
     with pytest.raises(ValueError, match="of the capabilities it has none"):
         run.subject_of(Candidate("none", ConfigDict(), NOTHING), run.Settings())
+
+
+def test_larger_photos_are_measured_at_their_size_and_read_at_the_models(evaluated):
+    larger = evaluated.parent / "larger"
+    protocol = records.from_json((larger / "classifier" / "scores.json").read_text()).protocol
+    assert (protocol.resolution, protocol.field) == (2 * SIDE, SIDE // 4)
+    small, large = (_rows(folder, "classifier") for folder in (evaluated, larger))
+    for metric, value in small["distribution"].scores.items():
+        assert large["distribution"].scores[metric] == pytest.approx(value, rel=1e-4)
+    # One colour everywhere: a tint, and nothing of it is lost at another size.
+    for rows in (small, large):
+        told = natural.shares(rows["expected"].scores, rows["truth"].scores, rows["gray"].scores)
+        assert told["tint_first"] == pytest.approx(1, rel=1e-5) and np.isnan(told["tint_others"])
+    assert "Natural colours at 64²" in (larger / "classifier" / "table.md").read_text()
+
+
+def test_a_resolution_that_the_model_does_not_divide_is_refused(monkeypatch):
+    monkeypatch.setattr(methods, "build", lambda config: _several())
+    config = ConfigDict({"data": {"image_size": SIDE}})
+    with pytest.raises(ValueError, match=r"resolution is 40, .* allowed are multiples of 32"):
+        run.subject_of(Candidate("several", config, NOTHING), run.Settings(resolution=40))
 
 
 def test_an_unknown_rule_is_refused(monkeypatch):

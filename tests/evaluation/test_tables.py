@@ -126,3 +126,37 @@ def test_claims_about_all_versions_need_as_many_versions():
         if line[0][0] == "s"
     )
     assert line[0] == "s = Ours (N = 1)"
+
+
+NATURAL = {
+    "psnr_first": 22.0, "psnr_best": 23.0, "worse_than_gray": 0.25, "rmse_alphabeta": 0.4, "chroma_first": 8.0,
+    "energy_first": 100.0, "tint_first": 60.0,
+}  # fmt: skip
+
+
+def test_natural_colors_stand_beside_the_truths_and_gray():
+    one = scored("ours", "scc", **NATURAL)
+    truth = records.Row("truth", 1, {"chroma_first": 10.0, "energy_first": 200.0, "tint_first": 100.0}, {})
+    rows = (truth, *one.evaluation.rows)
+    table = tables.natural_table([one._replace(evaluation=one.evaluation._replace(rows=rows))])
+    lines = {line[0]: dict(zip(table.lines[0], line, strict=True)) for line in table.lines[1:]}
+    assert list(lines) == ["truth", "gray", "ours: reconstruction", "ours: field"]
+    assert lines["truth"]["tint"] == "0.50" and lines["truth"]["PSNR"] == "–"
+    own = lines["ours: field"]  # gray's values are twice the field's
+    assert (own["PSNR"], own["− gray"], own["worse"]) == ("22.00", "-22.00", "0.25")
+    assert (own["tint"], own["chroma"], own["tint, others"]) == ("0.60", "0.80", "–")
+
+
+def test_one_answer_stands_beside_published_ones_as_ratios_to_gray():
+    table = tables.automatic_table([scored("ours", "scc", **NATURAL)])
+    told = {line[0]: line[1:] for line in table.lines[1:] if "cval1k" not in line[-1]}
+    assert told["ours: field"][:4] == ("0.400", "0.500", "22.00", "-22.00")
+    assert told["[Larsson]"][:4] == ("0.293", "0.880", "24.94", "+1.67")
+    assert told["[Zhang]"][:4] == ("–", "–", "24.43", "+1.61")
+
+
+def test_an_older_evaluation_has_no_natural_colors_to_tell():
+    old = [scored("ours", "scc")]
+    assert len(tables.natural_table(old).lines) == len(tables.automatic_table(old).lines) == 1
+    titles = {table.title.split(" at ")[0] for table in tables.all_tables(old)}
+    assert "Every metric" in titles and not titles & {"Natural colours", "One answer"}
