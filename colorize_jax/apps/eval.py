@@ -64,6 +64,11 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the samples and of the blind templat
 _LPIPS = flags.DEFINE_enum(
     "lpips", None, ["alex", "vgg"], "Adds LPIPS with this network; needs the extra [lpips]."
 )
+_JUDGE = flags.DEFINE_bool(
+    "judge",
+    False,
+    "Adds what EfficientNet-Lite2 sees in version 1; needs --resolution=256 and the extra [lite0].",
+)
 _SEGMENTATIONS = flags.DEFINE_string(
     "segmentations", None, "bsds500-trainval.zip: adds bleed over the regions that people drew in its photos."
 )
@@ -141,6 +146,7 @@ def _settings() -> "Settings":
         batch_size=_BATCH.value,
         seed=_SEED.value,
         lpips=_LPIPS.value,
+        judge=_JUDGE.value,
         segmentations=_SEGMENTATIONS.value,
         command=shlex.join(["colorize-eval", *sys.argv[1:]]),
     )

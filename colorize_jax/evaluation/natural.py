@@ -136,8 +136,8 @@ def shares(
     Returns:
       `gain`, dB of `psnr_first` over gray's; `gain_best`, of `psnr_best`; `alphabeta_to_gray`; `tint_first` and
       `tint_others`, shares of the energy in [0, 1]; `chroma_first` and `chroma_others`, over the truth's;
-      `recovered`, of the way from gray's `judge_agreement` to 1, the truth's; and `frechet_to_gray`. NaN where what
-      they are of does not exist.
+      `recovered`, of the way from gray's `judge_agreement` to 1, the truth's; `kl_to_gray` and
+      `frechet_to_gray`. NaN where what they are of does not exist.
     """
 
     def of(row: Mapping[str, float], name: str) -> float:
@@ -150,6 +150,7 @@ def shares(
     }
     agreed = of(gray, "judge_agreement")
     found["recovered"] = _ratio(of(scores, "judge_agreement") - agreed, 1 - agreed)
+    found["kl_to_gray"] = _ratio(of(scores, "judge_kl"), of(gray, "judge_kl"))
     found["frechet_to_gray"] = _ratio(of(scores, "frechet"), of(gray, "frechet"))
     for which in ("first", "others"):
         found[f"tint_{which}"] = _ratio(of(scores, f"tint_{which}"), of(scores, f"energy_{which}"))

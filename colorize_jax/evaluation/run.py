@@ -15,7 +15,7 @@ from colorize_jax import methods
 from colorize_jax.data import bsds, pipeline
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.data.transforms import Example, View
-from colorize_jax.evaluation import candidates, generated, records, report, score, tables
+from colorize_jax.evaluation import candidates, generated, judge, records, report, score, tables
 from colorize_jax.evaluation.candidates import Candidate
 from colorize_jax.evaluation.predict import (
     Predict,
@@ -48,6 +48,7 @@ class Settings(NamedTuple):
       batch_size: images at once; changes no number.
       seed: of the samples and the blind templates.
       lpips: network that adds LPIPS, 'alex' or 'vgg', or None.
+      judge: whether a classifier of photos judges version 1.
       segmentations: archive of BSDS500 that adds `bleed_human`, or None.
       command: that is recorded as the one that made the evaluation.
     """
@@ -65,6 +66,7 @@ class Settings(NamedTuple):
     batch_size: int = 50
     seed: int = 0
     lpips: str | None = None
+    judge: bool = False
     segmentations: str | None = None
     command: str = ""
 
@@ -254,6 +256,9 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
     # What follows is done by every process: one that ends long before the others is taken for lost.
     for row, scores in _region_scores(predict, test.view, settings).items():
         per_image[row] |= scores
+    judged = _judged(predict, batches(), settings)
+    for row, scores in judged.per_image.items():
+        per_image[row] |= scores
     if method.distribution:
         per_image["distribution"] = score.score_distribution(method.distribution, variables, batches())
         counts["distribution"] = 0
@@ -268,7 +273,11 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
         images = collect(batches(), range(min(report.ROWS, len(gallery.indices))))
         shown = np.asarray(jax.jit(similarity)(variables, images), np.float32)
         sheets["fig8_attention"] = report.attention(images["lightness"], shown)
-    return Measured(score.reduce_rows(per_image, counts), per_image, sheets, gallery, diagnostics)
+    rows = [
+        row._replace(scores=row.scores | judged.sets.get(row.name, {}))
+        for row in score.reduce_rows(per_image, counts)
+    ]
+    return Measured(tuple(rows), per_image, sheets, gallery, diagnostics)
 
 
 def images_from_nothing(
@@ -384,6 +393,15 @@ def _region_scores(predict: Predict, view: View, settings: Settings) -> PerImage
     return score.score_regions(predict, photos, seed=settings.seed)
 
 
+def _judged(predict: Predict, batches: Iterator[Example], settings: Settings) -> judge.Judged:
+    """What the judge of `settings` says; nothing without one."""
+    if not settings.judge:
+        return judge.NOTHING
+    return judge.score(predict, batches, judge.load(), seed=settings.seed)
+
+
 def _extras(settings: Settings) -> tuple[str, ...]:
-    network = (f"LPIPS 0.1, {settings.lpips}",) if settings.lpips else ()
-    return network + ((Path(settings.segmentations).name,) if settings.segmentations else ())
+    network = f"LPIPS 0.1, {settings.lpips}" if settings.lpips else ""
+    judged = f"judge EfficientNet-{judge.NETWORK.capitalize()}" if settings.judge else ""
+    regions = Path(settings.segmentations).name if settings.segmentations else ""
+    return tuple(filter(None, (network, regions, judged)))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from colorize_jax import color, gcrf
+from colorize_jax import gcrf
 from colorize_jax.data import color_statistics
 from colorize_jax.data.transforms import Example
 from colorize_jax.evaluation import baselines as blind
@@ -29,12 +29,11 @@ from colorize_jax.evaluation.predict import (
 )
 from colorize_jax.evaluation.records import Diagnostics, PerImage, Row
 from colorize_jax.methods.base import Distribution, Method, Samples, Variables, colors_of
+from colorize_jax.methods.parts.histograms import soft_encoded
 from colorize_jax.shapes import Array, Float, Int
 
 # Share of the uniform distribution and cap of the weights of colours, as in `config.field_loss`.
 BIN_UNIFORM, BIN_CAP = 0.5, 30.0
-# Bins that share a true colour.
-NEAREST = 5
 
 Embed = Callable[[Float[np.ndarray, "B H W 3"]], list[np.ndarray]]
 """sRGB in [0, 1] to the maps of `models.lpips.embed`."""
@@ -228,7 +227,7 @@ def score_distribution(
       process: (number of this one, how many there are).
 
     Returns:
-      `bin_nll`, minus the logarithm of the true bin's probability; `bin_cross_entropy`, the same over `soft_bins` of
+      `bin_nll`, minus the logarithm of the true bin's probability; `bin_cross_entropy`, the same over `soft_encoded` of
       the true colour, which the classifier of Zhang et al. 2016 learns from; and `bin_entropy`; all in nats.
       `bin_accuracy`, the share of cells whose largest bin is the true one. Means over the cells of an image.
     """
@@ -244,31 +243,17 @@ def score_distribution(
     return (scores if process[1] == 1 else _gathered(scores, np.concatenate(places)))["distribution"]
 
 
-def soft_bins(ab: Float[Array, "*batch 2"], bins: Float[Array, "Q 2"]) -> Float[Array, "*batch Q"]:
-    """A colour as shares of its `NEAREST` bins, by a Gaussian of `SMOOTHING` units: Zhang et al. 2016, Sec. 2.2.
-
-    Args:
-      ab: network units.
-      bins: their centres, network units; of fewer than `NEAREST` all take part.
-    """
-    centers = bins.reshape(*(1,) * (ab.ndim - 1), *bins.shape)
-    squares = jnp.square(color.network_to_ab(ab[..., None, :] - centers)).sum(-1)
-    nearest, places = jax.lax.top_k(-squares, min(NEAREST, len(bins)))
-    shares = jax.nn.softmax(nearest / (2 * color_statistics.SMOOTHING**2))
-    return jnp.put_along_axis(jnp.zeros_like(squares), places, shares, axis=-1, inplace=False)
-
-
 def _bin_scores(
     bins: Float[Array, "Q 2"], histograms: Float[Array, "B h w Q"], truth: Float[Array, "B h w 2"]
 ) -> dict[str, Float[Array, "B"]]:
     own = jnp.square(truth[..., None, :] - bins[None, None, None]).sum(-1).argmin(-1)
-    soft = soft_bins(truth, bins)
+    nearest, shares = soft_encoded(truth, bins)
     # The smallest float: a bin that was ruled out costs 87 nats, and no infinity enters a mean.
     logs = jnp.log(jnp.maximum(histograms, jnp.finfo(histograms.dtype).tiny))
     nll = -jnp.take_along_axis(logs, own[..., None], axis=-1)[..., 0]
     cells = {
         "bin_nll": nll,
-        "bin_cross_entropy": -(soft * logs).sum(-1),
+        "bin_cross_entropy": -(shares * jnp.take_along_axis(logs, nearest, axis=-1)).sum(-1),
         "bin_entropy": -(histograms * logs).sum(-1),
         "bin_accuracy": (histograms.argmax(-1) == own).astype(nll.dtype),
     }

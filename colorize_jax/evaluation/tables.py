@@ -228,6 +228,7 @@ def automatic_table(scored: Sequence[Scored]) -> Table:
 
 _JUDGE = (
     *(("judge_agreement", "top-1 agreement", "{:.3f}"), ("recovered", "recovered", "{:.2f}")),
+    *(("judge_kl", "KL", "{:.3f}"), ("kl_to_gray", "/gray", "{:.2f}")),
     *(("frechet", "Fréchet", "{:.2f}"), ("frechet_to_gray", "/gray", "{:.2f}")),
 )
 
@@ -242,7 +243,8 @@ def judge_table(scored: Sequence[Scored]) -> Table:
             lines.append((label, str(scored[0].evaluation.protocol.images), *cells))
     note = (
         "EfficientNet-Lite2 sees version 1 and the true photo: how often it names the same class, and how much of the "
-        "way from gray to the true photos (1) that is; Fréchet distance of its pooled features to theirs (0). "
+        "way from gray to the true photos (1) that is; KL in nats of what it says of the one from what it says of the "
+        "other (0); Fréchet distance of its pooled features to theirs (0). "
         "Distances of few images are too large: compare rows here, and nothing over other images."
     )
     return Table("Seen by a classifier of photos", lines, note)

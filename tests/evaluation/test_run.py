@@ -168,6 +168,8 @@ def test_larger_photos_are_measured_at_their_size_and_read_at_the_models(evaluat
     larger = evaluated.parent / "larger"
     protocol = records.from_json((larger / "classifier" / "scores.json").read_text()).protocol
     assert (protocol.resolution, protocol.field) == (2 * SIDE, SIDE // 4)
+    shown = report.read_gallery(larger / "classifier")
+    assert shown.lightness.shape[1:] == (2 * SIDE, 2 * SIDE, 1)
     small, large = (_rows(folder, "classifier") for folder in (evaluated, larger))
     for metric, value in small["distribution"].scores.items():
         assert large["distribution"].scores[metric] == pytest.approx(value, rel=1e-4)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scored_toy import BETA, FIELD, SIZE, VARIABLES, batches_of, make_photos, toy_method
 
-from colorize_jax import color
 from colorize_jax.data import color_statistics
 from colorize_jax.evaluation import metrics, natural, predict, score
 
@@ -127,20 +126,17 @@ def test_random_samples_are_a_function_of_the_seed(photos, blind):
     assert not np.array_equal(first, other)
 
 
-def test_soft_bins_share_a_color_by_its_distances():
-    bins = color.ab_to_network(jnp.array([[0.0, 0], [10, 0], [0, 20], [30, 0], [0, -40], [90, 90]]))
-    found = np.asarray(score.soft_bins(color.ab_to_network(jnp.array([[5.0, 0.0]])), bins))[0]
-    # 5, 5, √425, 25 and √1625 units away; the sixth takes no part.
-    expected = np.exp(-np.array([25, 25, 425, 625, 1625]) / 50)
-    np.testing.assert_allclose(found[:5], expected / expected.sum(), rtol=1e-4)
-    assert found[5] == 0
-
-
 def test_cross_entropy_of_uniform_histograms_is_that_of_the_bins():
     bins = jnp.asarray([[0.1, 0.0], [-0.1, 0.0], [0.0, 0.1]])
     truth = jnp.asarray(np.random.default_rng(0).uniform(-0.2, 0.2, (2, 4, 4, 2)), jnp.float32)
     found = score._bin_scores(bins, jnp.full((2, 4, 4, 3), 1 / 3), truth)
     np.testing.assert_allclose(found["bin_cross_entropy"], np.log(3), rtol=1e-5)
+    # Half of a colour is in each of two bins as near: half of each one's nats.
+    halves = jnp.full((1, 1, 1, 2), 0.0)
+    histograms = jnp.asarray([[[[0.9, 0.1, 0.0]]]])
+    far = jnp.asarray([[0.1, 0.0], [-0.1, 0.0], [0.0, 0.9]])
+    found = score._bin_scores(far, histograms, halves)
+    np.testing.assert_allclose(found["bin_cross_entropy"], -np.log(0.9 * 0.1) / 2, rtol=1e-5)
 
 
 def test_means_leave_undefined_values_out_and_count_them(evaluation, scored):

@@ -11,7 +11,7 @@ from colorize_jax import methods
 from colorize_jax.config import load
 from colorize_jax.methods import photo_prior
 from colorize_jax.methods.base import STATISTICS
-from colorize_jax.methods.parts import prior
+from colorize_jax.methods.parts import histograms, prior
 from colorize_jax.models import lite0
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
@@ -107,7 +107,7 @@ def test_soft_encoding_takes_the_nearest_bins():
     ab = np.random.default_rng(0).uniform(-0.6, 0.6, (50, 2)).astype(np.float32)
     nearest, _ = prior.soft_encoded(jnp.asarray(ab))
     distances = np.square(ab[:, None] - prior.bin_centers()).sum(-1)
-    np.testing.assert_array_equal(nearest, np.argsort(distances, axis=1)[:, : prior.NEIGHBORS])
+    np.testing.assert_array_equal(nearest, np.argsort(distances, axis=1)[:, : histograms.NEIGHBORS])
 
 
 def test_rare_colors_weigh_more_and_the_mean_is_one(config):

@@ -3,11 +3,18 @@
 import jax
 import jax.numpy as jnp
 
+from colorize_jax import color
 from colorize_jax.methods.base import Batch, Colors, Distribution, Method, Samples, Variables, colors_of
-from colorize_jax.shapes import Array, Float
+from colorize_jax.shapes import Array, Float, Int
 
 TEMPERATURE = 0.38
 """Of the annealed mean, in Zhang et al. 2016, Sec. 2.3."""
+
+NEIGHBORS = 5
+"""Bins that a colour is encoded in (Zhang et al. 2016, Sec. 2.1)."""
+
+SPREAD = 5.0
+"""Deviation of the Gaussian that weighs them by distance, CIE units; likewise."""
 
 RULES = ("annealed", "expected", "likeliest")
 """How a histogram becomes one colour; the first is the default."""
@@ -59,3 +66,22 @@ def colors_or_answers(method: Method) -> Colors:
     if method.colors is None and method.distribution is not None:
         return answers(method.distribution)
     return colors_of(method)
+
+
+def soft_encoded(
+    ab: Float[Array, "*batch 2"], bins: Float[Array, "Q 2"]
+) -> tuple[Int[Array, "*batch k"], Float[Array, "*batch k"]]:
+    """The nearest bins of each colour, the nearest first, and how much of it is in each; they sum to 1.
+
+    Zhang et al. 2016, Sec. 2.1: a Gaussian of the distance over the `NEIGHBORS` nearest bins, or all where there are
+    fewer.
+
+    Args:
+      ab: network units.
+      bins: the bins' centres, network units.
+    """
+    # |x − c|² less |x|², which no choice depends on.
+    products = jnp.matmul(ab, bins.T, precision="highest")
+    lengths = jnp.square(bins).sum(axis=-1).reshape((1,) * (ab.ndim - 1) + (-1,))
+    closeness, nearest = jax.lax.top_k(2 * products - lengths, min(NEIGHBORS, len(bins)))
+    return nearest, jax.nn.softmax(closeness * (color.AB_SCALE / SPREAD) ** 2 / 2)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from colorize_jax import color, losses
+from colorize_jax import losses
 from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
 from colorize_jax.data import color_statistics
 from colorize_jax.methods.base import (
@@ -32,6 +32,7 @@ from colorize_jax.methods.base import (
     Variables,
 )
 from colorize_jax.methods.parts.histograms import color_of
+from colorize_jax.methods.parts.histograms import soft_encoded as encoded_in
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
@@ -46,12 +47,6 @@ NAMES = (ENCODER, DECODER)
 
 STRIDE = 4
 """Pixels of the large lightness along each side of a cell."""
-
-NEIGHBORS = 5
-"""Bins that a colour is encoded in (Zhang et al. 2016, Sec. 2.1)."""
-
-SPREAD = 5.0
-"""Deviation of the Gaussian that weighs them by distance, CIE units; likewise."""
 
 WEIGHTS = "prior_weights"
 """The name of the bins' weights among the statistics of the training set."""
@@ -143,19 +138,8 @@ def distribution(networks: Networks) -> Distribution:
 def soft_encoded(
     ab: Float[Array, "*batch 2"],
 ) -> tuple[Int[Array, "*batch k"], Float[Array, "*batch k"]]:
-    """The nearest bins of each colour, the nearest first, and how much of it is in each; they sum to 1.
-
-    Zhang et al. 2016, Sec. 2.1: a Gaussian of the distance over the `NEIGHBORS` nearest bins.
-
-    Args:
-      ab: network units.
-    """
-    centers = jnp.asarray(bin_centers())
-    # |x − c|² less |x|², which no choice depends on.
-    products = jnp.matmul(ab, centers.T, precision="highest")
-    lengths = jnp.square(centers).sum(axis=-1).reshape((1,) * (ab.ndim - 1) + (-1,))
-    closeness, nearest = jax.lax.top_k(2 * products - lengths, NEIGHBORS)
-    return nearest, jax.nn.softmax(closeness * (color.AB_SCALE / SPREAD) ** 2 / 2)
+    """`histograms.soft_encoded` in the prior's own bins."""
+    return encoded_in(ab, jnp.asarray(bin_centers()))
 
 
 def cross_entropy(

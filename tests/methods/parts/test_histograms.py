@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from colorize_jax import methods
+from colorize_jax import color, methods
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.methods.base import Distribution, Images, Method
 from colorize_jax.methods.parts import histograms
@@ -56,3 +56,13 @@ def test_what_colors_no_photo_is_told():
     generator = method(images=Images(lambda variables, rng, *, count: jnp.zeros((count, 8, 8, 3))))
     with pytest.raises(ValueError, match="colours no gray image: of the capabilities it has images"):
         Colorizer(methods.defaults("scc"), generator, {})
+
+
+def test_a_color_is_encoded_in_its_nearest_bins_by_their_distances():
+    bins = color.ab_to_network(jnp.array([[0.0, 0], [90, 90], [10, 0], [0, 20], [30, 0], [0, -40]]))
+    nearest, shares = histograms.soft_encoded(color.ab_to_network(jnp.array([[4.0, 0.0]])), bins)
+    # 4, 6, √416, 26 and √1616 units away; the bin at (90, 90) takes no part.
+    np.testing.assert_array_equal(nearest[0], [0, 2, 3, 4, 5])
+    expected = np.exp(-np.array([16, 36, 416, 676, 1616]) / 50)
+    np.testing.assert_allclose(shares[0], expected / expected.sum(), rtol=1e-4)
+    assert histograms.soft_encoded(jnp.zeros((2, 3, 2)), bins[:3])[1].shape == (2, 3, 3)
