@@ -13,7 +13,7 @@ from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
 _DATASET = flags.DEFINE_string(
-    "dataset", None, "lfw_deepfunneled, lsun_church, imagenet_val, tiny_imagenet or folder."
+    "dataset", None, "lfw_deepfunneled, lsun_church, imagenet_val, tiny_imagenet, folder or a recipe's name."
 )
 _SOURCE = flags.DEFINE_string("source", None, "The downloaded archive or folder.")
 _NAME = flags.DEFINE_string(
@@ -23,9 +23,32 @@ _TEST_IMAGES = flags.DEFINE_float(
     "test_images",
     None,
     "Size of the random test split: a number of photos, or below 1 a share of them. By default 1000 (LFW, "
-    "ImageNet) or 0.1 (folder); lsun_church and tiny_imagenet have their publisher's split.",
+    "ImageNet), 0.1 (folder) or 0.01 (recipes); lsun_church and tiny_imagenet have their publisher's split.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of the random split.")
+_INCLUDE = flags.DEFINE_list(
+    "include",
+    [],
+    "Of a folder: globs of the paths to read, or of their ends after a slash; * matches slashes.",
+)
+_EXCLUDE = flags.DEFINE_list("exclude", [], "Of a folder: globs of those among them to leave out.")
+_LEAST_SIDE = flags.DEFINE_integer(
+    "least_side", None, "Of the short side of a photo that is kept, in pixels; by default the recipe's, or 0."
+)
+_TONED_TOLERANCE = flags.DEFINE_integer(
+    "toned_tolerance",
+    None,
+    "Leave out sepia and other toned photos, whose colours depart by no more, of 255, from one tone's; by default the "
+    "recipe's, or 0.",
+)
+_DISTINCT = flags.DEFINE_bool(
+    "distinct", None, "Leave out photos that repeat an earlier one; by default where there is a recipe."
+)
+_UNLIKE = flags.DEFINE_list(
+    "unlike",
+    [],
+    "Leave out near-copies of these photos: archives, folders and prepared data sets, NAME or NAME:SPLIT.",
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
 
 
@@ -45,6 +68,12 @@ def main(arguments: Sequence[str]) -> None:
         test_images=_TEST_IMAGES.value,
         seed=_SEED.value,
         overwrite=_OVERWRITE.value,
+        include=_INCLUDE.value,
+        exclude=_EXCLUDE.value,
+        least_side=_LEAST_SIDE.value,
+        toned_tolerance=_TONED_TOLERANCE.value,
+        distinct=_DISTINCT.value,
+        unlike=_UNLIKE.value,
     )
     if not written:
         print(f"already prepared (--overwrite prepares it again): {summary.folder}")

@@ -9,10 +9,8 @@ data set is complete.
 import abc
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
@@ -25,7 +23,6 @@ from colorize_jax.data.archives import open_archive
 from colorize_jax.data.prepared import VERSION as PREPARED_VERSION
 
 TRAIN, TEST = "train", "test"
-_SCREENED_AT_ONCE = 512  # encoded photos held in memory while they are screened
 
 
 class StoredPhoto(NamedTuple):
@@ -46,6 +43,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
       test_images: size of the random test split, see `splits.size_of_test`; None for the publisher's split, or where
         there is none, the class's `TEST_IMAGES`.
       seed: of the random split.
+      screen: which photos are left out, beside unreadable and gray ones.
     """
 
     name: str
@@ -63,12 +61,14 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         test_images: float | None,
         seed: int,
         name: str = "",
+        screen: screening.Screen = screening.READABLE,
     ):
         if name:
             self.name = name
         self._source = source
         self._test_images = test_images
         self._seed = seed
+        self._screen = screen
         self._open_archives = ExitStack()
         self._skipped: dict[str, str] = {}
         super().__init__(data_dir=os.fspath(data_dir), file_format=tfds.core.FileFormat.ARRAY_RECORD)
@@ -107,6 +107,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         self.info.metadata.update(
             source=self._source.name,
             skipped=len(self._skipped),
+            unlike=list(self._screen.unlike.origins),
             images={split: len(names) for split, names in named.items()},
             split_hash={split: splits.split_hash(names) for split, names in named.items()},
         )
@@ -118,12 +119,11 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _usable(self, photos: list[StoredPhoto]) -> list[StoredPhoto]:
         _check_names(photos)
-        usable = []
-        for photo, reason in _screen(photos):
-            if reason is None:
-                usable.append(photo)
-            else:
-                self._skipped[photo.name] = reason
+        names = [photo.name for photo in photos]
+        looks = [*screening.looks([photo.read for photo in photos], self._screen)]
+        reasons = dict(zip(names, screening.reasons(names, looks, self._screen), strict=True))
+        self._skipped.update({name: reason for name, reason in reasons.items() if reason is not None})
+        usable = [photo for photo in photos if reasons[photo.name] is None]
         if not usable:
             raise ValueError(
                 f"source: none of the {len(photos)} images in {self._source} is a readable colour photo"
@@ -168,27 +168,3 @@ def _check_names(photos: list[StoredPhoto]) -> None:
         if photo.name in seen:
             raise ValueError(f"source: two photos are called {photo.name}; names must be unique")
         seen.add(photo.name)
-
-
-def _screen(photos: list[StoredPhoto]) -> Iterator[tuple[StoredPhoto, str | None]]:
-    # Archives are read by this thread alone; decoders release the interpreter's lock, so threads share that work.
-    progress = tqdm(total=len(photos), desc="screening", unit=" photos", disable=None)
-    waiting = iter(photos)
-    with progress, ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
-        while group := list(islice(waiting, _SCREENED_AT_ONCE)):
-            contents = [_content(photo) for photo in group]
-            yield from zip(group, workers.map(_reason_to_skip, contents), strict=True)
-            progress.update(len(group))
-
-
-def _content(photo: StoredPhoto) -> bytes | Exception:
-    try:
-        return photo.read()
-    except Exception as error:  # of whatever type the archive's reader raises for one damaged member
-        return error
-
-
-def _reason_to_skip(content: bytes | Exception) -> str | None:
-    if isinstance(content, bytes):
-        return screening.reason_to_skip(content)
-    return f"corrupt: {type(content).__name__}: {content}"

@@ -1,9 +1,11 @@
 """Anyone's photos: a folder, zip, tar or compressed tar of image files, prepared under a name of one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from colorize_jax.data.archives import open_archive
 from colorize_jax.data.builder import TEST, TRAIN, PhotoBuilder, StoredPhoto
@@ -12,18 +14,38 @@ _SPLITS = {"train": TRAIN, "val": TEST, "test": TEST}
 
 
 class Folder(PhotoBuilder):
-    """A folder or archive of photos; its own split if all lie in `train` and in `val` or `test`, else random."""
+    """A folder or archive of photos; its own split if all lie in `train` and in `val` or `test`, else random.
+
+    Args:
+      include: globs of the paths to read, see `matches`; none: all.
+      exclude: globs of those among them to leave out.
+    """
 
     TEST_IMAGES = 0.1
+
+    def __init__(self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), **others: Any):
+        self._include, self._exclude = include or ("*",), exclude
+        super().__init__(**others)
 
     @contextmanager
     def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
         with open_archive(self._source) as archive:
-            short = without_common_folder(archive.names)
+            paths = tuple(path for path in archive.names if matches(path, self._include))
+            if not paths:
+                raise ValueError(f"include: nothing in {self._source} matches {', '.join(self._include)}")
+            short = without_common_folder(paths)
+            excluded = {name for name, path in zip(short, paths, strict=True) if matches(path, self._exclude)}
+            self._skipped.update(dict.fromkeys(excluded, "excluded"))
             yield [
                 StoredPhoto(name, split, partial(archive.read, path))
-                for name, split, path in zip(short, own_splits(short), archive.names, strict=True)
+                for name, split, path in zip(short, own_splits(short), paths, strict=True)
+                if name not in excluded
             ]
+
+
+def matches(path: str, globs: Sequence[str]) -> bool:
+    """Whether a glob fits the path, or its end after a slash; `*` matches slashes, too."""
+    return any(fnmatchcase(path, glob) or fnmatchcase(path, f"*/{glob}") for glob in globs)
 
 
 def own_splits(names: tuple[str, ...]) -> list[str | None]:

@@ -3,18 +3,19 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 
-from colorize_jax.data import lsun, prepared
+from colorize_jax.data import known, lsun, prepared, screening
 from colorize_jax.data.builder import PhotoBuilder
 from colorize_jax.data.folder import Folder
 from colorize_jax.data.imagenet import ImagenetVal, TinyImagenet
 from colorize_jax.data.lfw import LfwDeepfunneled
+from colorize_jax.data.recipes import RECIPES, Recipe
 
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
 
@@ -58,6 +59,9 @@ SOURCES = {
         "200 classes at 64x64 from http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     ),
     "folder": Origin(Folder, "", "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
+} | {
+    name: Origin(Folder, "", f"a clone of {recipe.url}, with its files, or a zip or tar of it")
+    for name, recipe in RECIPES.items()
 }
 
 
@@ -70,6 +74,12 @@ def prepare(
     test_images: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    least_side: int | None = None,
+    toned_tolerance: int | None = None,
+    distinct: bool | None = None,
+    unlike: Sequence[str] = (),
 ) -> tuple[prepared.Summary, bool]:
     """Prepares a data set, unless it is there.
 
@@ -79,9 +89,17 @@ def prepare(
       source: the downloaded file or folder; None for its place under `<directory>/downloads`.
       name: what it will be called; '' for the data set's own name. `folder` needs one.
       test_images: size of the random test split: a number of photos, or below 1 a share of them; None for the
-        publisher's split or, where there is none, 1,000 (LFW, ImageNet) or 0.1 (folder).
+        publisher's split or, where there is none, 1,000 (LFW, ImageNet) or 0.1 (folder). A recipe has its own.
       seed: of the random split.
       overwrite: prepare again although it is there.
+      include: of `folder`, globs of the paths to read, see `folder.matches`; none: all.
+      exclude: of `folder`, globs of those among them to leave out.
+      least_side: of the short side of a photo that is kept, in pixels; None for the recipe's, or 0.
+      toned_tolerance: how far, of 255, the colours of a photo depart from one tone's if it is left out; None for the
+        recipe's, or 0. See `screening.tone_residue`.
+      distinct: whether a photo that repeats an earlier one is left out; None for yes where there is a recipe.
+      unlike: photos whose near-copies are left out: archives or folders, and prepared data sets, as NAME or
+        NAME:SPLIT.
 
     Returns:
       Summary of the prepared data set; whether it was prepared now.
@@ -95,11 +113,21 @@ def prepare(
     if not overwrite and prepared.is_prepared(directory, name):
         return prepared.summary(directory, name), False
     path = _find_source(dataset, origin, source, Path(directory))
+    choices = _choices(dataset, include, exclude)
     if test_images is not None and origin.builder.TEST_IMAGES is None:
         raise ValueError(f"test_images: {dataset} has its publisher's split, leave it out")
+    recipe = RECIPES.get(dataset)
+    screen = _screen(recipe, least_side=least_side, toned_tolerance=toned_tolerance, distinct=distinct)
+    screen = screen._replace(unlike=known.photos(unlike, directory))
     with _replacing(Path(directory) / name):
         builder = origin.builder(
-            source=path, data_dir=directory, name=name, test_images=test_images, seed=seed
+            source=path,
+            data_dir=directory,
+            name=name,
+            test_images=recipe.test_images if recipe and test_images is None else test_images,
+            seed=seed,
+            screen=screen,
+            **choices,
         )
         _build(builder)
     return prepared.summary(directory, name), True
@@ -134,6 +162,24 @@ def _find_source(
         f"Put it where you like and run: colorize-data --dataset={dataset} --source=PATH --dir={directory}"
         + (f" (or put it at {path} and leave out --source)" if origin.file and not source else "")
     )
+
+
+def _screen(recipe: Recipe | None, **given: Any) -> screening.Screen:
+    """What the recipe asks of a photo, except for what is given."""
+    standard = screening.READABLE
+    if recipe:
+        standard = screening.Screen(recipe.least_side, recipe.toned_tolerance, distinct=True)
+    return standard._replace(**{key: value for key, value in given.items() if value is not None})
+
+
+def _choices(dataset: str, include: Sequence[str], exclude: Sequence[str]) -> dict[str, Any]:
+    """What a folder's builder is asked for besides: which of its files."""
+    if dataset != "folder" and (include or exclude):
+        raise ValueError(f"include, exclude: {dataset} has its own files, leave them out; folder takes them")
+    recipe = RECIPES.get(dataset)
+    if recipe:
+        return {"include": recipe.include, "exclude": recipe.exclude}
+    return {"include": include, "exclude": exclude} if dataset == "folder" else {}
 
 
 @contextmanager

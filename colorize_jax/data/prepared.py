@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -21,6 +22,7 @@ class Summary(NamedTuple):
       images: number of photos in each split.
       split_hash: of the names in each split, see `splits.split_hash`.
       skipped: how many photos were left out.
+      unlike: the sets and archives of which it holds no near-copy; empty where none was looked for.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Summary(NamedTuple):
     images: dict[str, int]
     split_hash: dict[str, str]
     skipped: int
+    unlike: Sequence[str] = ()
 
 
 class Record(NamedTuple):

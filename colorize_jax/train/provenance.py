@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize_jax import bundle
+from colorize_jax.data.recipes import RECIPES
 from colorize_jax.train import workdir as files
 from colorize_jax.train.telemetry import read_metrics
 
@@ -14,6 +15,9 @@ LICENSES = {
     "lsun_church": "none stated by the publisher; photographs from the web, rights with their owners",
     "imagenet_val": IMAGENET_TERMS,
     "tiny_imagenet": IMAGENET_TERMS,
+    "imagenette": IMAGENET_TERMS,
+    "imagenet_photos": IMAGENET_TERMS,
+    **{name: recipe.license for name, recipe in RECIPES.items()},
 }
 
 _LINE_KEYS = ("kind", "stage", "step", "epoch", "time_unix_s", "stage_s", "evaluation_s")

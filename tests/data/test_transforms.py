@@ -146,20 +146,20 @@ def test_half_of_the_images_are_mirrored():
 
 @pytest.mark.parametrize("content", [b"", archives.CORRUPT, archives.encoded(0)[:900]])
 def test_corrupt_photos_are_told(content):
-    assert screening.reason_to_skip(content).startswith("corrupt: ")
+    assert screening.look(content).reason.startswith("corrupt: ")
 
 
 def test_pixels_without_a_range_are_told():
     content = saved(Image.fromarray(synthetic.draw(1)).convert("F"), "TIFF")
-    assert "32-bit floats" in screening.reason_to_skip(content)
+    assert "32-bit floats" in screening.look(content).reason
 
 
 def test_gray_is_told_from_color():
     toned = np.clip(synthetic.draw(6).mean(axis=-1, keepdims=True) + np.array([6, 0, -6]), 0, 255)
-    assert screening.reason_to_skip(saved(Image.fromarray(toned.astype(np.uint8)))) == "gray"
-    assert screening.reason_to_skip(saved(Image.fromarray(synthetic.draw(6)).convert("L"))) == "gray"
-    assert screening.reason_to_skip(archives.gray(6)) == "gray"
-    assert screening.reason_to_skip(archives.encoded(6)) is None
+    assert screening.look(saved(Image.fromarray(toned.astype(np.uint8)))).reason == "gray"
+    assert screening.look(saved(Image.fromarray(synthetic.draw(6)).convert("L"))).reason == "gray"
+    assert screening.look(archives.gray(6)).reason == "gray"
+    assert screening.look(archives.encoded(6)).reason is None
 
 
 def test_neither_jax_nor_tensorflow_is_imported(tmp_path):

@@ -53,6 +53,26 @@ def test_a_dry_run_prints_the_way_from_archives_to_scores(tmp_path):
     assert "--licence=a=b" in lines[6] and {"--model=made/model", "--images=9"} <= set(lines[7])
 
 
+SCENES = """
+from colorize_jax import methods
+
+def get_config():
+    config = methods.defaults("scc")
+    config.data.mixture = (("sysu_scene", "train", 0.5), ("lfw_deepfunneled", "train", 0.5))
+    return config.lock()
+"""
+
+
+def test_clones_are_found_by_their_repository_and_compared_with_the_tests(tmp_path):
+    (tmp_path / "archives" / "SYSU-Scene").mkdir(parents=True)
+    (tmp_path / "scenes.py").write_text(SCENES)
+    done = run(tmp_path, "--config=scenes.py", "--dry_run", "--only=data", "--unlike=held.zip")
+    faces, scenes = map(shlex.split, done.stdout.splitlines())
+    assert "--dataset=lfw_deepfunneled" in faces and not any(a.startswith("--unlike") for a in faces)
+    assert {"--dataset=sysu_scene", "--source=archives/SYSU-Scene"} < set(scenes)
+    assert scenes[-1] == "--unlike=held.zip,lfw_deepfunneled:test"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
