@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from colorize_jax import losses
+from colorize_jax import color, losses
 from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
 from colorize_jax.data import color_statistics
 from colorize_jax.methods.base import (
@@ -31,8 +31,7 @@ from colorize_jax.methods.base import (
     Survey,
     Variables,
 )
-from colorize_jax.methods.parts.histograms import color_of
-from colorize_jax.methods.parts.histograms import soft_encoded as encoded_in
+from colorize_jax.methods.parts.histograms import NEIGHBORS, SPREAD, color_of
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
@@ -135,11 +134,36 @@ def distribution(networks: Networks) -> Distribution:
     return Distribution(partial(histograms, networks), jnp.asarray(bin_centers()))
 
 
+_REACH = 115
+"""Whole CIE units along each axis, up and down, for which the nearest bins are known beforehand."""
+
+
+@cache
+def _nearest_bins() -> Int[np.ndarray, "W W k"]:
+    """The bins nearest to every whole unit of a* (rows) and b*, the nearest first.
+
+    Found once: sorting the distances of every cell in every step takes XLA's CPU compiler as long as all networks.
+    """
+    centers = np.round(color.network_to_ab(bin_centers())).astype(np.int32)
+    units = np.arange(-_REACH, _REACH + 1, dtype=np.int32)
+    rows = [np.square(np.stack(np.broadcast_arrays(a, units), -1)[:, None] - centers).sum(-1) for a in units]
+    return np.stack([np.argsort(row, axis=-1, kind="stable")[:, :NEIGHBORS] for row in rows]).astype(np.int32)
+
+
 def soft_encoded(
     ab: Float[Array, "*batch 2"],
 ) -> tuple[Int[Array, "*batch k"], Float[Array, "*batch k"]]:
-    """`histograms.soft_encoded` in the prior's own bins."""
-    return encoded_in(ab, jnp.asarray(bin_centers()))
+    """`histograms.soft_encoded` in the prior's bins, for training: those nearest to the colour in whole CIE units.
+
+    Args:
+      ab: network units.
+    """
+    units = color.network_to_ab(ab)
+    place = jnp.clip(jnp.round(units), -_REACH, _REACH).astype(jnp.int32) + _REACH
+    nearest = jnp.asarray(_nearest_bins())[place[..., 0], place[..., 1]]
+    centers = color.network_to_ab(jnp.asarray(bin_centers()))[nearest]
+    squares = jnp.square(units[..., None, :] - centers).sum(axis=-1)
+    return nearest, jax.nn.softmax(-squares / (2 * SPREAD**2))
 
 
 def cross_entropy(
@@ -149,8 +173,9 @@ def cross_entropy(
 ) -> Float[Array, " B"]:
     """Nats a cell of soft-encoded colours, each weighed by its nearest bin's weight (Zhang et al. 2016, Eq. 2)."""
     nearest, shares = encoded
-    logs = jnp.take_along_axis(jax.nn.log_softmax(logits), nearest, axis=-1)
-    return -(weights[nearest[..., 0]] * (shares * logs).sum(axis=-1)).mean(axis=(1, 2))
+    meant = (shares * jnp.take_along_axis(logits, nearest, axis=-1)).sum(axis=-1)
+    nats = jax.nn.logsumexp(logits, axis=-1) - meant
+    return (weights[nearest[..., 0]] * nats).mean(axis=(1, 2))
 
 
 def survey(config: Any) -> Survey:
