@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 LARGEST = 2 * 2**30
-"""Bytes that the folder may have: what was not used for longest goes first."""
+"""Bytes that the folder may have when a run begins: what was not read for longest goes first."""
 
 
 def use() -> None:
@@ -18,10 +18,22 @@ def use() -> None:
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _trim(folder(), LARGEST)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder())
-    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(LARGEST)
-    # JAX looks at all that the folder has at each write: small programs would slow the suite down.
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    # Small programs, too: the suite has thousands. JAX's own limit of the size would search the folder at each write.
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+def _trim(place: Path, largest: int) -> None:
+    """Removes the files that were not read for longest, until the others have `largest` bytes at most."""
+    read = sorted(((file.stat(), file) for file in place.iterdir()), key=lambda each: -each[0].st_atime)
+    total = 0
+    for status, file in read:
+        total += status.st_size
+        if total > largest:
+            file.unlink(missing_ok=True)
 
 
 def folder() -> Path:

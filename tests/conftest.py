@@ -10,6 +10,8 @@ import compile_cache
 
 # Both of pytest's workers, every program that tests start, and the next run compile much of the same: they share it.
 compile_cache.use()
+# Most of the suite's time is the compiler's and not the programs': XLA leaves out what only makes programs faster.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax  # noqa: E402
 import jaxtyping  # noqa: E402
@@ -59,11 +61,13 @@ def unchecked() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def quick_compiler() -> Iterator[None]:
-    """XLA without most of its optimisations, where the time is the compiler's and not the program's."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+def whole_compiler() -> Iterator[None]:
+    """XLA as users have it, where a test is about their bits, their speed or what is fused."""
     jax.config.update("jax_disable_most_optimizations", False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")  # of programs that the test starts
+        yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")

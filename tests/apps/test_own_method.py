@@ -124,6 +124,7 @@ def run(folder, program, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_method_of_ones_own_is_trained_scored_and_drawn(folder):
     run(folder, "train", "--config=tint_config.py", "--workdir=run", "--config.data.dir=data")
     lines = telemetry.read_metrics(folder / "run" / "metrics.jsonl").lines

@@ -15,7 +15,6 @@ PIXELS, WIDTH = 7, 3
 NAMES = ("embeddings", "targets", "weights", "temperature")
 EVERY = (0, 1, 2, 3)
 each_solver = pytest.mark.parametrize("solver", gcrf.SOLVERS)
-pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 
 def ours(solver, embeddings, targets, weights, temperature):

@@ -9,8 +9,6 @@ from colorize_jax import methods
 from colorize_jax.config import load
 from colorize_jax.methods import cvae, resolve, vae_mdn, vae_mdn_skip
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def tiny(name):
     config = load(name)

@@ -15,8 +15,6 @@ from colorize_jax.methods.parts import mixture, stages
 from colorize_jax.models import external, vgg
 from colorize_jax.models.layers import MOMENTUM
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def rng(seed=0):
     """A fresh key each time: JAX's check for reused keys is on."""

@@ -78,9 +78,10 @@ def data(stream, surveyed):
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param("vae_mdn", marks=pytest.mark.slow), "vae_mdn_skip", "cvae"]
+    scope="module",
+    params=["cvae", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vae_mdn", "vae_mdn_skip"))],
 )
-def runs(request, tmp_path_factory, quick_compiler):
+def runs(request, tmp_path_factory):
     """(stages, folder and variables of a run that was cut off in `vae`, those of one that was not, surveys)."""
     config, cut, straight = tiny(request.param), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("s")
     method = methods.build(config)

@@ -11,8 +11,6 @@ from toys import gan, gan_config
 
 from colorize_jax.train import checkpoints, loop
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def test_the_average_is_evaluated_handed_over_and_trained_on(tmp_path):
     """A critic and a generator in two stages of one step each; the second one begins where the average is."""

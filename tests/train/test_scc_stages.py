@@ -69,7 +69,7 @@ def data(stream):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, quick_compiler):
+def runs(tmp_path_factory):
     """(folder, config, variables) of a run that was cut off once, and the variables of one that was not."""
     config, cut, straight = tiny(), tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("straight")
     method = methods.build(config)

@@ -16,8 +16,6 @@ from colorize_jax.methods.guided import fields
 from colorize_jax.models import spread
 from colorize_jax.models.layers import resize_field
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def test_waves_make_a_gaussian_of_the_distance():
     values = jnp.linspace(-1, 1, 41)

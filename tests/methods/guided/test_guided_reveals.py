@@ -7,8 +7,6 @@ import pytest
 
 from colorize_jax.methods.guided import reveals
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def brute_reveal(true, corners, patch):
     """Shares and colours of patches at `corners` (y, x), in cells, on one field, by subsampling each cell."""

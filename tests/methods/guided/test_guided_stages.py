@@ -13,8 +13,6 @@ from colorize_jax.methods.guided import fields, stages
 from colorize_jax.methods.parts.networks import init_networks
 from colorize_jax.models import refine
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def trained_last(config, networks, variables, batch, *, steps, changed=()):
     """The last stage, by name, after some steps that left all `variables` but these alone; and the metrics of each."""
@@ -60,6 +58,7 @@ def test_the_coarse_stage_learns_to_spread_and_changes_its_own_network_only(conf
         jax.tree.map(np.testing.assert_array_equal, value, variables["params"][name])
 
 
+@pytest.mark.slow
 def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
     monkeypatch.setitem(fields.FIELDS, "spread", 8)
     monkeypatch.setattr(refine, "REACH", 1)
@@ -78,6 +77,7 @@ def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, m
     assert float(rows[:, 0, 1:, 1:].min()) > 0
 
 
+@pytest.mark.slow
 def test_the_correct_stage_learns_from_several_reveals_and_changes_its_own_network_only(
     correcting, batch, monkeypatch
 ):
@@ -90,6 +90,7 @@ def test_the_correct_stage_learns_from_several_reveals_and_changes_its_own_netwo
     assert name == "correct" and np.mean(gains[-8:]) > gains[0] + 0.5, gains
 
 
+@pytest.mark.slow
 def test_together_both_similarities_learn_from_what_is_corrected(correcting, batch, monkeypatch):
     monkeypatch.setitem(fields.FIELDS, "spread", 8)
     monkeypatch.setattr(refine, "REACH", 1)

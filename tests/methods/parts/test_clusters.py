@@ -7,8 +7,6 @@ import pytest
 
 from colorize_jax.methods.parts.clusters import kmeans
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 @pytest.fixture(scope="module")
 def clustered():

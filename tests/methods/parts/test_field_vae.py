@@ -11,8 +11,6 @@ from colorize_jax.data.color_statistics import BINS
 from colorize_jax.methods import resolve
 from colorize_jax.methods.base import STATISTICS
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 @pytest.fixture(scope="module")
 def batch():

@@ -13,8 +13,6 @@ from colorize_jax.methods import resolve, scc
 from colorize_jax.methods.parts import mixture, modes
 from colorize_jax.models.layers import resize_field
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 
 def rng(seed=0):
     return jax.random.key(seed)
@@ -124,6 +122,7 @@ def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
     assert stats == {}
 
 
+@pytest.mark.slow
 def test_it_learns_several_colors_of_one_photo_and_changes_nothing_else(stage, variables, batch):
     """Four photos of one gray image and four colours: no single answer is right, four modes can be."""
     same = {**batch, "lightness": jnp.broadcast_to(batch["lightness"][:1], batch["lightness"].shape)}
