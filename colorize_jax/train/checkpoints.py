@@ -26,7 +26,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 
 from colorize_jax import files
@@ -131,14 +130,11 @@ class StageCheckpoints:
 
 def checksums(tree: Any) -> list[int]:
     """A number for each array of the tree, which a change of any of its bits changes."""
-    return np.asarray(_checksums(tree)).tolist()
+    return [int(number) for number in jax.device_get(list(map(_checksum, jax.tree.leaves(tree))))]
 
 
+# A program for each shape of an array: one for a whole tree would be compiled anew for each kind of state.
 @jax.jit
-def _checksums(tree: Any) -> Array:
-    return jnp.stack([_checksum(leaf) for leaf in jax.tree.leaves(tree)])
-
-
 def _checksum(array: Array) -> Array:
     """Σ (2 i + 1) bitsᵢ modulo 2³²: whole numbers, so that the order of the sum does not matter."""
     unsigned = jnp.dtype(f"uint{8 * array.dtype.itemsize}")

@@ -226,8 +226,13 @@ def _strongly_typed(leaf: Array) -> Array:
     return jnp.asarray(leaf, dtype=leaf.dtype)
 
 
+def all_finite(tree: Any) -> bool:
+    """Whether every floating-point leaf is free of NaN and infinity."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return all(jax.device_get(list(map(_finite, leaves))))
+
+
+# A program for each shape of an array: one for a whole tree would be compiled anew for each kind of state.
 @jax.jit
-def all_finite(tree: Any) -> Array:
-    """Whether every floating-point leaf is free of NaN and infinity; a scalar bool on the device."""
-    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves] or [jnp.asarray(True)]))
+def _finite(array: Array) -> Array:
+    return jnp.isfinite(array).all()

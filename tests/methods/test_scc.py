@@ -47,7 +47,8 @@ def variables(method, batch):
     """Fresh variables of all networks; the colour heads, which start at zero, drawn at random."""
     variables = None
     for seed, stage in enumerate(method.stages):
-        variables = stage.init(rng(seed), batch, variables).variables
+        begin = jax.jit(lambda *arguments, stage=stage: stage.init(*arguments).variables)
+        variables = begin(rng(seed), batch, variables)
     for network, head in (("top", "colour"), ("features", "colours")):
         kernel = variables["params"][network][head]["kernel"]
         drawn = 0.05 * jax.random.normal(rng(7), kernel.shape)
@@ -111,10 +112,7 @@ def test_modes_that_cover_are_modes_chosen_by_their_colors(sampler, variables, b
     np.testing.assert_allclose(drawn.weights, weights, rtol=1e-5)
     with pytest.raises(ValueError, match="samples is 9, but rule 'modes' has 8 modes"):
         covering.colors.sample(variables, batch, rng(), samples=9, rule="modes")
-    random = [
-        method.colors.sample(variables, batch, rng(), samples=2, rule="random").unary
-        for method in (covering, methods.build(tiny()))
-    ]
+    random = [draw(variables, batch, rng(), samples=9, rule="random").unary for draw in (sample, sampler)]
     np.testing.assert_array_equal(*random)
 
 

@@ -5,7 +5,6 @@ import io
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import toy
 from toys import gan, gan_config
 

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from guided_models import begun
 
 from colorize_jax import gcrf, methods
