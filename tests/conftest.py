@@ -28,17 +28,17 @@ jax.config.update("jax_debug_key_reuse", True)
 
 # What takes longest, in this order: begun last, a long file would keep one of the two processes waiting for the other.
 _LONGEST_FIRST = (
-    "train/test_field_vae_stages.py",
-    "train/test_loop.py",
-    "gcrf/test_gcrf_solvers.py",
-    "methods/test_scc.py",
     "train/test_scc_stages.py",
-    "train/test_processes.py",
+    "methods/test_scc.py",
     "apps/test_toys.py",
-    "inference/test_bulk.py",
-    "gcrf/test_gcrf_gradients.py",
+    "train/test_processes.py",
     "studio/test_studio_page.py",
-    "train/test_topologies.py",
+    "gcrf/test_gcrf_gradients.py",
+    "inference/test_bulk.py",
+    "gcrf/test_gcrf_second_derivatives.py",
+    "apps/test_eval_edits_app.py",
+    "gcrf/test_gcrf_solvers.py",
+    "train/test_loop.py",
     "gcrf/test_gcrf_sharded.py",
 )
 

@@ -14,8 +14,6 @@ from colorize_jax.methods.base import STATISTICS
 from colorize_jax.methods.parts import histograms, prior
 from colorize_jax.models import lite0
 
-pytestmark = pytest.mark.usefixtures("quick_compiler")
-
 SIDE, CELLS = 64, 16
 
 
