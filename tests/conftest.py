@@ -28,9 +28,8 @@ jax.config.update("jax_debug_key_reuse", True)
 
 # What takes longest, in this order: begun last, a long file would keep one of the two processes waiting for the other.
 _LONGEST_FIRST = (
-    "train/test_scc_stages.py",
-    "methods/test_scc.py",
     "apps/test_toys.py",
+    "methods/test_scc.py",
     "train/test_processes.py",
     "studio/test_studio_page.py",
     "gcrf/test_gcrf_gradients.py",

@@ -32,12 +32,7 @@ if TYPE_CHECKING:
     from colorize_jax.evaluation.candidates import Candidate
     from colorize_jax.evaluation.run import Settings
 
-_TASK = flags.DEFINE_enum(
-    "task",
-    "versions",
-    ["versions", "edits"],
-    "What is scored: colour versions, or edits (apps/eval_edits.py).",
-)
+_TASK = flags.DEFINE_enum("task", "versions", ["versions", "edits"], "Colour versions, or edits of photos.")
 _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 'default' without --workdir.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")
 _METHODS = flags.DEFINE_list("methods", [], "Several models side by side: NAME or NAME=FOLDER, with commas.")
@@ -61,14 +56,8 @@ _FIT_IMAGES = flags.DEFINE_integer(
 _DIAGNOSED = flags.DEFINE_integer("diagnosed", 100, "Images whose G-CRF is diagnosed.", lower_bound=1)
 _BATCH = flags.DEFINE_integer("batch_size", 50, "Images at once; changes no number.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the samples and of the blind templates.")
-_LPIPS = flags.DEFINE_enum(
-    "lpips", None, ["alex", "vgg"], "Adds LPIPS with this network; needs the extra [lpips]."
-)
-_JUDGE = flags.DEFINE_bool(
-    "judge",
-    False,
-    "Adds what EfficientNet-Lite2 sees in version 1; needs --resolution=256 and the extra [lite0].",
-)
+_LPIPS = flags.DEFINE_enum("lpips", None, ["alex", "vgg"], "Adds LPIPS; needs the extra [lpips].")
+_JUDGE = flags.DEFINE_bool("judge", False, "What EfficientNet-Lite2 sees; needs --resolution=256, [lite0].")
 _SEGMENTATIONS = flags.DEFINE_string(
     "segmentations", None, "bsds500-trainval.zip: adds bleed over the regions that people drew in its photos."
 )

@@ -54,6 +54,7 @@ def test_a_model_stands_beside_the_classics(folder):
     assert again.returncode == 1 and "out holds an evaluation already" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_prepared_set_has_the_photos_of_its_test_split(folder):
     prepare("folder", directory=folder / "data", source=folder / "photos.zip", name="blocks", test_images=2)
     done = _run(

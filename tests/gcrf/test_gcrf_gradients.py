@@ -98,7 +98,7 @@ def test_gradients_through_a_given_similarity(arguments):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=f"{solver} {name}")
 
 
-@pytest.mark.parametrize("solver", ["auto", "cg_matrix_free"])
+@pytest.mark.parametrize("solver", ["auto", pytest.param("cg_matrix_free", marks=pytest.mark.slow)])
 def test_leading_axes_grad_of_vmap_and_vmap_of_grad_agree(arguments, solver):
     embeddings, targets, weights, temperature = arguments
     batch = tuple(jnp.stack([a, a[::-1], 0.5 * a]) for a in (embeddings, targets, weights))

@@ -14,6 +14,9 @@ from colorize_jax.gcrf import operators
 PIXELS, WIDTH = 7, 3
 NAMES = ("embeddings", "targets", "weights", "temperature")
 EVERY = (0, 1, 2, 3)
+LONG = pytest.param("cg_matrix_free", marks=pytest.mark.slow)
+"""Tiles in loops in loops: one test of it is enough for every day."""
+SHORT = tuple(solver for solver in gcrf.SOLVERS if solver != "cg_matrix_free")
 each_solver = pytest.mark.parametrize("solver", gcrf.SOLVERS)
 
 
@@ -64,7 +67,7 @@ def test_the_gradient_of_a_gradient_penalty(arguments, solver):
     agree(got, penalty_gradients(plain, arguments), NAMES)
 
 
-@each_solver
+@pytest.mark.parametrize("solver", [*SHORT, LONG])
 def test_hessian_vector_products_in_both_modes(arguments, solver):
     """Reverse over reverse, and forward over reverse, along one direction of all four arguments."""
     direction = tuple(jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape) for a in arguments)
@@ -80,7 +83,7 @@ def test_hessian_vector_products_in_both_modes(arguments, solver):
         agree(got, want, NAMES)
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg_matrix_free"])
+@pytest.mark.parametrize("solver", ["cholesky", LONG])
 def test_each_image_of_a_batch_has_its_own(arguments, solver):
     """vmap of the penalty's gradient, against each image alone; the temperature is the same for all."""
     images = [arguments, (arguments[0][::-1], *arguments[1:]), (0.5 * arguments[0], *arguments[1:])]
@@ -131,7 +134,7 @@ def test_through_a_similarity_by_window(arguments):
     agree(got, want, ("logits", "targets", "weights"))
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg_matrix_free"])
+@pytest.mark.parametrize("solver", ["cholesky", LONG])
 def test_a_third_derivative(arguments, solver):
     def third(solve, weights):
         along = lambda f: lambda w: jnp.sum(jax.grad(f)(w))  # noqa: E731

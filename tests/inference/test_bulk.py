@@ -237,7 +237,7 @@ def model(tmp_path_factory):
     return random_model.save(tmp_path_factory.mktemp("bulk_model"))
 
 
-@pytest.mark.parametrize("rule", ["modes", "random"])
+@pytest.mark.parametrize("rule", ["modes", pytest.param("random", marks=pytest.mark.slow)])
 def test_a_photo_does_not_depend_on_its_neighbors(model, rule):
     colorizer = Colorizer.load(model)
     draw = np.random.default_rng(0)

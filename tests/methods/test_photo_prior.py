@@ -63,7 +63,7 @@ def trained(config, batch, encoder, monkeypatch):
         weights = {prior.WEIGHTS: jnp.ones(len(prior.bin_centers()))}
         given = {"params": {}, "batch_stats": {STATISTICS: weights}}
         stage = method.stages[number]
-        begin = state = stage.init(jax.random.key(0), batch, given)
+        begin = state = jax.jit(stage.init)(jax.random.key(0), batch, given)
         update = jax.jit(stage.update)
         told = []
         for step in range(steps):

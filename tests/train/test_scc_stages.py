@@ -19,6 +19,8 @@ from colorize_jax.config import load
 from colorize_jax.methods import resolve
 from colorize_jax.train import checkpoints, export, loop, parallel, telemetry
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("features", "unary", "structure", "mdn")
 
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from guided_models import begun
 
 from colorize_jax import gcrf, methods
@@ -61,6 +62,7 @@ def test_a_config_without_it_has_no_such_network(config):
     assert "spread" in names
 
 
+@pytest.mark.slow
 def test_a_correction_begins_with_the_lifted_answer_settled_and_sees_where_edits_are(
     correcting, batch, monkeypatch
 ):

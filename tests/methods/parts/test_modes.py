@@ -43,7 +43,8 @@ def stage(config):
 def variables(config, batch):
     found = None
     for seed, stage in enumerate(methods.build(config).stages):
-        found = stage.init(rng(seed), batch, found).variables
+        begin = jax.jit(lambda *arguments, stage=stage: stage.init(*arguments).variables)
+        found = begin(rng(seed), batch, found)
     kernel = found["params"]["top"]["colour"]["kernel"]
     found["params"]["top"]["colour"]["kernel"] = 0.05 * jax.random.normal(rng(9), kernel.shape)
     return found
@@ -54,44 +55,53 @@ def test_it_stands_behind_the_mixtures_stage(config):
     assert names == ["features", "unary", "structure", "mdn", "modes"]
 
 
-def by_hand(parts, variables, photos, loss_rng):
+@pytest.fixture(scope="module")
+def parts(config):
+    return scc.build_model(config)
+
+
+@pytest.fixture(scope="module")
+def by_hand(parts):
     """What the loss is made of: errors of all means, of the closest and the drawn one, ln π."""
-    drop, draw = jax.random.split(loss_rng)
-    (log_weights, means), _ = mixture.predict(parts.networks, variables, photos, train=True, rng=drop)
-    true = resize_field(photos["ab"], 32)[:, None]
+    predict = jax.jit(partial(mixture.predict, parts.networks, train=True))
 
-    def errors(codes):
+    @jax.jit
+    def errors(variables, photos, codes):
         colors, _ = scc.decode_versions(parts, variables, photos, codes, train=True)
-        return np.abs(colors - true).mean(axis=(2, 3, 4))
+        return jnp.abs(colors - resize_field(photos["ab"], 32)[:, None]).mean(axis=(2, 3, 4))
 
-    rows = np.arange(len(means))
-    closest = errors(means).argmin(axis=1)
-    drawn = np.asarray(jax.random.randint(draw, (len(means),), 0, means.shape[1]))
-    learned = errors(jnp.stack([means[rows, closest], means[rows, drawn]], axis=1))
-    return errors(means), learned, np.asarray(log_weights)[rows, closest]
+    def told(variables, photos, loss_rng):
+        drop, draw = jax.random.split(loss_rng)
+        (log_weights, means), _ = predict(variables, photos, rng=drop)
+        rows = np.arange(len(means))
+        of_all = np.asarray(errors(variables, photos, means))
+        closest = of_all.argmin(axis=1)
+        drawn = np.asarray(jax.random.randint(draw, (len(means),), 0, means.shape[1]))
+        both = jnp.stack([means[rows, closest], means[rows, drawn]], axis=1)
+        return of_all, np.asarray(errors(variables, photos, both)), np.asarray(log_weights)[rows, closest]
+
+    return told
 
 
-def test_the_loss_is_the_closest_decoded_means_and_a_share_of_any(config, variables, batch):
-    parts = scc.build_model(config)
+def test_the_loss_is_the_closest_decoded_means_and_a_share_of_any(parts, by_hand, variables, batch):
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     value, (_, metrics) = jax.jit(partial(loss, scale=0.02, relaxation=0.25))(
         variables, batch, rng(), jnp.zeros(())
     )
-    errors, learned, log_weight = by_hand(parts, variables, batch, rng())
+    errors, learned, log_weight = by_hand(variables, batch, rng())
     expected = (0.75 * learned[:, 0] + 0.25 * learned[:, 1]) / 0.02 - log_weight
     np.testing.assert_allclose(value, expected.mean(), rtol=1e-4)
     np.testing.assert_allclose(metrics["best_of_all_error"], errors.min(axis=1).mean(), rtol=1e-4)
     np.testing.assert_allclose(metrics["weights_nats"], -log_weight.mean(), rtol=1e-4)
 
 
-def test_photos_count_by_their_chroma(config, variables, batch):
-    parts = scc.build_model(config)
+def test_photos_count_by_their_chroma(parts, by_hand, variables, batch):
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     photos = {**batch, "ab": batch["ab"].at[0].set(0)}  # a gray one among them
 
-    told = partial(loss, scale=0.02, relaxation=0.0, chroma_power=1.0)
+    told = jax.jit(partial(loss, scale=0.02, relaxation=0.0, chroma_power=1.0))
     value, _ = told(variables, photos, rng(), jnp.zeros(()))
-    _, learned, log_weight = by_hand(parts, variables, photos, rng())
+    _, learned, log_weight = by_hand(variables, photos, rng())
     chroma = np.linalg.norm(photos["ab"], axis=-1).mean(axis=(1, 2))
     assert chroma[0] == 0 < chroma[1:].min()
     np.testing.assert_allclose(
@@ -99,9 +109,8 @@ def test_photos_count_by_their_chroma(config, variables, batch):
     )
 
 
-def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(config, variables, batch):
+def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(parts, variables, batch):
     """One photo, whose colours the decoder makes of one mean only: what the others decode to cannot move a weight."""
-    parts = scc.build_model(config)
     photo = jax.tree.map(lambda x: x[:1], batch)
     loss = partial(modes.modes_loss, parts.networks, partial(scc.decode_versions, parts))
     told = partial(loss, scale=0.02, relaxation=0.25)
@@ -111,13 +120,13 @@ def test_no_gradient_comes_from_means_that_are_neither_closest_nor_drawn(config,
     assert 1 <= moved.sum() <= 2
 
 
-def test_decoded_versions_are_decoded_one_by_one(config, variables, batch):
-    parts = scc.build_model(config)
+def test_decoded_versions_are_decoded_one_by_one(parts, variables, batch):
     codes = jax.random.normal(rng(3), (4, 3, 64))
-    together, stats = scc.decode_versions(parts, variables, batch, codes)
-    gray = scc.gray_features(parts, variables, batch)
+    together, stats = jax.jit(partial(scc.decode_versions, parts))(variables, batch, codes)
+    gray = jax.jit(partial(scc.gray_features, parts))(variables, batch)
+    decode = jax.jit(partial(scc.decode, parts))
     for n in range(3):
-        alone, _ = scc.decode(parts, variables, codes[:, n], gray)
+        alone, _ = decode(variables, codes[:, n], gray)
         np.testing.assert_allclose(together[:, n], alone, atol=1e-5)
     assert stats == {}
 
