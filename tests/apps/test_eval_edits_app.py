@@ -33,6 +33,7 @@ def folder(tmp_path_factory):
             content = io.BytesIO()
             Image.fromarray(blocks).resize((260, 256), Image.Resampling.NEAREST).save(content, "PNG")
             archive.writestr(f"{seed}.png", content.getvalue())
+    prepare("folder", directory=folder / "data", source=folder / "photos.zip", name="blocks", test_images=2)
     return folder
 
 
@@ -56,7 +57,6 @@ def test_a_model_stands_beside_the_classics(folder):
 
 @pytest.mark.slow
 def test_a_prepared_set_has_the_photos_of_its_test_split(folder):
-    prepare("folder", directory=folder / "data", source=folder / "photos.zip", name="blocks", test_images=2)
     done = _run(
         "--dataset=blocks", "--photos_limit=1", "--draws=1", "--reveals=5", "--classics=gray", "--out=prepared",
         cwd=folder,

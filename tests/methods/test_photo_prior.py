@@ -131,6 +131,7 @@ def test_the_first_stage_trains_the_decoder_alone(trained):
     np.testing.assert_allclose(first["cross_entropy_nats"], uniform, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_second_stage_leaves_depthwise_kernels(trained):
     # The first step finds heads of zeros, which pass no gradient on.
     begin, state, _ = trained(1, 2)

@@ -62,14 +62,20 @@ def test_a_config_without_it_has_no_such_network(config):
     assert "spread" in names
 
 
+def context_of(networks, variables, batch):
+    def found(variables):
+        coarse, *_ = fields.coarse_of(networks, variables, batch, 32)
+        return fields.context_of(networks, variables, batch, coarse)
+
+    return jax.jit(found)(variables)
+
+
 @pytest.mark.slow
 def test_a_correction_begins_with_the_lifted_answer_settled_and_sees_where_edits_are(
     correcting, batch, monkeypatch
 ):
     networks, variables = begun(correcting, batch, "features", "gray", "spread", "correct")
-    context = fields.context_of(
-        networks, variables, batch, fields.coarse_of(networks, variables, batch, 32)[0]
-    )
+    context = context_of(networks, variables, batch)
     draw = np.random.default_rng(0)
     field, reach = draw.normal(size=(4, 64, 64, 2)) / 10, draw.uniform(size=(4, 32, 32))
     colors, pixels = draw.normal(size=(4, 16, 16, 2)) / 10, draw.normal(size=(4, 32, 32, 2)) / 10
@@ -96,9 +102,7 @@ def test_a_correction_begins_with_the_lifted_answer_settled_and_sees_where_edits
 
 def test_the_network_tells_how_much_its_colors_are_to_be_believed(correcting, batch, monkeypatch):
     networks, variables = begun(correcting, batch, "features", "gray", "spread", "correct")
-    context = fields.context_of(
-        networks, variables, batch, fields.coarse_of(networks, variables, batch, 32)[0]
-    )
+    context = context_of(networks, variables, batch)
     given = (
         jnp.ones((4, 64, 64, 2)),
         jnp.zeros((4, 32, 32)),
@@ -108,10 +112,11 @@ def test_the_network_tells_how_much_its_colors_are_to_be_believed(correcting, ba
     edits = (jnp.zeros((4, 32, 32, 2)), jnp.zeros((4, 32, 32)))
     believed = lambda shares, field, confidence, *edits: jnp.stack(2 * [confidence], axis=-1)  # noqa: E731
     monkeypatch.setattr(settle, "settle", believed)
+    correct = jax.jit(lambda variables: fields.correct(networks, variables, context, *given, *edits))
     told = []
     for bias in (-20.0, 0.0, 20.0):
         variables["params"]["correct"]["belief"]["bias"] = jnp.full(4, bias)
-        told.append(np.asarray(fields.correct(networks, variables, context, *given, *edits)))
+        told.append(np.asarray(correct(variables)))
     for found, expected in zip(told, (settle.LEAST, 0.03, settle.MOST), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0.02)
 
