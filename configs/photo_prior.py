@@ -1,10 +1,11 @@
 """A prior of photos: EfficientNet-Lite0 tells things apart, a decoder says which colours they have.
 
     pip install 'colorize_jax[train,lite0]'
-    colorize-train --config=photo_prior:data=tiny_imagenet --workdir=runs/photo_prior
+    launch/released --config=photo_prior:data=photos --root=runs/prior --sources=FOLDER
 
-Its one argument is `data`, as of the other configs; any mixture can be set instead. It reads gray images of 128 pixels,
-so photos of at least that many are worth most. Images a second on CPUs: `python benchmarks/lite0.py`.
+Its one argument is `data`: a data set as of the other configs, or `photos`, 88,000 photos of 17 sets (docs/photos.md).
+It reads gray images of 128 pixels, so photos of at least that many are worth most. Images a second on CPUs:
+`python benchmarks/lite0.py`.
 """
 
 from ml_collections import ConfigDict
@@ -12,9 +13,39 @@ from ml_collections import ConfigDict
 from colorize_jax.config import parse_arguments
 from colorize_jax.configs import base
 
+PHOTOS = {
+    "lfw_deepfunneled": 0.15,
+    "sysu_scene": 0.13,
+    "imagenette_full": 0.13,
+    "bangladesh": 0.12,
+    "sports": 0.11,
+    "caltech101": 0.07,
+    "cats_dogs": 0.05,
+    "intel_scenes": 0.05,
+    "imagenet_photos": 0.04,
+    "imagenette": 0.04,
+    "houses": 0.03,
+    "street_fashion": 0.02,
+    "pacs_photo": 0.02,
+    "lsun_church": 0.015,
+    "clothing": 0.01,
+    "grocery": 0.01,
+    "bsds": 0.005,
+}
+"""Shares of the views. Sets whose photos are alike (groceries, sports, pets) have less than their part, faces more."""
+
 
 def get_config(arguments: str = "") -> ConfigDict:
-    chosen = parse_arguments(arguments, data=base.DATA)
-    config = base.with_data("photo_prior", chosen["data"])
+    chosen = parse_arguments(arguments, data=(*base.DATA, "photos"))
+    photos = chosen["data"] == "photos"
+    config = base.with_data("photo_prior", "lfw" if photos else chosen["data"])
     config.data.update({"lightness_large": 128, "crop": 0.6, "crop_largest": 1.2, "stretch": 1.35})
+    if photos:
+        config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
+        config.data.test = ("imagenet_photos", "test")
+        config.data.epoch_images = 60000
+        config.stages.prior.epochs = 5.0
+        config.stages.prior_tuned.epochs = 7.0
+        config.checkpoint.every_steps = 300
+        config.log.update({"eval_every_epochs": 0.2, "eval_images": 83})
     return config.lock()
