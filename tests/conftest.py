@@ -26,9 +26,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 jax.config.update("jax_debug_key_reuse", True)
 
-# What takes longest, in this order: begun last, a long file would keep one of the two processes waiting for the other.
+# What takes longest, in this order: begun last, a long file would keep the other processes waiting.
 _LONGEST_FIRST = (
-    "apps/test_toys.py",
     "methods/test_scc.py",
     "train/test_processes.py",
     "studio/test_studio_page.py",

@@ -22,6 +22,8 @@ from colorize_jax.data.prepare import prepare
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.train import checkpoints, export, telemetry
 
+pytestmark = pytest.mark.slow  # `.ci/run` asks for them
+
 TESTS = Path(program.__file__).parents[1]
 STEPS = 6
 
@@ -100,7 +102,6 @@ def test_it_compiles_ahead_of_time(trained, name):
     assert (step["split"] > 0) == (name == "gan")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", program.TOYS)
 def test_killed_it_resumes_with_the_same_bits(trained, name):
     codes, _, _ = by_two(trained[0], name)

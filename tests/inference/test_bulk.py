@@ -298,6 +298,7 @@ def _compiled_once(folder):
     }
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_by_the_program_itself(model, tmp_path):
     flags = ("--photos=24", "--samples=1", "--batch_size=2", "--nocontact_sheet", f"--model={model}")
     run = subprocess.run(
