@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_stands_beside_the_classics(folder):
     done = _run(
         "--photos=photos.zip", "--photos_limit=2", "--draws=1", "--reveals=1,20", "--classics=gray,constant",

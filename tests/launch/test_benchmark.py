@@ -77,6 +77,7 @@ def test_a_dry_run_prints_the_commands_and_leaves_nothing(bench, tmp_path):
     assert "--config.budget.images=99" in lines[0] and "runs/church/99images/seed0/scc" in lines[0][2]
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_refuses_to_mix(bench):
     one = ("--dataset=lfw", "--steps=40", "--methods=cvae", "--only=train")
     assert bench(*one)[0] == 0

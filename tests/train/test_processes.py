@@ -217,6 +217,7 @@ def test_four_processes_train_like_one(tmp_path, start_several, straight_folder,
     assert_told_like(tmp_path, straight_folder)
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one_and_sigterm_to_one_stops_both(
     tmp_path, start_two, straight_folder, straight
 ):
