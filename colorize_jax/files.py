@@ -85,6 +85,11 @@ def read_arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         return dict(archive)
 
 
+def found(folder: Path, pattern: str) -> list[Path]:
+    """The files in `folder` whose names fit a glob, by name, without the temporary ones that a killed process left."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def remove_leftovers(targets: Sequence[Path]) -> None:
     """Removes the temporary files that a killed process left for these targets, which lie in one folder."""
     names = "|".join(re.escape(target.stem) for target in targets)

@@ -107,6 +107,13 @@ def test_arrays_that_need_a_pickle_are_refused_and_leave_nothing(tmp_path):
         files.read_arrays(tmp_path / "b.npz")
 
 
+def test_what_a_killed_process_left_half_is_not_found(tmp_path):
+    for name in ("b.json", "a.json", ".a.0123abcd.tmp.json", "c.txt"):
+        (tmp_path / name).write_text("{")
+    assert [path.name for path in files.found(tmp_path, "*.json")] == ["a.json", "b.json"]
+    assert files.found(tmp_path / "nowhere", "*") == []
+
+
 def test_leftovers_of_these_targets_go_and_nothing_else(tmp_path):
     killed = [files._temporary(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
     for path in (*killed, tmp_path / ".a.old.tmp.png", tmp_path / "a.png"):

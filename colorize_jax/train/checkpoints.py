@@ -106,7 +106,7 @@ class StageCheckpoints:
 
     def _keep_sums(self, step: int, sums: list[int]) -> None:
         files.write_json(self._sums_folder / f"{step}.json", sums, overwrite=True)
-        by_age = sorted(self._sums_folder.glob("*.json"), key=lambda path: int(path.stem))
+        by_age = sorted(files.found(self._sums_folder, "*.json"), key=lambda path: int(path.stem))
         for path in by_age[: -self._keep - 1]:  # one more: the newest checkpoint is still being written
             path.unlink()
 
@@ -284,7 +284,7 @@ def newest_stage(workdir: Path) -> str:
     Raises:
       ValueError: none is.
     """
-    stages = [json.loads(path.read_text()) for path in workdir.glob("stages/*.json")]
+    stages = [json.loads(path.read_text()) for path in files.found(workdir / "stages", "*.json")]
     if not stages:
         raise ValueError(
             f"{workdir} holds no finished stage; train with colorize-train --workdir={workdir} first"

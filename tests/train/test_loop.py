@@ -86,6 +86,17 @@ def test_two_steps_saved_and_resumed_are_four_straight_steps(tmp_path, straight)
     assert same_bits(run(tmp_path, config), expected)
 
 
+def test_files_that_a_kill_left_half_written_stop_no_run(tmp_path, straight):
+    _, expected = straight
+    with pytest.raises(stop.Interrupted):
+        run(tmp_path, toy.config(**{"checkpoint.every_steps": 1}), data=stopping(after=2))
+    for name in ("checkpoints/first.sums/.2.0123abcd.tmp.json", "stages/.first.0123abcd.tmp.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{")
+    assert same_bits(run(tmp_path, toy.config(**{"checkpoint.every_steps": 1})), expected)
+    assert same_bits(checkpoints.restore_variables(tmp_path), expected)
+
+
 def test_a_second_ctrl_c_does_not_wait():
     request = stop.StopRequest()
     request(signal.SIGINT, None)
