@@ -15,7 +15,9 @@ consistent; a mixture density network proposes several z for a gray image. Stage
 | `correct` | what corrects the fine field, where `config.spread.correct` asks for it | likewise |
 """
 
+from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -43,19 +45,16 @@ from colorize_jax.methods.parts.networks import (
     abstract,
     apply,
     example_batch,
-    mixture_inputs,
-    mixture_networks,
-    released,
 )
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.layers import resize_field, scaled
 from colorize_jax.models.structure import StructureEncoder
-from colorize_jax.models.vae import DecoderTop, DecoderTrunk, Encoder, GrayFeatures
+from colorize_jax.models.vae import GRAY_CHANNELS, DecoderTop, DecoderTrunk, Encoder, GrayFeatures
 from colorize_jax.shapes import Array, Float
 
-_PARTS = (networks, features, mixture, modes, guided)
-"""Modules with defaults and checks of their own."""
+FirstStages = Callable[[Any, Networks, Callable[[Batch], ExampleInputs]], list[Stage]]
+"""`(config, networks, inputs) -> stages` of the networks that the others read: `features.stages`, `prior.stages`."""
 
 FIELD_SIDE = 32
 """Side of the colour field; f1-f4 of the supplement fix it for images of twice that side."""
@@ -63,7 +62,7 @@ FIELD_SIDE = 32
 DECODER_NETWORKS = ("trunk", "top")
 UNARY_NETWORKS = ("encoder", "gray", *DECODER_NETWORKS)
 STRUCTURE_NETWORKS = ("structure", "top")
-SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "features", "mdn")
+SAMPLING_NETWORKS = ("gray", "trunk", "top", "structure", "mdn")
 
 
 class SccModel(NamedTuple):
@@ -94,7 +93,12 @@ class SccModel(NamedTuple):
 
 def defaults() -> ConfigDict:
     """The paper's values; where it is silent, BUILD_NOTES.md says what was chosen and why."""
-    config = merged(*(part.defaults() for part in _PARTS))
+    return defaults_with(features)
+
+
+def defaults_with(reader: ModuleType) -> ConfigDict:
+    """The same with those of another part than `features`, whose networks the others read."""
+    config = merged(*(part.defaults() for part in _parts(reader)))
     config.model.field = FIELD_SIDE
     config.gcrf = ConfigDict()
     config.gcrf.temperature = 0.0  # at the start of training; 0 is the square root of the embedding's size
@@ -123,7 +127,12 @@ def defaults() -> ConfigDict:
 
 def check(config: ConfigDict) -> None:
     """Raises a ValueError where a field is not allowed, or two contradict each other."""
-    for part in _PARTS:
+    check_with(features, config)
+
+
+def check_with(reader: ModuleType, config: ConfigDict) -> None:
+    """The same for a config of `defaults_with(reader)`."""
+    for part in _parts(reader):
         part.check(config)
     allowed = {
         "data.image_size": (lambda x: x == 2 * FIELD_SIDE, f"{2 * FIELD_SIDE}, the supplement's"),
@@ -147,6 +156,11 @@ def check(config: ConfigDict) -> None:
     _check_schedule(config.stages.structure.schedule)
 
 
+def _parts(reader: ModuleType) -> tuple[ModuleType, ...]:
+    """Modules with defaults and checks of their own."""
+    return networks, reader, mixture, modes, guided
+
+
 def _check_schedule(schedule: Any) -> None:
     epochs = [row[0] for row in schedule]
     begins_and_rises = epochs[:1] == [0] and sorted(set(epochs)) == epochs
@@ -159,16 +173,31 @@ def _check_schedule(schedule: Any) -> None:
 
 def build(config: Any) -> Method:
     """The paper's method from a whole config; see `configs/base.py` for every field."""
-    model = build_model(config)
+    method = build_with(
+        config, build_networks(config), first=features.stages, carried=features.carried(config)
+    )
+    return method._replace(public=features.public(config))
+
+
+def build_with(config: Any, networks: Networks, *, first: FirstStages, carried: tuple[str, ...]) -> Method:
+    """The method on networks that `features.read` knows.
+
+    Args:
+      config: whole.
+      networks: all of them: `shared_networks`, `gray`, and those that the others read.
+      first: the stages that train what the others read.
+      carried: names of the networks read that a model carries.
+    """
+    model = model_of(config, networks)
     return Method(
-        stages=Stages(partial(_stages, config, model)),
-        abstract_variables=partial(_abstract_variables, model, config),
+        stages=Stages(partial(_stages, config, model, first)),
+        abstract_variables=partial(_abstract_variables, model, config, carried),
         colors=Colors(
             sample=partial(sample, model),
             rules=mixture.RULES,
             most={"modes": config.mdn.components},
             deterministic=("modes",),
-            regress=features.regressor(config, model.networks),
+            regress=features.regressor(model.networks),
             reconstruct=partial(reconstruct, model),
         ),
         edits=Edits(
@@ -176,15 +205,19 @@ def build(config: Any) -> Method:
             spread=guided.spreader(model.networks, model.field),
             correct=guided.corrector(model.networks),
         ),
-        public=features.public(config),
     )
 
 
 def build_model(config: Any) -> SccModel:
     """The networks at the config's sizes, and its numbers."""
+    return model_of(config, build_networks(config))
+
+
+def model_of(config: Any, networks: Networks) -> SccModel:
+    """The networks and the config's numbers."""
     crf = config.gcrf
     return SccModel(
-        networks=build_networks(config),
+        networks=networks,
         field=config.model.field,
         sigma=config.mdn.sigma,
         beta_train=crf.beta_train,
@@ -198,15 +231,20 @@ def build_model(config: Any) -> SccModel:
 
 def build_networks(config: Any) -> Networks:
     """Every network of the method, by the name under which its parameters are kept."""
+    gray = GrayFeatures(width=config.width, dtype=jnp.dtype(config.compute_dtype))
+    return {"gray": gray, **features.networks(config), **shared_networks(config)}
+
+
+def shared_networks(config: Any) -> Networks:
+    """Those of `build_networks` that are the same whatever they read of a gray image."""
     code, dtype = config.model, jnp.dtype(config.compute_dtype)
     vae = {"width": config.width, "dtype": dtype}
     return {
         "encoder": Encoder(latent=code.latent, dropout=code.dropout, **vae),
-        "gray": GrayFeatures(**vae),
         "trunk": DecoderTrunk(**vae),
         "top": DecoderTop(**vae),
         "structure": StructureEncoder(temperature=initial_temperature(config), **vae),
-        **mixture_networks(config),
+        **mixture.networks(config),
         **guided.spread_networks(config),
     }
 
@@ -241,23 +279,23 @@ def decode_versions(
     model: SccModel, variables: Variables, batch: Batch, codes: Float[Array, "B N Z"], *, train: bool = False
 ) -> tuple[Float[Array, "B N F F 2"], dict[str, Any]]:
     """`decode` for N codes of each image."""
-    features, stats = apply(model.networks, variables, "gray", batch["lightness"], train=train)
-    gray = jax.tree.map(lambda f: jnp.repeat(f, codes.shape[1], axis=0), features)
+    maps, stats = features.read_gray(model.networks, variables, batch, train=train)
+    gray = jax.tree.map(lambda f: jnp.repeat(f, codes.shape[1], axis=0), maps)
     unary, stats_decoder = decode(model, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
     return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats, **stats_decoder}
 
 
 def gray_features(model: SccModel, variables: Variables, batch: Batch) -> tuple[Array, ...]:
-    """f1-f4 of the lightness."""
-    return apply(model.networks, variables, "gray", batch["lightness"])[0]
+    """f1-f4 of the gray image."""
+    return features.read_gray(model.networks, variables, batch)[0]
 
 
 def embed(
     model: SccModel, variables: Variables, batch: Batch, *, train: bool = False
 ) -> tuple[tuple[Float[Array, "B P D"], Float[Array, ""]], dict[str, Any]]:
-    """(Embeddings, temperature) of the lightness, shrunk to the field; and new batch statistics."""
-    lightness = resize_field(batch["lightness"], model.field)
-    return apply(model.networks, variables, "structure", lightness, train=train)
+    """(Embeddings, temperature) of the field's cells, see `features.read_cells`; and new batch statistics."""
+    cells = features.read_cells(model.networks, variables, batch, model.field)
+    return apply(model.networks, variables, "structure", cells, train=train)
 
 
 def make_consistent(
@@ -313,7 +351,7 @@ def sample(
     Args:
       model: of `build_model`.
       variables: those of `Method.abstract_variables`.
-      batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where the features are VGG-16's.
+      batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where what reads it needs that.
       rng: used by rule 'random' only.
       samples: N. Under 'modes' at most the number of mixture components.
       rule: 'modes', mixture means, chosen as `SccModel.choice` says; or 'random', draws from the mixture.
@@ -368,7 +406,7 @@ def unary_loss(
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
-    gray, stats_gray = train("gray", batch["lightness"])
+    gray, stats_gray = features.read_gray(model.networks, variables, batch, train=True)
     unary, stats_decoder = decode(model, variables, code, gray, train=True)
     error = reconstruction(unary, resize_field(batch["ab"], model.field)).mean()
     kl = losses.kl_to_standard_normal(mean, log_variance).mean()
@@ -502,7 +540,7 @@ def _picture_structure(model: SccModel, variables: Variables, batch: Batch, rng:
     return gray_and_truth(batch) | {name: picture(batch["lightness"], x) for name, x in shown.items()}
 
 
-def _stages(config: Any, model: SccModel) -> list[Stage]:
+def _stages(config: Any, model: SccModel, first: FirstStages) -> list[Stage]:
     networks, inputs = model.networks, partial(example_inputs, model.networks, config)
     reconstruction = losses.RECONSTRUCTION[config.loss.reconstruction]
     unary = build_stage(
@@ -536,7 +574,6 @@ def _stages(config: Any, model: SccModel) -> list[Stage]:
     mdn = mixture.stage(
         config, networks, inputs, encode=partial(encode, model), sample=partial(sample, model)
     )
-    first = features.stages(config, networks, inputs)
     best = modes.stages(
         config,
         networks,
@@ -545,7 +582,14 @@ def _stages(config: Any, model: SccModel) -> list[Stage]:
         decode=partial(decode_versions, model),
         sample=partial(sample, model),
     )
-    return [*first, unary, structure, mdn, *best, *guided.build_stages(config, networks, inputs)]
+    return [
+        *first(config, networks, inputs),
+        unary,
+        structure,
+        mdn,
+        *best,
+        *guided.build_stages(config, networks, inputs),
+    ]
 
 
 def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInputs:
@@ -554,20 +598,21 @@ def example_inputs(networks: Networks, config: Any, batch: Batch) -> ExampleInpu
     width = config.width
     gray = tuple(
         jnp.zeros((1, side >> k, side >> k, scaled(c, width)))
-        for k, c in ((4, 1024), (3, 512), (2, 256), (1, 128))
+        for k, c in zip((4, 3, 2, 1), GRAY_CHANNELS, strict=True)
     )
     return {
         "encoder": (jnp.zeros((1, side, side, 2)),),
-        "gray": (jnp.zeros((1, side, side, 1)),),
+        "gray": features.gray_inputs(networks, batch),
         "trunk": (jnp.zeros((1, latent)), gray),
         "top": (jnp.zeros((1, field, field, 2 * scaled(128, width))),),
-        "structure": (jnp.zeros((1, field, field, 1)),),
-        **mixture_inputs(networks, batch),
+        "structure": (features.blank_cells(networks, batch, field),),
+        **features.inputs(networks, batch),
+        **mixture.inputs(networks, batch),
         **guided.spread_inputs(gray, networks, batch, field),
     }
 
 
-def _abstract_variables(model: SccModel, config: Any) -> Variables:
+def _abstract_variables(model: SccModel, config: Any, carried: tuple[str, ...]) -> Variables:
     inputs = example_inputs(model.networks, config, example_batch(config))
-    names = (*released(SAMPLING_NETWORKS, config), *guided.spread_networks(config))
+    names = (*SAMPLING_NETWORKS, *carried, *guided.spread_networks(config))
     return abstract(model.networks, inputs, names)

@@ -31,7 +31,7 @@ from colorize_jax.methods.parts.field_vae import (
     vae_networks,
     vae_stage,
 )
-from colorize_jax.methods.parts.networks import abstract, example_batch, mixture_networks, released
+from colorize_jax.methods.parts.networks import Networks, abstract, example_batch
 from colorize_jax.shapes import Array
 
 
@@ -54,6 +54,11 @@ def build(config: Any) -> Method:
     return with_mixture(config, FieldVae(vae_networks(config, gray=False) | mixture_networks(config), start))
 
 
+def mixture_networks(config: Any) -> Networks:
+    """What proposes codes for a gray image: the gray feature network and the mixture density network."""
+    return features.networks(config) | mixture.networks(config)
+
+
 def start(code: Array, maps: GrayMaps) -> tuple[Array, tuple[Array, ...]]:
     """The decoder starts from the code alone."""
     return replicate(code), ()
@@ -62,7 +67,7 @@ def start(code: Array, maps: GrayMaps) -> tuple[Array, tuple[Array, ...]]:
 def with_mixture(config: Any, vae: FieldVae) -> Method:
     """A method whose codes come from a mixture density network."""
     inputs, draw = partial(example_inputs, vae, config), partial(sample, vae, config.mdn.sigma)
-    names = released((*(n for n in vae.trained if n != "encoder"), "features", "mdn"), config)
+    names = (*(n for n in vae.trained if n != "encoder"), *features.carried(config), "mdn")
     mdn = partial(mixture.stage, config, vae.networks, inputs, encode=partial(encode, vae), sample=draw)
     return Method(
         stages=Stages(
@@ -75,7 +80,7 @@ def with_mixture(config: Any, vae: FieldVae) -> Method:
             rules=mixture.RULES,
             most={"modes": config.mdn.components},
             deterministic=("modes",),
-            regress=features.regressor(config, vae.networks),
+            regress=features.regressor(vae.networks),
             reconstruct=partial(reconstruct, vae),
         ),
         losses=loss_weights(config),

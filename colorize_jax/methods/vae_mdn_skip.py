@@ -10,8 +10,7 @@ import jax.numpy as jnp
 
 from colorize_jax.methods.base import Method
 from colorize_jax.methods.parts.field_vae import FieldVae, GrayMaps, replicate, vae_networks
-from colorize_jax.methods.parts.networks import mixture_networks
-from colorize_jax.methods.vae_mdn import check, defaults, with_mixture
+from colorize_jax.methods.vae_mdn import check, defaults, mixture_networks, with_mixture
 from colorize_jax.shapes import Array
 
 __all__ = ["build", "check", "defaults"]

@@ -11,7 +11,7 @@ from colorize_jax.shapes import Array, Float
 
 class MixtureDensityNetwork(nn.Module):
     """28x28x512 -> C(5,1,384) -> B -> C(5,1,320) -> B -> C(5,1,288) -> B -> C(5,2,256) -> B -> C(5,1,128) -> B
-    -> FC(4096) -> FC(M·Z + M).
+    -> FC(4096) -> FC(M·Z + M). Maps of other sizes will do.
     """
 
     components: int = 8
@@ -22,7 +22,7 @@ class MixtureDensityNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, features: Float[Array, "B 28 28 K"], *, train: bool
+        self, features: Float[Array, "B h w K"], *, train: bool
     ) -> tuple[Float[Array, "B M"], Float[Array, "B M Z"]]:
         """Features of the gray image to (log mixture weights, means), both float32."""
         x = features

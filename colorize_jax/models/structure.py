@@ -22,10 +22,13 @@ class StructureEncoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, lightness: Float[Array, "B F F 1"], *, train: bool
+        self, cells: Float[Array, "B F F K"], *, train: bool
     ) -> tuple[Float[Array, "B P D"], Float[Array, ""]]:
-        """Lightness of the field, network units, to (embeddings, temperature), both float32."""
-        x = lightness
+        """Lightness of the field's cells, network units, and what else is known of them, to (embeddings, temperature).
+
+        Both are float32.
+        """
+        x = cells
         for channels in (16, 32, 64, 128, 256):
             x = ConvBlock(scaled(channels, self.width), 5, 1, self.dtype)(x, train)
         x = nn.Conv(scaled(512, self.width), (5, 5), name="embedding", dtype=self.dtype)(x)

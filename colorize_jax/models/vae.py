@@ -5,10 +5,14 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from colorize_jax.models.layers import ConvBlock, scaled, upsample
+from colorize_jax.models.layers import MOMENTUM, ConvBlock, scaled, upsample
+from colorize_jax.models.lite0 import Maps
 from colorize_jax.shapes import Array, Float
 
 MAX_LOG_VARIANCE = 4.0
+
+GRAY_CHANNELS = (1024, 512, 256, 128)
+"""Of f1-f4 at width 1, from the coarsest."""
 
 
 class Encoder(nn.Module):
@@ -54,6 +58,28 @@ class GrayFeatures(nn.Module):
             x = ConvBlock(scaled(channels, self.width), kernel, 2, self.dtype)(x, train)
             features.append(x)
         return tuple(reversed(features))
+
+
+class GrayAdapter(nn.Module):
+    """f1-f4 of sizes and channels as `GrayFeatures` has them, from the photo prior's maps of a gray image of 128x128.
+
+    The encoder's maps end in no norm and have deviations of about 10, so a norm comes first.
+    """
+
+    width: float = 1.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, maps: Maps, features: Float[Array, "B 32 32 K"], *, train: bool) -> tuple[Array, ...]:
+        """The encoder's maps, from the finest, and the decoder's features, which join the map of 32x32."""
+        _, fine, *coarser = maps
+        read = (*reversed(coarser), jnp.concatenate([fine, features], axis=-1))
+        return tuple(self._narrowed(x, c, train) for x, c in zip(read, GRAY_CHANNELS, strict=True))
+
+    def _narrowed(self, x: Array, channels: int, train: bool) -> Array:
+        norm = nn.BatchNorm(momentum=MOMENTUM, use_bias=False, use_scale=False, dtype=self.dtype)
+        normed = norm(x, use_running_average=not train)
+        return nn.relu(nn.Dense(scaled(channels, self.width), dtype=self.dtype)(normed))
 
 
 class DecoderTrunk(nn.Module):

@@ -26,8 +26,8 @@ from colorize_jax.control import settle
 from colorize_jax.control.calibrate import calibrated
 from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.methods.base import Batch, Variables
+from colorize_jax.methods.parts import features
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
-from colorize_jax.models import features as feature_models
 from colorize_jax.models.correct import CorrectNetwork
 from colorize_jax.models.layers import resize_field
 from colorize_jax.models.refine import RefineNetwork
@@ -105,15 +105,13 @@ def spread_inputs(gray: tuple[Array, ...], networks: Networks, batch: Batch, sid
     """What they take: `gray` are f1-f4 of one image."""
     if "spread" not in networks:
         return {}
-    features = jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
+    seen = features.blank(networks, batch)
     one = {name: jnp.zeros_like(value[:1]) for name, value in batch.items() if name.startswith("lightness")}
-    found: ExampleInputs = {
-        "spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, features))
-    }
+    found: ExampleInputs = {"spread": (one["lightness"], resize_field(one["lightness"], side), (*gray, seen))}
     spread, correct = networks["spread"], networks.get("correct")
     if "refine" in networks and isinstance(spread, SpreadNetwork):
         embeddings = jnp.zeros((1, side, side, embedding_size(spread.width)))
-        context = (one.get("lightness_large", one["lightness"]), (gray[-1], features, embeddings))
+        context = (one.get("lightness_large", one["lightness"]), (gray[-1], seen, embeddings))
         found["refine"] = context
         if isinstance(correct, CorrectNetwork):
             n = correct.side
@@ -126,16 +124,15 @@ def coarse_of(
 ) -> tuple[Coarse, dict[str, Any]]:
     """What a field of `side`² is solved from, and new batch statistics."""
     lightness = batch["lightness"]
-    gray = apply(networks, variables, "gray", lightness)[0]
-    source = feature_models.source(networks["features"], batch)
-    features, colors = apply(networks, variables, "features", source)[0]
+    gray, _ = features.read_gray(networks, variables, batch)
+    seen, colors = features.read(networks, variables, batch)
     (embeddings, confidence), stats = apply(
         networks,
         variables,
         "spread",
         lightness,
         resize_field(lightness, side),
-        (*gray, features),
+        (*gray, seen),
         train=train,
     )
     if colors is None:  # VGG-16 predicts none
@@ -182,14 +179,13 @@ def _believed(
 
 def context_of(networks: Networks, variables: Variables, batch: Batch, coarse: Coarse) -> Context:
     """The context of a batch, with what its coarse fields are solved from."""
-    gray = apply(networks, variables, "gray", batch["lightness"])[0]
-    source = feature_models.source(networks["features"], batch)
-    features = apply(networks, variables, "features", source)[0][0]
+    gray, _ = features.read_gray(networks, variables, batch)
+    seen, _ = features.read(networks, variables, batch)
     count, pixels, width = coarse.embeddings.shape
     side = math.isqrt(pixels)
     return Context(
         batch.get("lightness_large", batch["lightness"]),
-        (gray[-1], features, coarse.embeddings.reshape(count, side, side, width)),
+        (gray[-1], seen, coarse.embeddings.reshape(count, side, side, width)),
         coarse.unary.reshape(count, side, side, 2),
         jnp.log(coarse.confidence).reshape(count, side, side, 1),
     )

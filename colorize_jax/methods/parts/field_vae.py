@@ -17,8 +17,9 @@ from colorize_jax import losses
 from colorize_jax.config import check_fields, not_negative, one_of, positive, stage_defaults
 from colorize_jax.data import color_statistics
 from colorize_jax.methods.base import STATISTICS, Batch, LossResult, Stage, Survey, Variables
+from colorize_jax.methods.parts import features, mixture
 from colorize_jax.methods.parts import networks as network_parts
-from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply, mixture_inputs
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.field_vae import FieldDecoder, GrayEncoder
@@ -112,12 +113,14 @@ def example_inputs(vae: FieldVae, config: Any, batch: Batch) -> ExampleInputs:
             for k, c in ((3, 512), (2, 256), (1, 128))
         )
         maps = (jnp.zeros((1, 4, 4, config.model.latent)), skips)
-    mixture = mixture_inputs(vae.networks, batch) if "mdn" in vae.networks else {}
+    codes = {}
+    if "mdn" in vae.networks:
+        codes = {**features.inputs(vae.networks, batch), **mixture.inputs(vae.networks, batch)}
     return {
         "encoder": (jnp.zeros((1, side, side, 2)),),
         "gray": (jnp.zeros((1, side, side, 1)),),
         "decoder": vae.start(jnp.zeros((1, config.model.latent)), maps),
-        **mixture,
+        **codes,
     }
 
 

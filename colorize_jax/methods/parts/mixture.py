@@ -11,11 +11,12 @@ from ml_collections import ConfigDict
 from colorize_jax import losses
 from colorize_jax.config import check_fields, not_negative, one_of, positive, share, stage_defaults
 from colorize_jax.methods.base import Batch, LossResult, Samples, Stage, Variables
+from colorize_jax.methods.parts import features
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
-from colorize_jax.models import features as feature_models
 from colorize_jax.models.layers import resize_field
+from colorize_jax.models.mdn import MixtureDensityNetwork
 from colorize_jax.shapes import Array, Float, Int
 
 Encode = Callable[[Variables, Batch], tuple[Array, Array]]
@@ -53,13 +54,29 @@ def check(config: ConfigDict) -> None:
     check_fields(config, allowed)
 
 
+def networks(config: Any) -> Networks:
+    """The mixture density network at the config's size; it reads what `features.read` gives."""
+    network = MixtureDensityNetwork(
+        components=config.mdn.components,
+        latent=config.model.latent,
+        width=config.mdn.width or config.width,
+        dropout=config.model.dropout,
+        dtype=jnp.dtype(config.compute_dtype),
+    )
+    return {"mdn": network}
+
+
+def inputs(networks: Networks, batch: Batch) -> ExampleInputs:
+    """What `networks` take."""
+    return {"mdn": (features.blank(networks, batch),)}
+
+
 def predict(
     networks: Networks, variables: Variables, batch: Batch, *, train: bool = False, rng: Array | None = None
 ) -> tuple[tuple[Float[Array, "B M"], Float[Array, "B M Z"]], dict[str, Any]]:
     """(Log weights, means) of p(z | g) of Eq. (8); and new batch statistics."""
-    source = feature_models.source(networks["features"], batch)
-    (maps, _), _ = apply(networks, variables, "features", source)
-    return apply(networks, variables, "mdn", maps, train=train, rng=rng)
+    seen, _ = features.read(networks, variables, batch)
+    return apply(networks, variables, "mdn", seen, train=train, rng=rng)
 
 
 def draw_codes(

@@ -11,8 +11,6 @@ from ml_collections import ConfigDict
 
 from colorize_jax.config import check_fields, positive, share
 from colorize_jax.methods.base import Batch, Variables
-from colorize_jax.models import features as feature_models
-from colorize_jax.models.mdn import MixtureDensityNetwork
 from colorize_jax.shapes import Array
 
 Networks = dict[str, nn.Module]
@@ -135,36 +133,3 @@ def example_batch(config: Any) -> Batch:
 def abstract(networks: Networks, inputs: ExampleInputs, names: tuple[str, ...]) -> Variables:
     """Shapes and types of the variables of the networks in `names`."""
     return jax.eval_shape(lambda rng: init_networks(rng, networks, inputs, names), jax.random.key(0))
-
-
-def mixture_networks(config: Any) -> Networks:
-    """The gray feature network and the mixture density network that reads it, at the config's sizes."""
-    dtype = jnp.dtype(config.compute_dtype)
-    return {
-        "features": feature_models.build(
-            config.features.network, config.features.width or config.width, dtype
-        ),
-        "mdn": MixtureDensityNetwork(
-            components=config.mdn.components,
-            latent=config.model.latent,
-            width=config.mdn.width or config.width,
-            dropout=config.model.dropout,
-            dtype=dtype,
-        ),
-    }
-
-
-def mixture_inputs(networks: Networks, batch: Batch) -> ExampleInputs:
-    """What `mixture_networks` take."""
-    return {
-        "features": (jnp.zeros_like(feature_models.source(networks["features"], batch)[:1]),),
-        "mdn": (jnp.zeros((1, 28, 28, feature_models.channels(networks["features"]))),),
-    }
-
-
-def released(names: tuple[str, ...], config: Any) -> tuple[str, ...]:
-    """Those of the networks in `names` that a model carries.
-
-    VGG-16's weights are public: whoever samples with them loads them (`models/vgg.py`).
-    """
-    return tuple(name for name in names if name != "features" or config.features.network == "small")

@@ -36,7 +36,7 @@ from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
 from colorize_jax.models.layers import resize_field
-from colorize_jax.models.lite0 import MAP_CHANNELS, GrayLite, load_gray
+from colorize_jax.models.lite0 import MAP_CHANNELS, GrayLite, Maps, load_gray
 from colorize_jax.models.prior import PriorDecoder
 from colorize_jax.shapes import Array, Float, Int
 
@@ -117,6 +117,21 @@ def predict(
     """(Features, regressed colours in network units, logits of the bins) by cell; and new batch statistics."""
     maps, _ = apply(networks, variables, ENCODER, batch["lightness_large"])
     return apply(networks, variables, DECODER, maps, train=train)
+
+
+def read(
+    networks: Networks, variables: Variables, batch: Batch
+) -> tuple[Maps, Float[Array, "B h w K"], Float[Array, "B h w 2"]]:
+    """What other networks read: the encoder's maps, the decoder's features, the regressed colours, network units."""
+    maps, _ = apply(networks, variables, ENCODER, batch["lightness_large"])
+    (features, colors, _), _ = apply(networks, variables, DECODER, maps)
+    return maps, features, colors
+
+
+def blank(networks: Networks, batch: Batch) -> Float[Array, "1 h w K"]:
+    """Zeros in the shape of one image's features."""
+    (maps,) = inputs(batch)[DECODER]
+    return jnp.zeros((*maps[1].shape[:3], networks[DECODER].widths[-1]))
 
 
 def regress(networks: Networks, variables: Variables, batch: Batch) -> Float[Array, "B h w 2"]:
