@@ -13,6 +13,9 @@ from ml_collections import ConfigDict
 from colorize_jax.config import parse_arguments
 from colorize_jax.configs import base
 
+DATA = (*base.DATA, "photos")
+"""Values of the argument `data`."""
+
 PHOTOS = {
     "lfw_deepfunneled": 0.15,
     "sysu_scene": 0.13,
@@ -35,10 +38,10 @@ PHOTOS = {
 """Shares of the views. Sets whose photos are alike (groceries, sports, pets) have less than their part, faces more."""
 
 
-def get_config(arguments: str = "") -> ConfigDict:
-    chosen = parse_arguments(arguments, data=(*base.DATA, "photos"))
-    photos = chosen["data"] == "photos"
-    config = base.with_data("photo_prior", "lfw" if photos else chosen["data"])
+def with_data(method: str, name: str) -> ConfigDict:
+    """A method's own values on views of a data set, or of all `photos`, unlocked; with gray images of 128 pixels."""
+    photos = name == "photos"
+    config = base.with_data(method, "lfw" if photos else name)
     config.data.update({"lightness_large": 128, "crop": 0.6, "crop_largest": 1.2, "stretch": 1.35})
     if photos:
         config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
@@ -48,4 +51,9 @@ def get_config(arguments: str = "") -> ConfigDict:
         config.stages.prior_tuned.epochs = 7.0
         config.checkpoint.every_steps = 300
         config.log.update({"eval_every_epochs": 0.2, "eval_images": 83})
-    return config.lock()
+    return config
+
+
+def get_config(arguments: str = "") -> ConfigDict:
+    chosen = parse_arguments(arguments, data=DATA)
+    return with_data("photo_prior", chosen["data"]).lock()

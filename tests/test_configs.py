@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "configs.json").read_text())
 """Resolved with 1000 images, by the names of the files that they were, a file for each data set."""
 
-DATA = ("lfw", "church", "tiny_imagenet", "imagenet_val")
+DATA = ("lfw", "church", "tiny_imagenet", "imagenet_val", "photos")
 
 
 def now(before: str) -> str:
@@ -40,6 +40,7 @@ VANISHED = {
     "vae_mdn_skip": (*_SCC_ONLY, *_EDIT_STAGES, "mdn.chroma", "mdn.choice", "cvae."),
     "cvae": (*_SCC_ONLY, *_EDIT_STAGES, "features.", "mdn.", "stages.features.", "stages.mdn."),
     "photo_prior": (),
+    "scc_prior": (),
 }
 """Beginnings of the fields that a method's config had and the method did not read; a method has its own alone now."""
 

@@ -12,19 +12,10 @@ from colorize_jax.config import load
 from colorize_jax.methods import photo_prior
 from colorize_jax.methods.base import STATISTICS
 from colorize_jax.methods.parts import histograms, prior
-from colorize_jax.models import lite0
 
 SIDE, CELLS = 64, 16
 
-
-@pytest.fixture(scope="module", autouse=True)
-def small_encoder():
-    """Of one block a group and few channels: the real one takes half a minute to compile."""
-    widths = (4, 8, 8, 8, 12, 12, 16)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(lite0.VERSIONS, "lite0", lite0.Version((1,) * 7, widths, SIDE))
-        patch.setattr(prior, "MAP_CHANNELS", (4, 8, 8, 12, 16))
-        yield
+pytestmark = pytest.mark.usefixtures("small_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +36,6 @@ def batch():
     small = large[:, ::2, ::2]
     ab = jnp.concatenate([0.3 * small, 0.2 * small], axis=-1)
     return {"lightness": 0.5 * small, "ab": ab, "lightness_large": 0.5 * large}
-
-
-@pytest.fixture(scope="module")
-def encoder(small_encoder):
-    """Weights as drawn, where the packaged ones need not be installed."""
-    return jax.jit(lite0.GrayLite().init)(jax.random.key(7), jnp.zeros((1, SIDE, SIDE, 1)))["params"]
 
 
 @pytest.fixture
