@@ -80,12 +80,9 @@ def test_each_stage_goes_on_with_what_the_one_before_left(method, variables, bat
         variables = after.variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "trained"),
-    [
-        pytest.param("unary", {"encoder", "gray", "trunk", "top"}, marks=pytest.mark.slow),
-        ("mdn", {"mdn"}),
-    ],
+    ("name", "trained"), [("unary", {"encoder", "gray", "trunk", "top"}), ("mdn", {"mdn"})]
 )
 def test_the_prior_is_a_constant_to_later_stages(name, trained, method, variables, batch):
     stage = next(stage for stage in method.stages if stage.name == name)
