@@ -190,13 +190,13 @@ class Automatic(NamedTuple):
 
     Attributes:
       name: of the method.
-      rmse_alphabeta: Larsson's, and gray's; None where they are not printed.
+      rmse_alphabeta: Larsson's, and gray's.
       psnr: mean dB of RGB, and gray's.
       source: where it is printed, and on which images.
     """
 
     name: str
-    rmse_alphabeta: tuple[float, float] | None
+    rmse_alphabeta: tuple[float, float]
     psnr: tuple[float, float]
     source: str
 
@@ -206,7 +206,6 @@ AUTOMATIC = (
     Automatic("Larsson", (0.293, 0.333), (24.94, 23.27), "Larsson et al. 2016, Sec. 4, ctest10k"),
     Automatic("Larsson", (0.299, 0.343), (24.45, 22.98), _LARSSON_1),
     Automatic("Larsson, Lab L2", (0.318, 0.343), (24.25, 22.98), _LARSSON_1),
-    Automatic("Zhang", None, (24.43, 22.82), "Zhang et al. 2017, Table 1, 1000 of ctest10k"),
 )
 """What VGG-16 and 1.3 million photos of ImageNet reach."""
 

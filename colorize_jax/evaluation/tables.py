@@ -214,7 +214,7 @@ def automatic_table(scored: Sequence[Scored]) -> Table:
     if len(lines) == 1:
         return Table("One answer", lines)
     for theirs in published.AUTOMATIC:
-        alphabeta, gray = theirs.rmse_alphabeta or (float("nan"), float("nan"))
+        alphabeta, gray = theirs.rmse_alphabeta
         told = {"rmse_alphabeta": alphabeta, "alphabeta_to_gray": alphabeta / gray}
         told |= {"psnr_first": theirs.psnr[0], "gain": theirs.psnr[0] - theirs.psnr[1]}
         lines.append((f"[{theirs.name}]", *_automatic_cells(told), theirs.source))
