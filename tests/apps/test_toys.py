@@ -53,7 +53,6 @@ def by_two(folder, *arguments):
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]),
         "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",  # the time is the compiler's and not the programs'
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     both = [

@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("independent_solves.py")
 
 
-def test_independent_solves_do_not_wait_for_each_other_for_ever():
+def test_independent_solves_do_not_wait_for_each_other_for_ever(whole_compiler):
     # NPROC sets the size of XLA's thread pool; without the fix this hung on two cores.
     done = subprocess.run(
         [sys.executable, str(PROGRAM)],

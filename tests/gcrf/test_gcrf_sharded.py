@@ -15,8 +15,7 @@ from colorize_jax import gcrf
 def report():
     flags = "--xla_force_host_platform_device_count=8 --xla_cpu_multi_thread_eigen=false"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "OPENBLAS_NUM_THREADS": "1"}
-    # The time is the compiler's. What is sent is decided before these optimisations, which can only save some of it.
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    # What is sent is decided before the optimizations that tests leave out, which can only save some of it.
     # A collective blocks a thread of XLA's pool, which has one thread a core: with fewer cores than devices
     # the 8 devices wait for each other until XLA kills the process. NPROC is the pool's size.
     environment["NPROC"] = "64"

@@ -18,6 +18,8 @@ from colorize_jax.data import pipeline
 from colorize_jax.data.prepare import prepare
 from colorize_jax.inference.colorizer import Colorizer
 
+pytestmark = pytest.mark.usefixtures("whole_compiler")  # what users get
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "released.json"
 GRID = 4
 PHOTO = "a face-like ellipse, 96x80"

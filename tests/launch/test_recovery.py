@@ -65,7 +65,6 @@ def test_two_processes_stopped_and_killed_end_like_undisturbed_ones(tmp_path):
     """pytest -m slow tests/launch/test_recovery.py."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # the time here is that of the compiler
     }
     done = subprocess.run(
         [sys.executable, SCRIPT, f"--root={tmp_path}", "--timeout_s=500"],

@@ -25,7 +25,6 @@ def environment(folder: Path) -> dict[str, str]:
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
         "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
 
 

@@ -13,6 +13,8 @@ from colorize_jax.config import load
 from colorize_jax.methods import resolve, scc
 from colorize_jax.methods.parts.networks import example_batch
 
+pytestmark = pytest.mark.usefixtures("whole_compiler")  # faults were in fused programs
+
 IMAGES = 32
 # The one that a compiler fused wrongly; half a minute or more for all seven.
 NETWORKS = ["features"] + [

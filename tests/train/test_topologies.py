@@ -17,7 +17,6 @@ def report(tmp_path_factory):
     environment = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_cpu_multi_thread_eigen=false",
         "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "NPROC": "64",
         "PYTHONPATH": os.pathsep.join(sys.path),
