@@ -155,7 +155,7 @@ def test_forward_mode_says_that_a_custom_vjp_has_none(transform):
         transform(function)(jnp.ones((6, 3)))
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg_matrix_free"])
+@pytest.mark.parametrize("solver", ["cholesky", pytest.param("cg_matrix_free", marks=pytest.mark.slow)])
 def test_second_derivatives_go_through_the_rule(arguments, solver):
     """`jax.hessian` is forward over reverse: jax differentiates the rule's own operations."""
     targets = arguments[1]

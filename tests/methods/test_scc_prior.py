@@ -101,6 +101,7 @@ def test_the_prior_is_a_constant_to_later_stages(name, trained, method, variable
         jax.tree.map(np.testing.assert_array_equal, state.batch_stats[network], after.batch_stats[network])
 
 
+@pytest.mark.slow
 def test_five_versions_a_histogram_and_the_priors_colors(method, variables, batch):
     @jax.jit  # one program: they share the prior
     def answers(variables, batch):
