@@ -31,6 +31,12 @@ SURVEY, SURVEY_BATCH = 1000, 100
 _CONFIG = config_flag.define()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: checkpoints, metrics, contact sheets.")
 _PROFILE = flags.DEFINE_bool("profile", False, "Write a trace of a few steps into the working directory.")
+_CHANGED = flags.DEFINE_list(
+    "changed",
+    [],
+    "Fields of the config, or sections, that differ from those which the run in --workdir was begun with, and that no "
+    "stage which has begun reads. What changed is kept in versions.json.",
+)
 flags.adopt_module_key_flags(multihost)
 
 
@@ -55,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         initial = handover.begin(config.init_from, method, data) if config.init_from else None
         mesh = parallel.make_mesh(**config.mesh)
         profile = Path(_WORKDIR.value) / "profile" if _PROFILE.value else None
-        loop.train(config, method, data, _WORKDIR.value, initial=initial, mesh=mesh, profile=profile)
+        begin = {"initial": initial, "mesh": mesh, "profile": profile, "changed": _CHANGED.value}
+        loop.train(config, method, data, _WORKDIR.value, **begin)
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -15,7 +15,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -136,6 +136,7 @@ def train(
     mesh: Mesh | None = None,
     out: telemetry.Output | None = None,
     profile: Path | None = None,
+    changed: Sequence[str] = (),
 ) -> Variables:
     """Trains all stages of `method`, going on where an earlier run in `workdir` stopped.
 
@@ -149,6 +150,8 @@ def train(
       mesh: as `parallel.make_mesh` makes it; by default the batch is split over all devices of all processes.
       out: where the progress goes; by default standard output.
       profile: folder for a trace of a few steps, see `performance.Trace`.
+      changed: fields of the config that differ on purpose from those of the run in `workdir`, see
+        `workdir.check_config`.
 
     Returns:
       The variables after the last stage.
@@ -161,7 +164,7 @@ def train(
     folder, mesh, out = Path(workdir), mesh or parallel.make_mesh(), out or sys.stdout
     trace = performance.Trace(profile if hosts.is_first() else None, functools.partial(print, file=out))
     began = initial.record if initial else None
-    with _claimed(folder, config, data, began), stop_requests() as stop, trace:
+    with _claimed(folder, config, data, began, changed), stop_requests() as stop, trace:
         variables = parallel.replicate(
             _begin(method, data, folder, initial.variables if initial else None), mesh
         )
@@ -178,16 +181,18 @@ def train(
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, config: Any, data: Data, began: dict[str, Any] | None) -> Iterator[None]:
+def _claimed(
+    folder: Path, config: Any, data: Data, began: dict[str, Any] | None, changed: Sequence[str]
+) -> Iterator[None]:
     """The working directory is this run's while the context lasts; its files fit the run and tell of its start."""
     with contextlib.ExitStack() as stack:
 
         def claim() -> None:
             stack.enter_context(files.locked(folder))
-            files.check_config(folder, json.loads(to_json(config)))
+            meant = files.check_config(folder, json.loads(to_json(config)), changed)
             files.check_data(folder, data.provenance)
             files.check_beginning(folder, began)
-            files.record_start(folder)
+            files.record_start(folder, meant)
 
         hosts.check_same("config", to_json(config))
         hosts.check_same("initial networks", began["sha256"] if began else "")

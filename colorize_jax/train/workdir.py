@@ -17,7 +17,7 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,23 +62,45 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
     return files.locked(workdir / ".lock", taken)
 
 
-def check_config(workdir: Path, config: dict[str, Any]) -> None:
+def check_config(
+    workdir: Path, config: dict[str, Any], changed: Sequence[str] = ()
+) -> dict[str, tuple[Any, Any]]:
     """Stores the config of a new run, as JSON; for one that is resumed, checks it against the stored one.
 
+    Args:
+      workdir: of the run.
+      config: resolved.
+      changed: fields, or whole sections, that differ on purpose: no stage that has begun reads them.
+
+    Returns:
+      {field of `changed`: (value there, value now)}, where they differ; None for a field that one of both lacks.
+
     Raises:
-      ValueError: a field differs that shapes the result; only logging, checkpointing, where the data lie, the
-        mesh, and longer epochs may change.
+      ValueError: a field differs that shapes the result; without `changed` only logging, checkpointing, where the data
+        lie, the mesh, and longer epochs may change. Or `changed` has a field that `config` lacks.
     """
-    path = workdir / "config.json"
+    path, new = workdir / "config.json", _flat(config)
+    for field in changed:
+        if not any(_within(name, field) for name in new):
+            raise ValueError(f"--changed has {field!r}, and config has no such field; give it as in data.crop")
+    differing = {}
     if path.exists():
-        old, new = _flat(json.loads(path.read_text())), _flat(config)
-        differing = [k for k in sorted({*old, *new}) if not _may_change(k, old.get(k), new.get(k))]
-        if differing:
-            lines = "; ".join(f"config.{k}: {old.get(k)!r} there, {new.get(k)!r} now" for k in differing)
-            raise ValueError(
-                f"{workdir} was begun with another config ({lines}); give the old values or another --workdir"
-            )
+        old = _flat(json.loads(path.read_text()))
+        both = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
+        differing = {name: values for name, values in both.items() if not _may_change(name, *values)}
+    meant = {k: values for k, values in differing.items() if any(_within(k, field) for field in changed)}
+    if refused := {k: values for k, values in differing.items() if k not in meant}:
+        lines = "; ".join(f"config.{k}: {there!r} there, {now!r} now" for k, (there, now) in refused.items())
+        raise ValueError(
+            f"{workdir} was begun with another config ({lines}); give the old values or another --workdir, or name in "
+            "--changed what no stage that has begun reads"
+        )
     files.write_json(path, config, overwrite=True)
+    return meant
+
+
+def _within(name: str, section: str) -> bool:
+    return name == section or name.startswith(f"{section}.")
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -147,11 +169,11 @@ def _agree(old: Any, new: Any) -> bool:
     return old == new
 
 
-def record_start(workdir: Path) -> None:
-    """Appends time, package versions and devices to `versions.json`."""
+def record_start(workdir: Path, changed: dict[str, tuple[Any, Any]]) -> None:
+    """Appends time, package versions, devices and what `check_config` found changed to `versions.json`."""
     path = workdir / "versions.json"
     starts = json.loads(path.read_text()) if path.exists() else []
-    start = {"started_unix_s": round(time.time(), 1), **versions()}
+    start = {"started_unix_s": round(time.time(), 1), **versions()} | ({"changed": changed} if changed else {})
     files.write_json(path, [*starts, start], overwrite=True)
 
 

@@ -23,9 +23,10 @@ from colorize_jax.train import checkpoints, handover, loop, parallel, provenance
 orbax_leaves_futures = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def run(workdir, config=None, *, data=None, method=None):
+def run(workdir, config=None, *, data=None, method=None, changed=()):
     config = config or toy.config()
-    return loop.train(config, method or toy.method(config), data or toy.data(), workdir, out=io.StringIO())
+    method, data = method or toy.method(config), data or toy.data()
+    return loop.train(config, method, data, workdir, out=io.StringIO(), changed=changed)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -303,6 +304,22 @@ def test_an_overfit_batch_gets_better(tmp_path):
 def test_another_config_is_refused_by_name(straight, changes, named):
     with pytest.raises(ValueError, match=named):
         run(straight[0], toy.config(**changes))
+
+
+def test_a_stage_to_come_may_change_where_that_is_meant(tmp_path):
+    lr = "stages.second.lr"
+    with pytest.raises(stop.Interrupted):
+        run(tmp_path, data=stopping(after=2))
+    other = toy.config(**{lr: 0.05})
+    with pytest.raises(ValueError, match=rf"config.{lr}: 0.1 there, 0.05 now.*--changed"):
+        run(tmp_path, other, changed=["stages.first", "seed"])
+    with pytest.raises(ValueError, match="--changed has 'stages.third', and config has no such field"):
+        run(tmp_path, other, changed=["stages.third"])
+    went_on = run(tmp_path, other, changed=["stages.second"])
+    assert same_bits(went_on, run(tmp_path / "straight", other))
+    starts = json.loads((tmp_path / "versions.json").read_text())
+    assert [start.get("changed") for start in starts] == [None, {lr: [0.1, 0.05]}]
+    assert same_bits(run(tmp_path, other, changed=["stages.second"]), went_on)  # the same command, once more
 
 
 def test_what_does_not_shape_the_result_may_change(tmp_path, straight):
