@@ -4,7 +4,7 @@
     launch/released --config=photo_prior:data=photos --root=runs/prior --sources=FOLDER
 
 Its one argument is `data`: a data set as of the other configs, or `photos`, 88,000 photos of 17 sets (docs/photos.md).
-It reads gray images of 128 pixels, so photos of at least that many are worth most. Images a second on CPUs:
+It learns from gray images of 128 pixels, so photos of at least that many are worth most. Images a second on CPUs:
 `python benchmarks/lite0.py`.
 """
 
@@ -39,10 +39,17 @@ PHOTOS = {
 
 
 def with_data(method: str, name: str) -> ConfigDict:
-    """A method's own values on views of a data set, or of all `photos`, unlocked; with gray images of 128 pixels."""
+    """A method's own values on views of a data set, or of all `photos`, unlocked.
+
+    The prior learns from gray images of 128 pixels, closer views than whole photos are. Whoever reads it later gives it
+    whole photos at 160: at the resolution of training their things would be smaller than it has seen them (Touvron et
+    al. 2019).
+    """
     photos = name == "photos"
     config = base.with_data(method, "lfw" if photos else name)
-    config.data.update({"lightness_large": 128, "crop": 0.6, "crop_largest": 1.2, "stretch": 1.35})
+    config.data.update({"lightness_large": 160, "crop": 0.8, "crop_largest": 1.2, "stretch": 1.35})
+    for stage in ("prior", "prior_tuned"):
+        config.stages[stage].overrides = ConfigDict({"data": {"lightness_large": 128, "crop": 0.6}})
     if photos:
         config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
         config.data.test = ("imagenet_photos", "test")

@@ -61,8 +61,16 @@ def main(arguments: Sequence[str]) -> int:
         initial = handover.begin(config.init_from, method, data) if config.init_from else None
         mesh = parallel.make_mesh(**config.mesh)
         profile = Path(_WORKDIR.value) / "profile" if _PROFILE.value else None
-        begin = {"initial": initial, "mesh": mesh, "profile": profile, "changed": _CHANGED.value}
-        loop.train(config, method, data, _WORKDIR.value, **begin)
+        loop.train(
+            config,
+            method,
+            data,
+            _WORKDIR.value,
+            initial=initial,
+            mesh=mesh,
+            profile=profile,
+            changed=_CHANGED.value,
+        )
     except loop.NonFinite as error:
         print(f"error: {error}", file=sys.stderr)
         return DIVERGED

@@ -22,7 +22,7 @@ from colorize_jax.methods.parts import histograms, prior
 from colorize_jax.methods.parts.networks import Networks, abstract, example_batch
 from colorize_jax.shapes import Array
 
-RULES = ("annealed", "regressed", "expected", "likeliest")
+RULES = ("guess", "regressed", "annealed", "expected", "likeliest")
 """The first is the default."""
 
 
@@ -41,10 +41,12 @@ def build(config: Any) -> Method:
     networks = prior.networks(config)
     return Method(
         stages=Stages(lambda: prior.stages(config, networks, prior.inputs)),
-        abstract_variables=lambda: abstract(networks, prior.inputs(example_batch(config)), prior.NAMES),
+        abstract_variables=lambda: prior.with_weights(
+            config, abstract(networks, prior.inputs(example_batch(config)), prior.NAMES)
+        ),
         statistics=prior.survey(config),
         colors=Colors(
-            sample=partial(sample, networks),
+            sample=partial(sample, networks, prior.guesser(config, networks)),
             rules=RULES,
             most=dict.fromkeys(RULES, 1),
             deterministic=RULES,
@@ -55,12 +57,20 @@ def build(config: Any) -> Method:
 
 
 def sample(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, *, samples: int, rule: str
+    networks: Networks,
+    answer: prior.Answer,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    *,
+    samples: int,
+    rule: str,
 ) -> Samples:
     """One version of each gray image.
 
     Args:
       networks: of `prior.networks`.
+      answer: of `prior.guesser`, for the rule 'guess'.
       variables: those of `Method.abstract_variables`.
       batch: its `lightness_large` is read.
       rng: not used.
@@ -70,8 +80,9 @@ def sample(
     Raises:
       ValueError: an unknown rule.
     """
-    if rule == "regressed":
-        field = prior.regress(networks, variables, batch)[:, None]
+    own: dict[str, prior.Answer] = {"guess": answer, "regressed": partial(prior.regress, networks)}
+    if rule in own:
+        field = own[rule](variables, batch)[:, None]
         return Samples(field, field, jnp.ones(field.shape[:2]))
     answers = histograms.answers(prior.distribution(networks))
     return answers.sample(variables, batch, rng, samples=samples, rule=rule)

@@ -31,6 +31,7 @@ from colorize_jax.methods.base import (
     Batch,
     Colors,
     Edits,
+    Loss,
     LossResult,
     Method,
     Samples,
@@ -78,6 +79,8 @@ class SccModel(NamedTuple):
       exclude_diagonal: a pixel must not explain itself.
       chroma: sampled colours are multiplied by it. Least absolute errors are medians, paler than photos.
       choice: how rule 'modes' chooses among the modes: by 'weight', or those that 'cover' them, see `mixture.cover`.
+      tint: share of the tint that versions learn and are told apart by, see `less_tinted`.
+      guess: the unary of version 1 under rule 'modes', which the modes then follow; None where it is a mode, too.
     """
 
     networks: Networks
@@ -89,6 +92,8 @@ class SccModel(NamedTuple):
     exclude_diagonal: bool
     chroma: float
     choice: str
+    tint: float
+    guess: Callable[[Variables, Batch], Float[Array, "B h w 2"]] | None
 
 
 def defaults() -> ConfigDict:
@@ -116,6 +121,8 @@ def defaults_with(reader: ModuleType) -> ConfigDict:
     # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
     config.loss.likelihood_noise = 0.0
     config.loss.unary_weight = 0.0  # of the unary's own error in the structure stage
+    # What a photo's mean colour differs by from the regressed one counts this much for codes and modes.
+    config.loss.tint = 1.0
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
     config.stages.unary = stage_defaults(15.0, 32, 1e-3)
@@ -150,9 +157,15 @@ def check_with(reader: ModuleType, config: ConfigDict) -> None:
             "a variance in network units², or 0 for the reconstruction error"
         ),
         "loss.unary_weight": not_negative(),
+        "loss.tint": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
         "loss.kl_weight": not_negative(),
     }
     check_fields(config, allowed)
+    if config.loss.tint < 1 and reader is features and config.features.network == "vgg16":
+        raise ValueError(
+            f"config.loss.tint is {config.loss.tint}, but config.features.network 'vgg16' regresses no colours, whose "
+            "tint it is measured from; set it to 1"
+        )
     _check_schedule(config.stages.structure.schedule)
 
 
@@ -179,7 +192,14 @@ def build(config: Any) -> Method:
     return method._replace(public=features.public(config))
 
 
-def build_with(config: Any, networks: Networks, *, first: FirstStages, carried: tuple[str, ...]) -> Method:
+def build_with(
+    config: Any,
+    networks: Networks,
+    *,
+    first: FirstStages,
+    carried: tuple[str, ...],
+    guess: Callable[[Variables, Batch], Array] | None = None,
+) -> Method:
     """The method on networks that `features.read` knows.
 
     Args:
@@ -187,15 +207,17 @@ def build_with(config: Any, networks: Networks, *, first: FirstStages, carried: 
       networks: all of them: `shared_networks`, `gray`, and those that the others read.
       first: the stages that train what the others read.
       carried: names of the networks read that a model carries.
+      guess: see `SccModel`.
     """
-    model = model_of(config, networks)
+    model = model_of(config, networks)._replace(guess=guess)
+    most = config.mdn.components + (guess is not None)
     return Method(
         stages=Stages(partial(_stages, config, model, first)),
         abstract_variables=partial(_abstract_variables, model, config, carried),
         colors=Colors(
             sample=partial(sample, model),
             rules=mixture.RULES,
-            most={"modes": config.mdn.components},
+            most={"modes": most},
             deterministic=("modes",),
             regress=features.regressor(model.networks),
             reconstruct=partial(reconstruct, model),
@@ -226,6 +248,8 @@ def model_of(config: Any, networks: Networks) -> SccModel:
         exclude_diagonal=crf.exclude_diagonal,
         chroma=config.mdn.chroma,
         choice=config.mdn.choice,
+        tint=config.loss.tint,
+        guess=None,
     )
 
 
@@ -252,6 +276,19 @@ def shared_networks(config: Any) -> Networks:
 def initial_temperature(config: Any) -> float:
     """`config.gcrf.temperature`, or √D where that is 0: inner products of D unit variances then have unit spread."""
     return config.gcrf.temperature or float((512 * config.width) ** 0.5)
+
+
+def less_tinted(model: SccModel, variables: Variables, batch: Batch) -> Batch:
+    """The batch with true colours whose mean is nearer to the regressed one: x - (1 - ρ) mean(x - regressed).
+
+    ρ is `SccModel.tint`. Half of the colour energy of photos is one tint over the whole picture, so codes learn tints
+    first, and versions that differ in nothing else, unless these are taken out.
+    """
+    if model.tint == 1:
+        return batch
+    answer = features.regress(model.networks, variables, batch)
+    tint = batch["ab"].mean(axis=(1, 2), keepdims=True) - answer.mean(axis=(1, 2), keepdims=True)
+    return batch | {"ab": batch["ab"] - (1 - model.tint) * tint}
 
 
 def encode(
@@ -353,22 +390,49 @@ def sample(
       variables: those of `Method.abstract_variables`.
       batch: `lightness` (B, 64, 64, 1), network units, and `lightness_large` where what reads it needs that.
       rng: used by rule 'random' only.
-      samples: N. Under 'modes' at most the number of mixture components.
-      rule: 'modes', mixture means, chosen as `SccModel.choice` says; or 'random', draws from the mixture.
+      samples: N. Under 'modes' at most the number of mixture components, and one more with a guess.
+      rule: 'modes', the guess, where there is one, and mixture means, chosen as `SccModel.choice` says; or 'random',
+        draws from the mixture.
 
     Raises:
       ValueError: an unknown rule, or more modes than there are.
     """
-    draw = partial(mixture.draw_codes, model.networks, variables, batch, rng, sigma=model.sigma, rule=rule)
-    covered = rule == "modes" and model.choice == "cover"
-    # All modes, to choose among; more, where more are asked for, so that `draw_codes` refuses them.
-    codes, weights = draw(samples=max(samples, model.networks["mdn"].components) if covered else samples)
-    unary = model.chroma * decode_versions(model, variables, batch, codes)[0]
-    if covered:
-        chosen, weights = mixture.cover(unary, weights, samples)
-        unary = jnp.take_along_axis(unary, chosen[:, :, None, None, None], axis=1)
+    draw = partial(_drawn, model, variables, batch, rng, rule)
+    if rule == "modes" and model.guess is not None:
+        first = resize_field(model.guess(variables, batch), model.field)
+        unary, weights = first[:, None], jnp.ones((len(first), 1))
+        if samples > 1:
+            others, shares = draw(samples - 1, first)
+            unary = jnp.concatenate([unary, others], axis=1)
+            weights = jnp.concatenate([1 - shares.sum(axis=1, keepdims=True), shares], axis=1)
+    else:
+        unary, weights = draw(samples)
     structure, _ = embed(model, variables, batch)
     return Samples(unary, make_consistent(model, structure, unary, beta=model.beta_test), weights)
+
+
+def _drawn(
+    model: SccModel,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    rule: str,
+    samples: int,
+    first: Float[Array, "B F F 2"] | None = None,
+) -> tuple[Float[Array, "B N F F 2"], Float[Array, "B N"]]:
+    """Unary colours and weights of versions from the mixture, besides `first`, the likeliest first."""
+    draw = partial(mixture.draw_codes, model.networks, variables, batch, rng, sigma=model.sigma, rule=rule)
+    if not (rule == "modes" and model.choice == "cover"):
+        codes, weights = draw(samples=samples)
+        return model.chroma * decode_versions(model, variables, batch, codes)[0], weights
+    # All modes, to choose among; more, where more are asked for, so that `draw_codes` refuses them.
+    codes, weights = draw(samples=max(samples, model.networks["mdn"].components))
+    unary = model.chroma * decode_versions(model, variables, batch, codes)[0]
+    chosen, weights = mixture.cover(unary, weights, samples, tint=model.tint, first=first)
+    if first is not None:
+        order = jnp.argsort(-weights, axis=1)
+        chosen, weights = (jnp.take_along_axis(x, order, axis=1) for x in (chosen, weights))
+    return jnp.take_along_axis(unary, chosen[:, :, None, None, None], axis=1), weights
 
 
 def similarity(model: SccModel, variables: Variables, batch: Batch) -> Float[Array, "B P P"]:
@@ -386,6 +450,15 @@ def reconstruct(
     unary, _ = decode(model, variables, mean, gray_features(model, variables, batch))
     structure, _ = embed(model, variables, batch)
     return unary, make_consistent(model, structure, unary[:, None], beta=model.beta_test)[:, 0]
+
+
+def _of_less_tinted(model: SccModel, loss: Loss) -> Loss:
+    """The loss of `less_tinted` batches."""
+
+    def own(variables: Variables, batch: Batch, rng: Array, step: Array) -> LossResult:
+        return loss(variables, less_tinted(model, variables, batch), rng, step)
+
+    return own
 
 
 def unary_loss(
@@ -543,15 +616,27 @@ def _picture_structure(model: SccModel, variables: Variables, batch: Batch, rng:
 def _stages(config: Any, model: SccModel, first: FirstStages) -> list[Stage]:
     networks, inputs = model.networks, partial(example_inputs, model.networks, config)
     reconstruction = losses.RECONSTRUCTION[config.loss.reconstruction]
+    learns = partial(_of_less_tinted, model)
     unary = build_stage(
         config,
         "unary",
         networks,
         inputs,
         trained=UNARY_NETWORKS,
-        loss=partial(unary_loss, model, reconstruction=reconstruction, kl_weight=config.loss.kl_weight),
+        loss=learns(
+            partial(unary_loss, model, reconstruction=reconstruction, kl_weight=config.loss.kl_weight)
+        ),
         evaluate=partial(_evaluate_unary, model),
         pictures=partial(_picture_unary, model),
+    )
+    structure_error = partial(
+        structure_loss,
+        model,
+        reconstruction=reconstruction,
+        schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
+        steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
+        likelihood_noise=config.loss.likelihood_noise,
+        unary_weight=config.loss.unary_weight,
     )
     structure = build_stage(
         config,
@@ -559,28 +644,20 @@ def _stages(config: Any, model: SccModel, first: FirstStages) -> list[Stage]:
         networks,
         inputs,
         trained=STRUCTURE_NETWORKS,
-        loss=partial(
-            structure_loss,
-            model,
-            reconstruction=reconstruction,
-            schedule=tuple(tuple(pair) for pair in config.stages.structure.schedule),
-            steps_per_epoch=max(1, config.data.epoch_images // config.stages.structure.batch_size),
-            likelihood_noise=config.loss.likelihood_noise,
-            unary_weight=config.loss.unary_weight,
-        ),
+        loss=learns(structure_error),
         evaluate=partial(_evaluate_structure, model),
         pictures=partial(_picture_structure, model),
     )
-    mdn = mixture.stage(
-        config, networks, inputs, encode=partial(encode, model), sample=partial(sample, model)
-    )
+    draw = partial(sample, model)
+    mdn = mixture.stage(config, networks, inputs, encode=partial(encode, model), sample=draw, learns=learns)
     best = modes.stages(
         config,
         networks,
         inputs,
         decoder=("gray", *DECODER_NETWORKS),
         decode=partial(decode_versions, model),
-        sample=partial(sample, model),
+        sample=draw,
+        learns=learns,
     )
     return [
         *first(config, networks, inputs),

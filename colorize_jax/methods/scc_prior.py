@@ -25,7 +25,7 @@ from colorize_jax.methods.parts.networks import Networks
 from colorize_jax.models.vae import GrayAdapter
 
 LARGE = 2 * 2 * scc.FIELD_SIDE
-"""Side of the gray image that the prior reads: its second map, of a quarter of that, is as large as f4."""
+"""Least side of the gray image that the prior reads: its second map, of a quarter of that, is as large as f4."""
 
 
 def defaults() -> ConfigDict:
@@ -34,20 +34,25 @@ def defaults() -> ConfigDict:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises a ValueError where a field is not allowed, or the prior's maps are not of the sizes of f1-f4."""
-    if config.data.lightness_large != LARGE:
+    """Raises a ValueError where a field is not allowed, or the prior's maps are smaller than f1-f4."""
+    if config.data.lightness_large < LARGE:
         raise ValueError(
             f"config.data.lightness_large is {config.data.lightness_large}, but f1-f4 are the photo prior's maps of "
-            f"{LARGE}x{LARGE} gray images; set it to {LARGE}"
+            f"gray images of {LARGE}x{LARGE} and more; set it to {LARGE}"
         )
     scc.check_with(prior, config)
 
 
 def build(config: Any) -> Method:
-    """`scc` on the prior, with the prior's histograms."""
+    """`scc` on the prior, with the prior's histograms, whose annealed mean is version 1 under rule 'modes'."""
     networks = build_networks(config)
-    method = scc.build_with(config, networks, first=prior.stages, carried=prior.NAMES)
-    return method._replace(statistics=prior.survey(config), distribution=prior.distribution(networks))
+    guess = prior.guesser(config, networks)
+    method = scc.build_with(config, networks, first=prior.stages, carried=prior.NAMES, guess=guess)
+    return method._replace(
+        abstract_variables=lambda: prior.with_weights(config, method.abstract_variables()),
+        statistics=prior.survey(config),
+        distribution=prior.distribution(networks),
+    )
 
 
 def build_networks(config: Any) -> Networks:

@@ -61,7 +61,7 @@ class GrayFeatures(nn.Module):
 
 
 class GrayAdapter(nn.Module):
-    """f1-f4 of sizes and channels as `GrayFeatures` has them, from the photo prior's maps of a gray image of 128x128.
+    """f1-f4 of sizes and channels as `GrayFeatures` has them, from the photo prior's maps in the sizes of 128x128.
 
     The encoder's maps end in no norm and have deviations of about 10, so a norm comes first.
     """

@@ -82,7 +82,9 @@ def check_config(
     path, new = workdir / "config.json", _flat(config)
     for field in changed:
         if not any(_within(name, field) for name in new):
-            raise ValueError(f"--changed has {field!r}, and config has no such field; give it as in data.crop")
+            raise ValueError(
+                f"--changed has {field!r}, and config has no such field; give it as in data.crop"
+            )
     differing = {}
     if path.exists():
         old = _flat(json.loads(path.read_text()))
@@ -173,7 +175,9 @@ def record_start(workdir: Path, changed: dict[str, tuple[Any, Any]]) -> None:
     """Appends time, package versions, devices and what `check_config` found changed to `versions.json`."""
     path = workdir / "versions.json"
     starts = json.loads(path.read_text()) if path.exists() else []
-    start = {"started_unix_s": round(time.time(), 1), **versions()} | ({"changed": changed} if changed else {})
+    start = {"started_unix_s": round(time.time(), 1), **versions()} | (
+        {"changed": changed} if changed else {}
+    )
     files.write_json(path, [*starts, start], overwrite=True)
 
 

@@ -149,6 +149,19 @@ def test_rules_give_one_version_each(config, batch, encoder):
     assert not np.allclose(found["annealed"].field, found["likeliest"].field, atol=1e-3)
 
 
+def test_answers_are_of_photos_and_not_of_rebalanced_training(monkeypatch):
+    weights, shares = np.linspace(0.5, 2, 260).astype(np.float32), np.linspace(1, 3, 260) / 520
+    seen = jnp.asarray(np.log(shares * weights), jnp.float32)[None, None, None]
+    monkeypatch.setattr(prior, "predict", lambda *_: ((None, None, seen), {}))
+    variables = {"params": {}, "batch_stats": {STATISTICS: {prior.WEIGHTS: jnp.asarray(weights)}}}
+    np.testing.assert_allclose(prior.histograms({}, variables, {})[0, 0, 0], shares, rtol=1e-5)
+    guess = partial(prior.guess, {}, variables, {}, temperature=1.0)
+    centers = prior.bin_centers()
+    np.testing.assert_allclose(guess(vividness=0.0)[0, 0, 0], shares @ centers, atol=1e-6)
+    rebalanced = shares * weights / (shares @ weights)
+    np.testing.assert_allclose(guess(vividness=1.0)[0, 0, 0], rebalanced @ centers, atol=1e-6)
+
+
 def test_a_missing_large_image_is_told():
     config = load("photo_prior")
     config.data.lightness_large = 0

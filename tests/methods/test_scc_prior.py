@@ -102,21 +102,55 @@ def test_the_prior_is_a_constant_to_later_stages(name, trained, method, variable
 
 
 @pytest.mark.slow
-def test_five_versions_a_histogram_and_the_priors_colors(method, variables, batch):
+def test_the_guess_and_then_modes_a_histogram_and_the_priors_colors(method, config, variables, batch):
     @jax.jit  # one program: they share the prior
     def answers(variables, batch):
         drawn = method.colors.sample(variables, batch, rng(), samples=5, rule="modes")
         shares = method.distribution.histograms(variables, batch)
-        return drawn, shares, method.colors.regress(variables, batch)
+        guess = prior.guesser(config, scc_prior.build_networks(config))(variables, batch)
+        return drawn, shares, method.colors.regress(variables, batch), guess
 
-    drawn, shares, regressed = answers(variables, batch)
+    drawn, shares, regressed, guess = answers(variables, batch)
     assert drawn.field.shape == drawn.unary.shape == (2, 5, 32, 32, 2) and drawn.weights.shape == (2, 5)
     assert (drawn.field.var(axis=1).mean(axis=(1, 2, 3)) > 0).all()
+    np.testing.assert_allclose(drawn.unary[:, 0], guess, atol=1e-5)
+    np.testing.assert_allclose(drawn.weights.sum(axis=1), 1, rtol=1e-5)
+    assert (np.diff(drawn.weights[:, 1:]) <= 0).all()
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
     assert regressed.shape == (2, 32, 32, 2) and regressed.any()
-    mirrored, _, _ = answers(variables, batch | {"lightness_large": batch["lightness_large"][:, ::-1]})
+    mirrored, *_ = answers(variables, batch | {"lightness_large": batch["lightness_large"][:, ::-1]})
     assert not np.allclose(mirrored.unary, drawn.unary, atol=1e-4)
-    assert not np.allclose(mirrored.weights, drawn.weights, atol=1e-5)
+
+
+def test_a_version_more_than_there_are_modes_is_the_guess(method, config):
+    most = config.mdn.components + 1
+    assert method.colors.request(most, "modes") == (most, "modes")
+    with pytest.raises(ValueError, match=f"rule 'modes' gives at most {most}"):
+        method.colors.request(most + 1, "modes")
+
+
+def test_other_networks_read_maps_of_one_size_whatever_the_prior_reads(config, variables, batch):
+    networks = scc_prior.build_networks(config)
+    large = jax.image.resize(batch["lightness_large"], (2, 160, 160, 1), "linear")
+    read = jax.jit(partial(prior.read, networks))
+    told, closer = read(variables, batch), read(variables, batch | {"lightness_large": large})
+    assert jax.tree.map(jnp.shape, told) == jax.tree.map(jnp.shape, closer)
+    for blank, found in zip(prior.blank(networks, batch)[0], told[0], strict=True):
+        assert blank.shape[1:] == found.shape[1:]
+    own = jax.jit(partial(prior.predict, networks))(variables, batch)[0]
+    np.testing.assert_allclose(told[1], own[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("tint", [0.0, 0.25, 1.0])
+def test_the_tint_is_taken_out_as_far_as_it_differs_from_the_regressed_one(tint, config, batch, monkeypatch):
+    monkeypatch.setattr(features, "regress", lambda *_: jnp.full((2, 32, 32, 2), 0.1))
+    model = scc.model_of(config, {})._replace(tint=tint)
+    learned = scc.less_tinted(model, {}, batch)["ab"]
+    mean = batch["ab"].mean(axis=(1, 2))
+    np.testing.assert_allclose(learned.mean(axis=(1, 2)), tint * mean + (1 - tint) * 0.1, atol=1e-6)
+    np.testing.assert_allclose(
+        learned - learned.mean(axis=(1, 2), keepdims=True), batch["ab"] - mean[:, None, None], atol=1e-6
+    )
 
 
 def test_cells_are_the_lightness_beside_features_of_length_one(config, variables, batch):
@@ -139,8 +173,8 @@ def test_a_model_carries_the_prior_and_no_encoder(config, method, batch):
     assert told.fine.confidence.shape == (2, 64, 64)
 
 
-def test_gray_images_of_another_size_are_refused():
+def test_smaller_gray_images_are_refused():
     config = load("scc_prior")
-    config.data.lightness_large = 224
-    with pytest.raises(ValueError, match=r"lightness_large is 224.*set it to 128"):
+    config.data.lightness_large = 96
+    with pytest.raises(ValueError, match=r"lightness_large is 96.*set it to 128"):
         methods.resolve(config)

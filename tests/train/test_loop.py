@@ -313,7 +313,7 @@ def test_a_stage_to_come_may_change_where_that_is_meant(tmp_path):
     other = toy.config(**{lr: 0.05})
     with pytest.raises(ValueError, match=rf"config.{lr}: 0.1 there, 0.05 now.*--changed"):
         run(tmp_path, other, changed=["stages.first", "seed"])
-    with pytest.raises(ValueError, match="--changed has 'stages.third', and config has no such field"):
+    with pytest.raises(ValueError, match=r"--changed has 'stages\.third', and config has no such field"):
         run(tmp_path, other, changed=["stages.third"])
     went_on = run(tmp_path, other, changed=["stages.second"])
     assert same_bits(went_on, run(tmp_path / "straight", other))

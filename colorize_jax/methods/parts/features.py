@@ -83,7 +83,7 @@ def read(
 def blank(networks: Networks, batch: Batch) -> Float[Array, "1 h w K"]:
     """Zeros in the shape of one image's features."""
     if prior.DECODER in networks:
-        return prior.blank(networks, batch)
+        return prior.blank(networks, batch)[1]
     return jnp.zeros((1, 28, 28, feature_models.channels(networks["features"])))
 
 
@@ -100,7 +100,7 @@ def read_gray(
 def gray_inputs(networks: Networks, batch: Batch) -> tuple[Any, ...]:
     """What the network `gray` takes."""
     if prior.DECODER in networks:
-        return (*prior.inputs(batch)[prior.DECODER], prior.blank(networks, batch))
+        return prior.blank(networks, batch)
     return (jnp.zeros_like(batch["lightness"][:1]),)
 
 

@@ -51,10 +51,22 @@ def color_of(
         return bins[histograms.argmax(axis=-1)]
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; allowed are {', '.join(RULES)}")
-    sharpness = 1 / TEMPERATURE if rule == "annealed" else 1.0
     # The smallest float: an empty bin stays empty, and its logarithm finite.
-    logits = sharpness * jnp.log(jnp.maximum(histograms, jnp.finfo(histograms.dtype).tiny))
-    return jnp.matmul(jax.nn.softmax(logits), bins, precision="highest")
+    logits = jnp.log(jnp.maximum(histograms, jnp.finfo(histograms.dtype).tiny))
+    return annealed(logits, bins, TEMPERATURE if rule == "annealed" else 1.0)
+
+
+def annealed(
+    logits: Float[Array, "B h w Q"], bins: Float[Array, "Q 2"], temperature: float
+) -> Float[Array, "B h w 2"]:
+    """The mean of each histogram, sharpened: Zhang et al. 2016, Eq. (5).
+
+    Args:
+      logits: of the bins, up to a constant.
+      bins: the bins' centres, network units.
+      temperature: T > 0. 1 is the mean of the histogram as it is; near 0 it is its largest bin.
+    """
+    return jnp.matmul(jax.nn.softmax(logits / temperature), bins, precision="highest")
 
 
 def colors_or_answers(method: Method) -> Colors:

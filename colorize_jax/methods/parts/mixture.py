@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from colorize_jax import losses
 from colorize_jax.config import check_fields, not_negative, one_of, positive, share, stage_defaults
-from colorize_jax.methods.base import Batch, LossResult, Samples, Stage, Variables
+from colorize_jax.methods.base import Batch, Loss, LossResult, Samples, Stage, Variables
 from colorize_jax.methods.parts import features
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
@@ -121,21 +121,36 @@ def draw_codes(
 
 
 def cover(
-    versions: Float[Array, "B M F F 2"], weights: Float[Array, "B M"], samples: int
+    versions: Float[Array, "B M F F 2"],
+    weights: Float[Array, "B M"],
+    samples: int,
+    *,
+    tint: float = 1.0,
+    first: Float[Array, "B F F 2"] | None = None,
 ) -> tuple[Int[Array, "B N"], Float[Array, "B N"]]:
     """N of M versions for which the error of best is small, if the truth were version m with probability π^(m).
 
     The first is the version of the smallest expected absolute error; each further one lowers the expected error of the
     best of those chosen most: greedy k-medoids, within 1 - 1/e of the largest gain (Nemhauser et al. 1978).
 
+    Args:
+      versions: M fields of each image, network units.
+      weights: π.
+      samples: N.
+      tint: share in [0, 1] of what counts of the mean difference of two versions over the whole picture. At 0 versions
+        differ where their things do.
+      first: an answer that is given besides, and is covered already.
+
     Returns:
       The indices of the versions chosen, and the weight of each: the sum of the weights of all versions closest to it.
+      What is left to 1 is of those closest to `first`.
     """
 
-    def one(versions: Array, weights: Array) -> tuple[Array, Array]:
-        distances = jnp.abs(versions[:, None] - versions[None]).mean(axis=(2, 3, 4))
+    def one(versions: Array, weights: Array, first: Array | None) -> tuple[Array, Array]:
+        distances = jax.vmap(partial(_distances, tint=tint), (None, 0))(versions, versions)
+        given = None if first is None else _distances(versions, first, tint=tint)
         chosen: list[Array] = []
-        best = jnp.full(len(weights), jnp.inf)
+        best = jnp.full(len(weights), jnp.inf) if given is None else given
         taken = jnp.zeros(len(weights), bool)
         for _ in range(samples):
             expected = jnp.minimum(best[None], distances) @ weights
@@ -143,10 +158,22 @@ def cover(
             best, taken = jnp.minimum(best, distances[pick]), taken.at[pick].set(True)
             chosen.append(pick)
         indices = jnp.stack(chosen)
-        closest = jax.nn.one_hot(distances[indices].argmin(axis=0), samples)
+        reached = distances[indices]
+        closest = jax.nn.one_hot(reached.argmin(axis=0), samples)
+        if given is not None:
+            closest *= (reached.min(axis=0) < given)[:, None]
         return indices, weights @ closest
 
-    return jax.vmap(one)(versions, weights)
+    return jax.vmap(one)(versions, weights, first)
+
+
+def _distances(
+    versions: Float[Array, "M F F 2"], other: Float[Array, "F F 2"], *, tint: float
+) -> Float[Array, " M"]:
+    """Mean absolute differences, of whose means over the picture the share `tint` counts."""
+    difference = versions - other[None]
+    difference -= (1 - tint) * difference.mean(axis=(1, 2), keepdims=True)
+    return jnp.abs(difference).mean(axis=(1, 2, 3))
 
 
 def mdn_loss(
@@ -226,21 +253,20 @@ def stage(
     *,
     encode: Encode,
     sample: Sample,
+    learns: Callable[[Loss], Loss] = lambda loss: loss,
 ) -> Stage:
-    """The stage `mdn`, for a method that encodes colours with `encode` and draws versions with `sample`."""
-    return build_stage(
-        config,
-        "mdn",
+    """The stage `mdn`, for a method that encodes colours with `encode` and draws versions with `sample`.
+
+    `learns` is applied to the loss, for a method that shows it other batches.
+    """
+    loss = partial(
+        mdn_loss,
         networks,
-        inputs,
-        trained=("mdn",),
-        loss=partial(
-            mdn_loss,
-            networks,
-            encode,
-            sigma=config.mdn.sigma,
-            relaxation=config.mdn.relaxation,
-            sampled_code=config.mdn.code == "sample",
-        ),
-        **judged(config, sample),
+        encode,
+        sigma=config.mdn.sigma,
+        relaxation=config.mdn.relaxation,
+        sampled_code=config.mdn.code == "sample",
+    )
+    return build_stage(
+        config, "mdn", networks, inputs, trained=("mdn",), loss=learns(loss), **judged(config, sample)
     )

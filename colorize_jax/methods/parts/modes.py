@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from colorize_jax import losses
 from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
-from colorize_jax.methods.base import Batch, LossResult, Stage, Variables
+from colorize_jax.methods.base import Batch, Loss, LossResult, Stage, Variables
 from colorize_jax.methods.parts import mixture
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks
 from colorize_jax.methods.parts.stages import build_stage
@@ -104,24 +104,29 @@ def stages(
     decoder: tuple[str, ...],
     decode: Decode,
     sample: mixture.Sample,
+    learns: Callable[[Loss], Loss],
 ) -> list[Stage]:
-    """The stage `modes`, where `config.modes.learned` asks for it; `decoder` names the networks that `decode` runs."""
+    """The stage `modes`, where `config.modes.learned` asks for it.
+
+    `decoder` names the networks that `decode` runs; `learns` is as of `mixture.stage`.
+    """
     if not config.modes.learned:
         return []
+    loss = partial(
+        modes_loss,
+        networks,
+        decode,
+        scale=config.modes.scale,
+        relaxation=config.mdn.relaxation,
+        chroma_power=config.modes.chroma_power,
+    )
     stage = build_stage(
         config,
         "modes",
         networks,
         inputs,
         trained=("mdn", *decoder),
-        loss=partial(
-            modes_loss,
-            networks,
-            decode,
-            scale=config.modes.scale,
-            relaxation=config.mdn.relaxation,
-            chroma_power=config.modes.chroma_power,
-        ),
+        loss=learns(loss),
         **mixture.judged(config, sample),
     )
     return [stage]

@@ -31,7 +31,7 @@ from colorize_jax.methods.base import (
     Survey,
     Variables,
 )
-from colorize_jax.methods.parts.histograms import NEIGHBORS, SPREAD, color_of
+from colorize_jax.methods.parts.histograms import NEIGHBORS, SPREAD, annealed
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, apply
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
@@ -61,6 +61,8 @@ def defaults() -> ConfigDict:
     config.prior.uniform = 0.5  # λ of Zhang et al. 2016, Eq. (4); 1 gives all bins one weight
     config.prior.cap = 10.0  # largest weight of a bin; the mean is 1
     config.prior.images = 5000  # of the training set, to count colours
+    config.prior.vividness = 0.0  # of `guess`: 1 has rare colours as often as training, 0 as often as photos
+    config.prior.temperature = 0.7  # T of `guess`
     config.stages = ConfigDict()
     config.stages.prior = stage_defaults(6.0, 32, 1e-3)
     config.stages.prior_tuned = stage_defaults(4.0, 32, 6e-4, encoder_rate=0.3)
@@ -79,6 +81,8 @@ def check(config: ConfigDict) -> None:
         "prior.uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
         "prior.cap": (lambda x: x > 1, "a number above 1"),
         "prior.images": positive("a positive number of images"),
+        "prior.vividness": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
+        "prior.temperature": positive("a positive number; 1 is the mean of the histogram"),
         "stages.prior_tuned.encoder_rate": not_negative("a factor of the stage's rate, at least 0"),
     }
     check_fields(config, allowed)
@@ -121,17 +125,28 @@ def predict(
 
 def read(
     networks: Networks, variables: Variables, batch: Batch
-) -> tuple[Maps, Float[Array, "B h w K"], Float[Array, "B h w 2"]]:
-    """What other networks read: the encoder's maps, the decoder's features, the regressed colours, network units."""
+) -> tuple[Maps, Float[Array, "B F F K"], Float[Array, "B F F 2"]]:
+    """What other networks read: the encoder's maps, the decoder's features, the regressed colours, network units.
+
+    Whatever the size of the gray image, they are handed over in the sizes of `map_sides`.
+    """
     maps, _ = apply(networks, variables, ENCODER, batch["lightness_large"])
     (features, colors, _), _ = apply(networks, variables, DECODER, maps)
-    return maps, features, colors
+    sides = map_sides(batch)
+    sized = tuple(map(resize_field, maps, sides))
+    return sized, resize_field(features, sides[1]), resize_field(colors, sides[1])
 
 
-def blank(networks: Networks, batch: Batch) -> Float[Array, "1 h w K"]:
-    """Zeros in the shape of one image's features."""
-    (maps,) = inputs(batch)[DECODER]
-    return jnp.zeros((*maps[1].shape[:3], networks[DECODER].widths[-1]))
+def map_sides(batch: Batch) -> tuple[int, ...]:
+    """Sides of the maps that `read` hands over: those of a large gray image of twice the small one's side."""
+    return tuple(batch["lightness"].shape[1] >> level for level in range(len(MAP_CHANNELS)))
+
+
+def blank(networks: Networks, batch: Batch) -> tuple[Maps, Float[Array, "1 F F K"]]:
+    """Zeros in the shapes of one image's maps and features, as `read` gives them."""
+    sides = map_sides(batch)
+    maps = tuple(jnp.zeros((1, side, side, k)) for side, k in zip(sides, MAP_CHANNELS, strict=True))
+    return maps, jnp.zeros((1, sides[1], sides[1], networks[DECODER].widths[-1]))
 
 
 def regress(networks: Networks, variables: Variables, batch: Batch) -> Float[Array, "B h w 2"]:
@@ -139,14 +154,57 @@ def regress(networks: Networks, variables: Variables, batch: Batch) -> Float[Arr
     return predict(networks, variables, batch)[0][1]
 
 
+def log_odds(
+    networks: Networks, variables: Variables, batch: Batch, vividness: float = 0.0
+) -> Float[Array, "B h w Q"]:
+    """Logarithms of the bins' probabilities by cell, up to a constant.
+
+    Training weighs a colour by how rare it is, so its probabilities are p(q) w(q). Divided by w they are those of
+    photos: p(q).
+
+    Args:
+      networks, variables, batch: as of `predict`.
+      vividness: v in [0, 1]; the answer is of p(q) w(q)^v.
+    """
+    logits = predict(networks, variables, batch)[0][2]
+    return logits - (1 - vividness) * jnp.log(_weights(variables))[None, None, None]
+
+
 def histograms(networks: Networks, variables: Variables, batch: Batch) -> Float[Array, "B h w Q"]:
     """Probabilities of the bins by cell."""
-    return jax.nn.softmax(predict(networks, variables, batch)[0][2])
+    return jax.nn.softmax(log_odds(networks, variables, batch))
+
+
+def with_weights(config: Any, needed: Variables) -> Variables:
+    """`needed`, as of `Method.abstract_variables`, and the bins' weights besides, which `log_odds` asks for."""
+    return {**needed, "batch_stats": {**needed["batch_stats"], STATISTICS: survey(config).shapes()}}
 
 
 def distribution(networks: Networks) -> Distribution:
     """`Method.distribution`."""
     return Distribution(partial(histograms, networks), jnp.asarray(bin_centers()))
+
+
+Answer = Callable[[Variables, Batch], Float[Array, "B h w 2"]]
+"""`(variables, batch) -> colours`, network units."""
+
+
+def guesser(config: Any, networks: Networks) -> Answer:
+    """`guess` as the config has it."""
+    chosen = config.prior
+    return partial(guess, networks, vividness=chosen.vividness, temperature=chosen.temperature)
+
+
+def guess(
+    networks: Networks, variables: Variables, batch: Batch, *, vividness: float, temperature: float
+) -> Float[Array, "B h w 2"]:
+    """The best single answer: the annealed mean of the histograms, network units; see `log_odds` and `annealed`."""
+    logits = log_odds(networks, variables, batch, vividness)
+    return annealed(logits, jnp.asarray(bin_centers()), temperature)
+
+
+def _weights(variables: Variables) -> Float[Array, " Q"]:
+    return variables["batch_stats"][STATISTICS][WEIGHTS]
 
 
 _REACH = 115
@@ -225,27 +283,27 @@ def loss(
     """Both heads' errors, each times its weight."""
     (_, colors, logits), stats = predict(networks, variables, batch, train=True)
     true = resize_field(batch["ab"], colors.shape[1])
-    weights = variables["batch_stats"][STATISTICS][WEIGHTS]
-    nats = cross_entropy(logits, soft_encoded(true), weights).mean()
+    nats = cross_entropy(logits, soft_encoded(true), _weights(variables)).mean()
     error = losses.absolute_error(colors, true).mean()
     told = {"absolute_error": error, "cross_entropy_nats": nats}
     return classification * nats + regression * error, (stats, told)
 
 
-def evaluate(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    """Errors of the regression, of the annealed mean and of gray, network units; nats of the histograms; RGB PSNR."""
-    (_, colors, logits), _ = predict(networks, variables, batch)
+def evaluate(
+    networks: Networks, answer: Answer, variables: Variables, batch: Batch, rng: Array
+) -> dict[str, Array]:
+    """Errors of the regression, of the guess and of gray, network units; nats of the histograms; RGB PSNR."""
+    (_, colors, _), _ = predict(networks, variables, batch)
     true = resize_field(batch["ab"], colors.shape[1])
-    even = jnp.ones(logits.shape[-1])
-    annealed = color_of(jax.nn.softmax(logits), jnp.asarray(bin_centers()), "annealed")
-    gray = jnp.zeros_like(colors)
+    even = jnp.ones(len(bin_centers()))
+    guessed, gray = answer(variables, batch), jnp.zeros_like(colors)
     return {
         "absolute_error": losses.absolute_error(colors, true),
-        "absolute_error_annealed": losses.absolute_error(annealed, true),
+        "absolute_error_guess": losses.absolute_error(guessed, true),
         "absolute_error_gray": losses.absolute_error(gray, true),
-        "cross_entropy_nats": cross_entropy(logits, soft_encoded(true), even),
+        "cross_entropy_nats": cross_entropy(log_odds(networks, variables, batch), soft_encoded(true), even),
         "psnr_db": psnr(batch, colors),
-        "psnr_annealed_db": psnr(batch, annealed),
+        "psnr_guess_db": psnr(batch, guessed),
         "psnr_gray_db": psnr(batch, gray),
     }
 
@@ -256,17 +314,18 @@ def psnr(batch: Batch, ab: Float[Array, "B h w 2"]) -> Float[Array, " B"]:
     return -10 * jnp.log10(jnp.maximum(jnp.square(difference).mean(axis=(1, 2, 3)), 1e-10))
 
 
-def pictures(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    """Gray, truth, the regression and the annealed mean."""
-    (_, colors, logits), _ = predict(networks, variables, batch)
-    annealed = color_of(jax.nn.softmax(logits), jnp.asarray(bin_centers()), "annealed")
-    shown = {"regressed": colors, "annealed": annealed}
+def pictures(
+    networks: Networks, answer: Answer, variables: Variables, batch: Batch, rng: Array
+) -> dict[str, Array]:
+    """Gray, truth, the regression and the guess."""
+    shown = {"regressed": regress(networks, variables, batch), "guess": answer(variables, batch)}
     return gray_and_truth(batch) | {name: picture(batch["lightness"], ab) for name, ab in shown.items()}
 
 
 def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInputs]) -> list[Stage]:
     """The stages `prior` and `prior_tuned`; with either the encoder is loaded where there is none yet."""
     objective = partial(loss, networks, config.prior.classification, config.prior.regression)
+    answer = guesser(config, networks)
     rates = partial(_rates, config.stages.prior_tuned.encoder_rate)
     players = (
         Player("prior", (DECODER,), objective, stage_adam(config, "prior")),
@@ -279,8 +338,8 @@ def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInp
             networks,
             inputs,
             players=(player,),
-            evaluate=partial(evaluate, networks),
-            pictures=partial(pictures, networks),
+            evaluate=partial(evaluate, networks, answer),
+            pictures=partial(pictures, networks, answer),
             pretrained={ENCODER: load_gray},
         )
         for player in players

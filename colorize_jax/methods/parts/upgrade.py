@@ -14,6 +14,7 @@ THEN = {
     "data.crop_largest": 1.0,
     "data.stretch": 1.0,
     "loss.likelihood_noise": 0.0,
+    "loss.tint": 1.0,
     "loss.unary_weight": 0.0,
     "mdn.choice": "weight",
     "mdn.chroma": 1.0,

@@ -43,3 +43,22 @@ def test_greedy_choice_is_close_to_the_best_of_all(samples):
         assert none - told(chosen[image]) >= 0.95 * (none - least)
         if samples == 1:
             np.testing.assert_allclose(told(chosen[image]), least, rtol=1e-5)
+
+
+def test_what_is_given_is_covered_already_and_keeps_the_weight_of_what_is_closest_to_it():
+    versions = plain([[0.5, 0], [0.02, 0], [0, 0], [-0.02, 0], [0, -0.3]])
+    weights = np.array([[0.1, 0.3, 0.1, 0.3, 0.2]], np.float32)
+    cover = lambda **more: mixture.cover(jnp.asarray(versions), jnp.asarray(weights), 2, **more)  # noqa: E731
+    chosen, stood_for = cover(first=jnp.zeros((1, 4, 4, 2)))
+    np.testing.assert_array_equal(chosen, [[4, 0]])
+    np.testing.assert_allclose(stood_for, [[0.2, 0.1]], rtol=1e-5)
+
+
+def test_versions_that_differ_in_tint_alone_are_one_where_tints_do_not_count():
+    things = np.zeros((4, 4, 2), np.float32)
+    things[:2] = 0.1
+    versions = np.stack([0 * things, 0 * things + 0.3, things, things - 0.3])[None]
+    weights = np.full((1, 4), 0.25, np.float32)
+    chosen, stood_for = mixture.cover(jnp.asarray(versions), jnp.asarray(weights), 2, tint=0.0)
+    assert {int(i) // 2 for i in chosen[0]} == {0, 1}
+    np.testing.assert_allclose(stood_for, [[0.5, 0.5]], rtol=1e-5)
