@@ -39,7 +39,7 @@ def get_config(arguments: str = "") -> ConfigDict:
 def _small(config: ConfigDict) -> None:
     """Sizes and lengths for two CPU cores."""
     config.width = 0.25
-    config.mdn.update({"width": 0.125, "choice": "cover"})
+    config.mdn.update({"width": 0.09375, "choice": "cover"})
     config.modes.update({"learned": True, "chroma_power": 1.0})
     config.spread.update({"learned": True, "fine": True})
     config.loss.update({"kl_weight": 4e-4, "unary_weight": 1.0})

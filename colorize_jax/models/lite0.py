@@ -3,10 +3,12 @@
 Lite0 reads gray images and gives the maps that the photo prior decodes; Lite2 reads photos in colour and judges them.
 The 1x1 convolutions are matrix products. The depthwise ones are sums of shifted products on a CPU, where XLA's grouped
 convolution takes 70 times as long, and convolutions elsewhere. Their kernels are constants to training: on a CPU their
-gradients would take most of the time, and they hold 3 % of the weights.
+gradients would take most of the time, and they hold 3 % of the weights. The gradient of their inputs is written down,
+as a sum of shifted products as well: XLA's own, a sum of padded arrays, takes twice the encoder's whole time.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -67,15 +69,17 @@ class Depthwise(nn.Module):
         shape = (self.size, self.size, self.channels)
         kernel = self.param("kernel", nn.initializers.normal(1 / self.size), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
-        frozen = jax.lax.stop_gradient((kernel, bias))
-        x, kernel, bias = jax.tree.map(lambda a: jnp.asarray(a, self.dtype), (x, *frozen))
+        x, kernel, bias = jax.tree.map(
+            lambda a: jnp.asarray(a, self.dtype), (x, kernel, jax.lax.stop_gradient(bias))
+        )
         return depthwise(x, kernel, self.stride) + bias.reshape(1, 1, 1, -1)
 
 
 def depthwise(
     x: Float[Array, "B H W C"], kernel: Float[Array, "r r K"], stride: int
 ) -> Float[Array, "B h w K"]:
-    """A depthwise convolution, padding 'SAME'; C is K or 1."""
+    """A depthwise convolution, padding 'SAME'; C is K or 1. The kernel is a constant to gradients."""
+    kernel = jax.lax.stop_gradient(kernel)
 
     def shifted(x: Array, kernel: Array) -> Array:
         return _shifted(x, kernel, stride)
@@ -93,23 +97,56 @@ def depthwise(
     return jax.lax.platform_dependent(x, kernel, cpu=shifted, default=convolved)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _shifted(
     x: Float[Array, "B H W C"], kernel: Float[Array, "r r K"], stride: int
 ) -> Float[Array, "B h w K"]:
     """The same as a sum over the kernel's taps of the shifted image times the tap."""
+    before, after = zip(*(_padding(side, len(kernel), stride) for side in x.shape[1:3]), strict=True)
+    padded = jnp.pad(x, [(0, 0), *zip(before, after, strict=True), (0, 0)])
+    return _sum_of_taps(padded, kernel, stride)
+
+
+def _padding(side: int, taps: int, stride: int) -> tuple[int, int]:
+    """Pixels of padding 'SAME' before and after a side."""
+    total = max((-(-side // stride) - 1) * stride + taps - side, 0)
+    return total // 2, total - total // 2
+
+
+def _sum_of_taps(
+    padded: Float[Array, "B H W C"], kernel: Float[Array, "r r K"], stride: int
+) -> Float[Array, "B h w K"]:
     taps = len(kernel)
-    sides = [-(-side // stride) for side in x.shape[1:3]]
-    padding = [
-        max((side - 1) * stride + taps - have, 0) for side, have in zip(sides, x.shape[1:3], strict=True)
-    ]
-    padded = jnp.pad(x, [(0, 0), *((total // 2, total - total // 2) for total in padding), (0, 0)])
-    height, width = ((side - 1) * stride + 1 for side in sides)
-    total = jnp.zeros((), x.dtype)
+    height, width = (side - taps + 1 for side in padded.shape[1:3])
+    total = jnp.zeros((), padded.dtype)
     for i in range(taps):
         for j in range(taps):
             seen = padded[:, i : i + height : stride, j : j + width : stride]
             total = total + seen * kernel[i, j].reshape(1, 1, 1, -1)
     return total
+
+
+def _shifted_forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+    return _shifted(x, kernel, stride), (kernel, x.shape)
+
+
+def _shifted_backward(
+    stride: int, residuals: tuple[Array, tuple[int, ...]], gradient: Array
+) -> tuple[Array, None]:
+    """The transposed convolution: the gradient, spread out by the stride, with the kernel turned about."""
+    kernel, (_, *sides, channels) = residuals
+    taps = len(kernel)
+    spread = [(0, 0, 0)]
+    for side, small in zip(sides, gradient.shape[1:3], strict=True):
+        before = taps - 1 - _padding(side, taps, stride)[0]
+        wide = (small - 1) * stride + 1
+        spread.append((before, side + taps - 1 - before - wide, stride - 1))
+    padded = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [*spread, (0, 0, 0)])
+    found = _sum_of_taps(padded, kernel[::-1, ::-1], 1)
+    return found.sum(axis=-1, keepdims=True) if channels == 1 else found, None
+
+
+_shifted.defvjp(_shifted_forward, _shifted_backward)
 
 
 class Block(nn.Module):

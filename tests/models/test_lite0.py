@@ -1,6 +1,7 @@
 """EfficientNet-Lite: the maps and the answers of PyTorch, keys read strictly, depthwise kernels that stay."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -79,18 +80,24 @@ def test_missing_weights_name_the_extra(monkeypatch):
 @pytest.mark.parametrize("channels", [6, 1])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [3, 5])
-def test_the_sum_of_shifts_is_the_convolution(size, stride, channels):
+def test_the_sum_of_shifts_is_the_convolution_and_so_is_its_gradient(size, stride, channels):
     image, kernel = jax.random.split(jax.random.key(0))
     x, kernel = jax.random.normal(image, (2, 9, 12, channels)), jax.random.normal(kernel, (size, size, 6))
-    wanted = jax.lax.conv_general_dilated(
-        x,
-        kernel[:, :, None],
-        (stride, stride),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=channels,
-    )
-    np.testing.assert_allclose(lite0.depthwise(x, kernel, stride), wanted, atol=1e-5)
+
+    def convolved(x):
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel[:, :, None],
+            (stride, stride),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=channels,
+        )
+
+    wanted, pull_wanted = jax.vjp(convolved, x)
+    found, pull = jax.vjp(partial(lite0.depthwise, kernel=kernel, stride=stride), x)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    np.testing.assert_allclose(pull(jnp.cos(wanted))[0], pull_wanted(jnp.cos(wanted))[0], atol=1e-5)
 
 
 def test_depthwise_kernels_get_no_gradient():
