@@ -12,6 +12,7 @@ from colorize_jax.config import load
 from colorize_jax.methods import photo_prior
 from colorize_jax.methods.base import STATISTICS
 from colorize_jax.methods.parts import histograms, prior
+from colorize_jax.models.prior import of_two_by_two
 
 SIDE, CELLS = 64, 16
 
@@ -107,6 +108,12 @@ def test_rare_colors_weigh_more_and_the_mean_is_one(config):
     assert weights.shape == prior.survey(config).shapes()[prior.WEIGHTS].shape
 
 
+def test_one_of_two_by_two_cells_is_the_same_place_in_each():
+    cells = jnp.arange(5 * 4, dtype=jnp.float32).reshape(1, 5, 4, 1)
+    told = of_two_by_two(cells, jnp.array([1, 0]))[0, ..., 0]
+    np.testing.assert_array_equal(told, [[4, 6], [12, 14]])
+
+
 def test_the_first_stage_trains_the_decoder_alone(trained):
     begin, state, (first, last) = trained(0, 30)
     moved = changed(begin.params, state.params)
@@ -152,7 +159,7 @@ def test_rules_give_one_version_each(config, batch, encoder):
 def test_answers_are_of_photos_and_not_of_rebalanced_training(monkeypatch):
     weights, shares = np.linspace(0.5, 2, 260).astype(np.float32), np.linspace(1, 3, 260) / 520
     seen = jnp.asarray(np.log(shares * weights), jnp.float32)[None, None, None]
-    monkeypatch.setattr(prior, "predict", lambda *_: ((None, None, seen), {}))
+    monkeypatch.setattr(prior, "predict", lambda *_: (None, None, seen))
     variables = {"params": {}, "batch_stats": {STATISTICS: {prior.WEIGHTS: jnp.asarray(weights)}}}
     np.testing.assert_allclose(prior.histograms({}, variables, {})[0, 0, 0], shares, rtol=1e-5)
     guess = partial(prior.guess, {}, variables, {}, temperature=1.0)

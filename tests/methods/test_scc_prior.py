@@ -137,7 +137,7 @@ def test_other_networks_read_maps_of_one_size_whatever_the_prior_reads(config, v
     assert jax.tree.map(jnp.shape, told) == jax.tree.map(jnp.shape, closer)
     for blank, found in zip(prior.blank(networks, batch)[0], told[0], strict=True):
         assert blank.shape[1:] == found.shape[1:]
-    own = jax.jit(partial(prior.predict, networks))(variables, batch)[0]
+    own = jax.jit(partial(prior.predict, networks))(variables, batch)
     np.testing.assert_allclose(told[1], own[0], atol=1e-5)
 
 
