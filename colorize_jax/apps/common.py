@@ -12,16 +12,22 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from absl import app, flags, logging
 
+from colorize_jax.apps import console, streams
+
+sys.excepthook = console.excepthook
+
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> NoReturn:
     """Parses the flags, calls `main(positional arguments)` and exits with what it returns (None: 0).
 
-    ValueError and OSError tell a mistake of the user: one line on stderr and exit code 1, no traceback.
+    What a person or the machine does is one line on standard error, without a traceback: exit code 1, after Ctrl-C 130.
+    ValueError and OSError tell a mistake of the user; see `console.told` for others. No printing ends the program.
     """
+    streams.keep()
     _describe(main.__module__)
-    app.run(lambda argv: _guarded(main, argv))
+    app.run(lambda argv: _guarded(main, argv), flags_parser=console.parsed)
     sys.exit(0)
 
 
@@ -50,7 +56,17 @@ def _describe(module: str) -> None:
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
     logging.set_verbosity(logging.WARNING)  # JAX tells every backend that it does not find
     try:
-        return main(argv[1:]) or 0
-    except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        console.check_no_address(sys.argv[1:])
+        code = main(argv[1:]) or 0
+    except KeyboardInterrupt:
+        console.tell("stopped by Ctrl-C; the same command begins again, or goes on where it says so")
+        return console.STOPPED
+    except Exception as error:
+        if (told := console.told(error)) is None:
+            raise
+        console.tell(told)
         return 1
+    if (lost := streams.lost_output()) is not None:
+        console.tell(f"standard output is not whole ({lost})")
+        return code or 1
+    return code

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
+from colorize_jax.apps import console
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
@@ -52,8 +53,11 @@ def device_lines() -> list[str]:
 
     try:
         return [f"backend {jax.default_backend()}", *(f"{d.id}: {d.device_kind}" for d in jax.devices())]
-    except RuntimeError as error:  # a plugin whose driver does not answer
-        return [f"no device: {' '.join(str(error).split())}"]
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # a plugin that is not there, or whose driver does not answer
+        return [f"no device: {console.missing_device(error) or console.one_line(error)}"]
 
 
 def model_lines() -> list[str]:

@@ -1,0 +1,108 @@
+"""What a program meets outside of itself: its command line, disks that fill up, machines without the wanted device.
+
+Each is one line that says what to do. None needs more than the standard library and absl.
+"""
+
+import errno
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from absl import flags
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:--?[\w.]+=)?(?:https?|s?ftp|file|gs|s3|az)://")
+_HELP = {"-h", "-?", "-help", "--help"}
+
+
+def parsed(command: Sequence[str]) -> list[str]:
+    """Parses the flags, and returns the other arguments; prints the program's own flags where help is asked for."""
+    if _HELP & {*command[1 : command.index("--") if "--" in command else None]}:
+        module = sys.modules["__main__"]
+        print(f"{(module.__doc__ or '').strip()}\n\nflags:\n{flags.FLAGS.main_module_help()}")
+        sys.exit(0)
+    try:
+        return flags.FLAGS(command)
+    except flags.Error as error:
+        tell(f"{one_line(error)}; --help lists all flags")
+        sys.exit(1)
+
+
+def check_no_address(command: Sequence[str]) -> None:
+    """Raises: ValueError, where an argument or a flag is an address and not a path."""
+    for argument in command:
+        if _ADDRESS.match(argument):
+            raise ValueError(
+                f"{argument}: an address, and only files of this machine are read and written; download it, or mount "
+                "the bucket or the share, and name the path"
+            )
+
+
+def told(error: BaseException) -> str | None:
+    """An error of the world in one line; None where it is a bug of this program, which deserves its traceback."""
+    if any(map(_is_full, _chain(error))):
+        return f"the disk is full ({one_line(error)}); free some space, then give the same command again"
+    if (missing := missing_device(error)) is not None:
+        return missing
+    if isinstance(error, ModuleNotFoundError) and not f"{error.name}".startswith("colorize_jax"):
+        return (
+            f"{one_line(error)}; colorize-doctor tells which extra of the package has it, and how to add it"
+        )
+    return one_line(error) if isinstance(error, (ValueError, OSError)) else None
+
+
+def missing_device(error: BaseException) -> str | None:
+    """What to do where JAX has no device to begin with; None where `error` is another one."""
+    if not (_has(error, "Unable to initialize backend") or _raised_in(error.__traceback__, "backends")):
+        return None
+    wanted, why = os.environ.get("JAX_PLATFORMS", ""), f" ({one_line(error)})" if str(error) else ""
+    return (
+        f"JAX_PLATFORMS is {wanted!r}, and no such device is ready here{why}; unset it or set it to cpu, or "
+        "add what the device needs: pip install 'colorize_jax[gpu]' or [tpu]"
+    )
+
+
+def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Python's own, but for Ctrl-C: it comes while modules are loaded, too."""
+    if issubclass(kind, KeyboardInterrupt):
+        tell("stopped by Ctrl-C")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def tell(text: str) -> None:
+    """One line on standard error."""
+    print(f"error: {text}", file=sys.stderr, flush=True)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_full(error: BaseException) -> bool:
+    """Libraries that write in C++ tell it in words alone."""
+    return getattr(error, "errno", None) in _FULL or _FULL_IN_WORDS.search(str(error)) is not None
+
+
+def _has(error: BaseException, words: str) -> bool:
+    return isinstance(error, RuntimeError) and words in str(error)
+
+
+def _raised_in(trace: TracebackType | None, function: str) -> bool:
+    """Whether JAX's own function of this name raised it: where a plugin is missing, its assertion has no words."""
+    code = [frame.f_code for frame, _ in traceback.walk_tb(trace)][-1:]
+    return any(each.co_name == function and each.co_filename.endswith("xla_bridge.py") for each in code)
