@@ -283,7 +283,7 @@ def loss(
     """Both heads' errors, each times its weight.
 
     A step looks at the histograms of a quarter of the cells, as Larsson et al. 2016 train at sparse places: neighbours
-    say nearly the same, and all histograms take as long as half of the decoder (`python benchmarks/lite0.py`).
+    say nearly the same, and all histograms would be a good part of a step.
     """
     maps, _ = apply(networks, variables, ENCODER, batch["lightness_large"])
     place = jax.random.randint(rng, (2,), 0, 2)
