@@ -37,6 +37,9 @@ PHOTOS = {
 }
 """Shares of the views. Sets whose photos are alike (groceries, sports, pets) have less than their part, faces more."""
 
+CLOSE = {"data": {"lightness_large": 128, "crop": 0.6}}
+"""What stages override that see closer views than whole photos are, of fewer pixels."""
+
 
 def with_data(method: str, name: str) -> ConfigDict:
     """A method's own values on views of a data set, or of all `photos`, unlocked.
@@ -49,7 +52,7 @@ def with_data(method: str, name: str) -> ConfigDict:
     config = base.with_data(method, "lfw" if photos else name)
     config.data.update({"lightness_large": 160, "crop": 0.8, "crop_largest": 1.2, "stretch": 1.35})
     for stage in ("prior", "prior_tuned"):
-        config.stages[stage].overrides = ConfigDict({"data": {"lightness_large": 128, "crop": 0.6}})
+        config.stages[stage].overrides = ConfigDict(CLOSE)
     if photos:
         config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
         config.data.test = ("imagenet_photos", "test")

@@ -45,4 +45,6 @@ def _small(config: ConfigDict) -> None:
     config.loss.update({"kl_weight": 4e-4, "unary_weight": 1.0})
     for stage, epochs in EPOCHS.items():
         config.stages[stage].epochs = epochs
+    for stage in ("unary", "mdn", "modes"):  # the longest; what reads single cells sees them as they will be
+        config.stages[stage].overrides = ConfigDict(photo_prior.CLOSE)
     config.stages.structure.update({"batch_size": 16, "schedule": SCHEDULE})
