@@ -36,7 +36,9 @@ def first_versions(model: bundle.Model, vividness: float, temperature: float):
     config.prior.update({"vividness": vividness, "temperature": temperature})
     sample = methods.build(config).colors.sample
     rule = methods.build(config).colors.rules[0]
-    return jax.jit(lambda inputs: sample(model.variables, inputs, jax.random.key(0), samples=1, rule=rule).field)
+    return jax.jit(
+        lambda inputs: sample(model.variables, inputs, jax.random.key(0), samples=1, rule=rule).field
+    )
 
 
 def main(name: str, folder: Path) -> None:

@@ -29,6 +29,11 @@ _RGB_TO_XYZ = np.array(
 _WHITE = _RGB_TO_XYZ.sum(axis=1)  # Y = 1
 _RGB_TO_XYZ_RELATIVE = _RGB_TO_XYZ / _WHITE[:, None]
 _XYZ_RELATIVE_TO_RGB = np.linalg.inv(_RGB_TO_XYZ_RELATIVE)
+# ICC.1:2022, annex E: Bradford's cone responses, and the white of the space that profiles meet in, D50.
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_D50 = np.array([0.9642, 1.0, 0.8249])
+_FROM_D50 = np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ _WHITE) / (_BRADFORD @ _D50)) @ _BRADFORD
+_D50_TO_RGB = np.linalg.inv(_RGB_TO_XYZ) @ _FROM_D50
 _EPSILON = (6 / 29) ** 3
 _SLOPE = (29 / 6) ** 2 / 3  # of the linear part of CIE's f, 7.787...
 _BISECTIONS = 12
@@ -174,11 +179,45 @@ def _with_less_chroma(lab: Any, steps: int) -> Any:
 
 def lab_to_srgb_bytes(lab: Any) -> np.ndarray:
     """CIE Lab, shape (..., 3), to gamut-mapped 8-bit sRGB of the same shape."""
+    return _linear_to_bytes()[(_lab_in_gamut(lab).clip(0, 1) * _LEVELS + 0.5).astype(np.uint16)]
+
+
+def lab_to_srgb_words(lab: Any) -> np.ndarray:
+    """CIE Lab, shape (..., 3), to gamut-mapped 16-bit sRGB of the same shape."""
+    return linear_to_srgb_words(_lab_in_gamut(lab))
+
+
+def _lab_in_gamut(lab: Any) -> np.ndarray:
+    """CIE Lab to gamut-mapped linear sRGB."""
     lab = np.asarray(lab)
-    linear = _lab_to_linear(lab)
+    linear: np.ndarray = _lab_to_linear(lab)
     outside = ~_in_gamut(linear)
     linear[outside] = _lab_to_linear(_with_less_chroma(lab[outside], _BISECTIONS))
-    return _linear_to_bytes()[(linear.clip(0, 1) * _LEVELS + 0.5).astype(np.uint16)]
+    return linear
+
+
+def linear_to_srgb_words(linear: np.ndarray) -> np.ndarray:
+    """Linear light, any shape, clipped to [0, 1], to gamma-encoded 16-bit sRGB; right to one level."""
+    # By the root, whose steps next to black are as fine as those of sRGB.
+    return _root_to_words()[(np.sqrt(linear.clip(0, 1)) * _LEVELS + 0.5).astype(np.uint16)]
+
+
+@functools.cache
+def _root_to_words() -> np.ndarray:
+    return np.round(linear_to_srgb((np.arange(_LEVELS + 1) / _LEVELS) ** 2) * _LEVELS).astype(np.uint16)
+
+
+def d50_to_linear(xyz: np.ndarray) -> np.ndarray:
+    """CIE XYZ of ICC's connection space (D50, Y of white 1), shape (..., 3), to linear sRGB, not clipped."""
+    linear: np.ndarray = xyz @ _D50_TO_RGB.T.astype(xyz.dtype)
+    return linear
+
+
+def d50_lab_to_linear(lab: np.ndarray) -> np.ndarray:
+    """CIE Lab of ICC's connection space (D50), shape (..., 3), to linear sRGB, not clipped."""
+    y = (lab[..., 0] + 16) / 116
+    f = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1)
+    return d50_to_linear(_cie_f_inverse(f) * _D50.astype(lab.dtype))
 
 
 @functools.cache

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "colorize_jax"
 # From the ground up. A module may import its own layer and those before it.
 LAYERS = [
     {"shapes", "color", "config", "files"},
-    {"photos"},
+    {"photo", "photos"},
     {"gcrf", "classical", "data"},
     {"control", "losses", "models"},
     {"methods"},

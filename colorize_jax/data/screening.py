@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from colorize_jax.data import likeness, transforms
+from colorize_jax.photos.read import size_of
 
 _SIDE = 32  # the scale at which photos are looked at; JPEG decodes to it at a fraction of the price
 _READ_AT_ONCE = 512  # encoded photos held in memory while they are looked at
@@ -106,7 +107,7 @@ def look(content: bytes, screen: Screen = READABLE, *, gray_tolerance: int = 16)
       With the reason 'corrupt: ...' in the decoder's words, 'small: ...' with its size, 'gray', 'toned', or None.
     """
     try:
-        width, height = Image.open(io.BytesIO(content)).size
+        width, height = size_of(io.BytesIO(content))
         image = transforms.decode(content, _SIDE)
     # Decoders raise whatever their parser stumbles over (struct.error, SyntaxError, zlib.error, ...); one bad
     # file among 100,000 must not stop the others, and it is listed.

@@ -13,7 +13,8 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from colorize_jax import color
-from colorize_jax.photos.decode import on_white, to_srgb
+from colorize_jax.photos.decode import on_white
+from colorize_jax.photos.read import read_bands
 
 Pixels = dict[str, np.ndarray]
 """`rgb` (..., S, S, 3) uint8 sRGB and, where asked for, `rgb_large` (..., L, L, 3)."""
@@ -67,16 +68,12 @@ def decode(content: bytes, at_least: int) -> Image.Image:
 
     JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that keeps the short side at `at_least` pixels or
     more, which takes a fraction of the time. Colours are those that `photos.decode` gives the photo when it is
-    colorized; transparent pixels are laid on white, 16 bits are cut to 8.
+    colorized; transparent pixels are laid on white, 16 bits are rounded to 8.
 
     Raises:
-      OSError: not an image, or a truncated one. Pillow raises other types for some corrupt files.
-      PhotoError: pixels without a fixed range.
+      PhotoError: not an image, a truncated one, or of a kind that is not read.
     """
-    image = Image.open(io.BytesIO(content))
-    image.draft(None, (at_least, at_least))
-    image.load()
-    return on_white(to_srgb(image))
+    return on_white(read_bands(io.BytesIO(content), at_least=at_least))
 
 
 def center_box(width: int, height: int) -> Box:

@@ -14,13 +14,14 @@ from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
 from colorize_jax import color, files
-from colorize_jax.photos.decode import PhotoError, on_white, one_line, to_srgb
+from colorize_jax.photos.decode import Bands, on_white, to_srgb
+from colorize_jax.photos.errors import PhotoError, one_line
+from colorize_jax.photos.read import MAX_PIXELS, check_size, read_bands
 
-MAX_PIXELS = 178_956_970
-"""Of a photo: where Pillow, too, calls an image a decompression bomb."""
-
-MIN_SIDE = 2
-"""Pixels: a 1 x 1 image, or a line, has no structure to colour."""
+__all__ = [
+    *("MAX_PIXELS", "MIN_SIDE", "Photo", "PhotoError", "as_photo", "check_writable", "photo_from_array"),
+    *("photo_from_image", "read_photo", "read_rgb", "write_pictures"),
+]
 
 _ROW_PIXELS = 1 << 18  # converted at a time, so that 24 megapixels do not need gigabytes
 
@@ -29,48 +30,50 @@ class Photo(NamedTuple):
     """What colorizing takes of a photo.
 
     Attributes:
-      lightness: CIE L* in [0, 100]; 16-bit gray keeps its precision.
+      lightness: CIE L* in [0, 100]; photos of 16 bits keep their precision.
       alpha: opacity, 0 to 255, or None where the photo has none.
+      bits: of a channel in the file, 8 or, where it has more, 16; its pictures have as many.
     """
 
     lightness: Float32[np.ndarray, "H W"]
     alpha: UInt8[np.ndarray, "H W"] | None
+    bits: int = 8
 
 
 def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Reads an image file of any mode that Pillow decodes: its first frame, upright by its EXIF orientation.
+    """Reads an image file of a kind in `read.FORMATS`: its first frame, upright by its EXIF orientation.
 
     Colours are decoded as `decode.to_srgb` says.
 
     Raises:
       PhotoError: missing, empty, truncated, not an image, more than `max_pixels`, a side below `MIN_SIDE`, or
-        pixels without a fixed range (32-bit integers and floats).
+        pixels whose meaning is not known: without a fixed range (floats, integers of 32 bits or with a sign), or of a
+        kind that `tiff` refuses.
     """
-    with _opened(path, max_pixels) as image:
-        return photo_from_image(image, name=os.fspath(path), max_pixels=max_pixels)
+    return _photo(_bands(path, max_pixels))
 
 
 def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "H W 3"]:
     """As `read_photo`, for its colours: 8-bit sRGB, transparent parts on white."""
-    with _opened(path, MAX_PIXELS) as image:
-        _check_size(os.fspath(path), image.size, MAX_PIXELS)
-        return np.asarray(on_white(to_srgb(image, name=os.fspath(path))))
+    return np.asarray(on_white(_bands(path, MAX_PIXELS)))
 
 
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image]:
+def _bands(path: str | os.PathLike[str], max_pixels: int) -> Bands:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise PhotoError(f"{name}: {'is a folder, not an image' if os.path.isdir(name) else 'no such file'}")
     if os.path.getsize(name) == 0:
         raise PhotoError(f"{name}: the file is empty (0 bytes)")
-    with _quiet_and_unlimited(), _decoded(name, max_pixels) as image:
-        yield image
+    try:
+        with _quiet_and_unlimited(), open(name, "rb") as file:
+            return read_bands(file, name=name, max_pixels=max_pixels)
+    except OSError as error:
+        raise PhotoError(f"{name}: cannot be read ({error.strerror or one_line(error)})") from error
 
 
 @contextlib.contextmanager
 def _quiet_and_unlimited() -> Iterator[None]:
-    """Pillow without its own pixel limit, which only warns below twice its value (`_check_size` is strict).
+    """Pillow without its own pixel limit, which only warns below twice its value (`check_size` is strict).
 
     And without its warnings of damaged metadata, after which it decodes or raises: one line a photo is enough.
     """
@@ -83,40 +86,23 @@ def _quiet_and_unlimited() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-@contextlib.contextmanager
-def _decoded(name: str, max_pixels: int) -> Iterator[Image.Image]:
-    with contextlib.ExitStack() as stack:
-        try:
-            image = stack.enter_context(Image.open(name))
-            _check_size(name, image.size, max_pixels)
-            image.load()
-        except PhotoError:
-            raise
-        except Image.UnidentifiedImageError:
-            raise PhotoError(
-                f"{name}: not an image of a kind that can be read, or cut off in its header"
-            ) from None
-        except (
-            Exception
-        ) as error:  # on broken bytes decoders raise anything: OSError, SyntaxError, struct.error
-            if isinstance(error, OSError) and error.strerror:
-                raise PhotoError(f"{name}: cannot be read ({error.strerror})") from error
-            raise PhotoError(f"{name}: a truncated or damaged image ({one_line(error)})") from error
-        yield image
-
-
 def photo_from_image(image: Image.Image, *, name: str = "image", max_pixels: int = MAX_PIXELS) -> Photo:
     """As `read_photo`, for an image in memory; `name` is what errors call it."""
-    _check_size(name, image.size, max_pixels)
-    bands, alpha = to_srgb(image, name=name)
-    return Photo(_lightness(np.asarray(bands)), None if alpha is None else np.asarray(alpha, np.uint8))
+    check_size(name, image.size, max_pixels)
+    return _photo(to_srgb(image, name=name))
+
+
+def _photo(bands: Bands) -> Photo:
+    values = np.asarray(bands.colors)
+    alpha = None if bands.alpha is None else np.asarray(bands.alpha, np.uint8)
+    return Photo(_lightness(values), alpha, 8 * values.itemsize)
 
 
 def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = "array") -> Photo:
     """A gray (H, W), gray + alpha (H, W, 2), RGB or RGBA array, sRGB: uint8, uint16, bool, or floats in [0, 1]."""
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise PhotoError(f"{name} has the shape {array.shape}; allowed are (H, W) and (H, W, 1 to 4).")
-    _check_size(name, array.shape[1::-1], MAX_PIXELS)
+    check_size(name, array.shape[1::-1], MAX_PIXELS)
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
@@ -125,11 +111,14 @@ def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = 
         raise PhotoError(
             f"{name} has the type {array.dtype}; allowed are uint8, uint16, bool and floats in [0, 1]."
         )
+    bits = 16 if array.dtype == np.uint16 else 8
     if array.ndim == 2 or array.shape[2] in (1, 3):
-        return Photo(_lightness(array if array.ndim == 2 or array.shape[2] == 3 else array[..., 0]), None)
+        return Photo(
+            _lightness(array if array.ndim == 2 or array.shape[2] == 3 else array[..., 0]), None, bits
+        )
     top = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
     alpha = np.round(array[..., -1].astype(np.float32) * (255 / top)).astype(np.uint8)
-    return Photo(_lightness(array[..., 0] if array.shape[2] == 2 else array[..., :3]), alpha)
+    return Photo(_lightness(array[..., 0] if array.shape[2] == 2 else array[..., :3]), alpha, bits)
 
 
 def as_photo(source: Photo | str | os.PathLike[str] | Image.Image | np.ndarray) -> Photo:
@@ -143,16 +132,6 @@ def as_photo(source: Photo | str | os.PathLike[str] | Image.Image | np.ndarray) 
     if isinstance(source, (str, os.PathLike)):
         return read_photo(source)
     raise TypeError(f"image is a {type(source).__name__}; allowed are a path, a PIL image and a NumPy array.")
-
-
-def _check_size(name: str, size: tuple[int, ...], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise PhotoError(
-            f"{name}: {width}x{height} pixels; allowed are at most {max_pixels:,}; make it smaller"
-        )
-    if min(width, height) < MIN_SIDE:
-        raise PhotoError(f"{name}: {width}x{height} pixels; a photo has at least {MIN_SIDE}x{MIN_SIDE}")
 
 
 def _lightness(values: np.ndarray) -> Float32[np.ndarray, "H W"]:

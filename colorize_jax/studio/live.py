@@ -80,7 +80,7 @@ class LivePhoto:
     @property
     def bytes(self) -> int:
         """Memory that it holds, nearly."""
-        arrays = [*self.photo, *self.preview, self.similarity, self._covariance, self.unary]
+        arrays = [*self.photo[:2], *self.preview, self.similarity, self._covariance, self.unary]
         remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
         return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
 
