@@ -40,17 +40,17 @@ class Photo(NamedTuple):
     bits: int = 8
 
 
-def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Reads an image file of a kind in `read.FORMATS`: its first frame, upright by its EXIF orientation.
+def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int = 0) -> Photo:
+    """Reads an image file of a kind in `read.FORMATS`: one page, upright by its EXIF orientation.
 
-    Colours are decoded as `decode.to_srgb` says.
+    Colours are decoded as `decode.to_srgb` says. `page` counts from 0, see `read.read_bands`.
 
     Raises:
       PhotoError: missing, empty, truncated, not an image, more than `max_pixels`, a side below `MIN_SIDE`, or
         pixels whose meaning is not known: without a fixed range (floats, integers of 32 bits or with a sign), or of a
         kind that `tiff` refuses.
     """
-    return _photo(_bands(path, max_pixels))
+    return _photo(_bands(path, max_pixels, page))
 
 
 def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "H W 3"]:
@@ -58,7 +58,7 @@ def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "H W 3"]:
     return np.asarray(on_white(_bands(path, MAX_PIXELS)))
 
 
-def _bands(path: str | os.PathLike[str], max_pixels: int) -> Bands:
+def _bands(path: str | os.PathLike[str], max_pixels: int, page: int = 0) -> Bands:
     name = os.fspath(path)
     if not os.path.isfile(name):
         raise PhotoError(f"{name}: {'is a folder, not an image' if os.path.isdir(name) else 'no such file'}")
@@ -66,7 +66,7 @@ def _bands(path: str | os.PathLike[str], max_pixels: int) -> Bands:
         raise PhotoError(f"{name}: the file is empty (0 bytes)")
     try:
         with _quiet_and_unlimited(), open(name, "rb") as file:
-            return read_bands(file, name=name, max_pixels=max_pixels)
+            return read_bands(file, name=name, page=page, max_pixels=max_pixels)
     except OSError as error:
         raise PhotoError(f"{name}: cannot be read ({error.strerror or one_line(error)})") from error
 

@@ -27,13 +27,19 @@ FORMATS = (
 
 
 def read_bands(
-    file: ifd.File, *, name: str = "image", max_pixels: int = MAX_PIXELS, at_least: int | None = None
+    file: ifd.File,
+    *,
+    name: str = "image",
+    page: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    at_least: int | None = None,
 ) -> Bands:
     """Reads an image from an open file.
 
     Args:
       file: from its start.
       name: what errors call it.
+      page: from 0; of a TIFF without reduced copies and masks, see `tiff.pages`.
       max_pixels: more are refused before they are decoded.
       at_least: JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where its short side keeps so many pixels.
 
@@ -41,11 +47,11 @@ def read_bands(
       PhotoError: not an image of `FORMATS`, truncated or damaged, of a kind that is not read, or of a bad size.
     """
     try:
-        return _read(file, name, max_pixels, at_least)
+        return _read(file, name, page, max_pixels, at_least)
     except Image.UnidentifiedImageError:
         kinds = ", ".join(kind for kind in FORMATS if kind not in ("DIB", "MPO"))
         raise PhotoError(
-            f"{name}: not an image of a kind that can be read ({kinds}), or cut off in its header"
+            f"{name}: not an image of a kind that can be read here ({kinds}), or cut off in its header"
         ) from None
     except PhotoError as error:
         raise error if str(error).startswith(name) else PhotoError(f"{name}: {error}") from error
@@ -76,16 +82,18 @@ def check_size(name: str, size: tuple[int, ...], max_pixels: int) -> None:
         raise PhotoError(f"{name}: {width}x{height} pixels; a photo has at least {MIN_SIDE}x{MIN_SIDE}")
 
 
-def _read(file: ifd.File, name: str, max_pixels: int, at_least: int | None) -> Bands:
+def _read(file: ifd.File, name: str, number: int, max_pixels: int, at_least: int | None) -> Bands:
     if _is_tiff(file):
-        page = tiff.page_of(file)
+        page = tiff.page_of(file, number)
         check_size(name, page.size, max_pixels)
         return as_srgb(tiff.decode(file, page), name=name)
-    is_sixteen = png.is_sixteen(_start(file))
+    is_sixteen = number == 0 and png.is_sixteen(_start(file))
     image = Image.open(file, formats=_formats())
     check_size(name, image.size, max_pixels)
     if is_sixteen:
         return as_srgb(png.decode(file).samples, name=name)
+    if number:
+        image.seek(number)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()

@@ -7,6 +7,7 @@ file. Source: TIFF 6.0 (Adobe, 1992) and its Technical Notes; sections are those
 """
 
 import io
+import itertools
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -79,17 +80,31 @@ class PhotoPage(NamedTuple):
         return self.tags.number(WIDTH, 0), self.tags.number(LENGTH, 0)
 
 
-def page_of(file: ifd.File) -> PhotoPage:
-    """The first page that is not marked as a reduced copy or a mask of another one.
+def pages(file: ifd.File) -> Iterator[PhotoPage]:
+    """The pages that are not marked as a reduced copy or a mask of another one.
 
     Raises:
-      PhotoError: there is none; the message, here and below, names no file.
+      PhotoError: damaged; the message, here and below, names no file.
     """
     for number, tags in enumerate(ifd.directories(file)):
         is_a_part = tags.number(_SUBFILE, 0) & 0b101 or tags.number(_OLD_SUBFILE, 0) == 2
         if WIDTH in tags.entries and LENGTH in tags.entries and not is_a_part:
-            return PhotoPage(tags, number)
-    raise PhotoError("no page of it is a whole photo: each is marked as a reduced copy or as a mask")
+            yield PhotoPage(tags, number)
+
+
+def page_of(file: ifd.File, page: int = 0) -> PhotoPage:
+    """The page of a number, from 0, among `pages`.
+
+    Raises:
+      PhotoError: there is none.
+    """
+    found = next(itertools.islice(pages(file), page, None), None)
+    if found is None:
+        raise PhotoError(
+            f"no page {page + 1}: all others are marked as reduced copies or masks of a photo that is not in the file "
+            "as TIFF has it; develop or export the photo itself"
+        )
+    return found
 
 
 def decode(file: ifd.File, page: PhotoPage) -> StoredPixels:

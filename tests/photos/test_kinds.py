@@ -489,7 +489,7 @@ def test_other_formats_are_refused(tmp_path, kind):
         target.write(text.encode().ljust(2880) + bytes(2880))
     else:
         Image.new("F" if kind == "spider" else "L", (8, 8)).save(target, kind)
-    with pytest.raises(PhotoError, match="not an image of a kind"):
+    with pytest.raises(PhotoError, match="not an image of a kind that can be read here"):
         read(tmp_path, target.getvalue())
 
 
@@ -501,9 +501,17 @@ def test_the_size_of_a_tiff_is_told_before_it_is_decoded(tmp_path):
         read_photo(tmp_path / "wide.tif")
 
 
-def test_the_page_of_a_tiff_has_a_number(tmp_path):
-    target = io.BytesIO()
-    with tifffile.TiffWriter(target) as writer:
-        writer.write(SMALL, subfiletype=1, metadata=None)
-        writer.write(levels(GRAY, 8), metadata=None)
-    assert tiff.page_of(target).number == 1
+def test_pages_have_numbers(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "album.tif") as writer:
+        for shown, kind in ((GRAY, 0), (GRAY[::2, ::2], 1), (GRAY.T, 0)):
+            writer.write(levels(shown, 16), subfiletype=kind, metadata=None)
+    with (tmp_path / "album.tif").open("rb") as file:
+        assert [page.number for page in tiff.pages(file)] == [0, 2]
+    np.testing.assert_allclose(
+        read_photo(tmp_path / "album.tif", page=1).lightness, lightness(GRAY.T), atol=0.5
+    )
+    with pytest.raises(PhotoError, match="no page 3"):
+        read_photo(tmp_path / "album.tif", page=2)
+    frames = [Image.new("L", (9, 8), level) for level in (0, 255)]
+    frames[0].save(tmp_path / "clip.gif", save_all=True, append_images=frames[1:])
+    assert read_photo(tmp_path / "clip.gif", page=1).lightness.min() > 99
