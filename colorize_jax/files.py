@@ -5,7 +5,9 @@ process that is killed leaves the old file, or none. The hidden name of a tempor
 suffix, from which Pillow and NumPy take the format.
 """
 
+import codecs
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -17,6 +19,14 @@ from typing import Any
 import filelock
 import numpy as np
 from jaxtyping import Shaped
+
+_LONGEST_STEM = 100  # bytes; most file systems have room for 255 in a name, some for 143
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    r"""A file's name, or what has one in it, on one line: bytes that are no UTF-8, and control characters, as \xe9."""
+    whole = os.fspath(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: rf"\x{ord(found[0]):02x}", whole)
 
 
 @contextlib.contextmanager
@@ -92,7 +102,7 @@ def found(folder: Path, pattern: str) -> list[Path]:
 
 def remove_leftovers(targets: Sequence[Path]) -> None:
     """Removes the temporary files that a killed process left for these targets, which lie in one folder."""
-    names = "|".join(re.escape(target.stem) for target in targets)
+    names = "|".join(re.escape(_short(target.stem)) for target in targets)
     temporary = re.compile(rf"\.(?:{names})\.[0-9a-f]{{8}}\.tmp(?:\.\w+)?")
     with contextlib.suppress(FileNotFoundError), os.scandir(targets[0].parent) as entries:
         for path in [Path(entry.path) for entry in entries if temporary.fullmatch(entry.name)]:
@@ -128,4 +138,56 @@ def _check_free(targets: Sequence[Path]) -> None:
 
 def _temporary(target: Path) -> Path:
     # A random word, not the process's number, which two machines with one file system may share.
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    return target.with_name(f".{_short(target.stem)}.{secrets.token_hex(4)}.tmp{target.suffix}")
+
+
+def _short(stem: str) -> str:
+    """The stem, or its beginning and its hash where what `_temporary` adds could make it too long for a folder."""
+    name = os.fsencode(stem)
+    if len(name) <= _LONGEST_STEM:
+        return stem
+    beginning = name[: _LONGEST_STEM // 2].decode("utf-8", "ignore")
+    return f"{beginning}-{hashlib.blake2b(name, digest_size=8).hexdigest()}"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that people write: UTF-8, or UTF-16 or UTF-32 with its byte order mark, as Windows saves it.
+
+    Raises:
+      ValueError: it is none of these.
+    """
+    return decoded(path.read_bytes(), os.fspath(path))
+
+
+def decoded(content: bytes, name: str) -> str:
+    """As `read_text`, of bytes; `name` is what errors call them."""
+    encoding = encoding_of(content, name)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name}: not text in {encoding.upper()} ({error.reason}); save it as UTF-8"
+        ) from error
+
+
+def encoding_of(beginning: bytes, name: str) -> str:
+    """The encoding of a text that begins with these bytes, as `read_text` knows them.
+
+    Raises:
+      ValueError: zero bytes, as of UTF-16 without its mark, or of no text at all.
+    """
+    for mark, encoding in _MARKS:
+        if beginning.startswith(mark):
+            return encoding
+    if b"\0" in beginning:
+        raise ValueError(f"{name}: not text, or UTF-16 without its byte order mark; save it as UTF-8")
+    return "utf-8"
+
+
+_MARKS = (  # that of UTF-32 begins as UTF-16's
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)

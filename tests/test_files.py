@@ -142,3 +142,44 @@ def test_a_lock_keeps_others_out_until_its_process_is_killed(tmp_path):
         holder.kill()
     with files.locked(path, "taken"), pytest.raises(ValueError, match="taken"), files.locked(path, "taken"):
         pytest.fail("the block was entered twice")
+
+
+LONG = "x" * 200
+
+
+@pytest.mark.parametrize("name", [f"{LONG}.png", "é" * 120 + ".png", os.fsdecode(b"caf\xe9.png")])
+def test_a_name_as_long_as_a_disk_has_is_written_and_its_leftovers_found(tmp_path, name):
+    files.write_text(tmp_path / name, "whole")
+    assert names(tmp_path) == [name]
+    with files.replaced(tmp_path / name, overwrite=True) as temporary:
+        temporary.touch()
+        other = tmp_path / temporary.name.replace(temporary.name.split(".")[1], "another")
+        other.touch()
+        files.remove_leftovers([tmp_path / name])
+        assert names(tmp_path) == sorted([name, other.name])
+        temporary.write_text("again")
+
+
+def test_a_long_name_has_leftovers_of_its_own(tmp_path):
+    with files.replaced(tmp_path / f"{LONG}1.png") as temporary:
+        temporary.touch()
+        files.remove_leftovers([tmp_path / f"{LONG}2.png"])
+        assert temporary.exists()
+
+
+def test_names_are_shown_on_one_line():
+    assert files.shown(os.fsdecode(b"caf\xe9\n.jpg")) == r"caf\xe9\x0a.jpg"
+    assert files.shown(Path("größe 写真.jpg")) == "größe 写真.jpg"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_text_of_windows_is_read(tmp_path, encoding):
+    (tmp_path / "text").write_bytes("größe\r\n".encode(encoding))
+    assert files.read_text(tmp_path / "text") == "größe\r\n"
+
+
+@pytest.mark.parametrize("content", ["größe".encode("utf-16-le"), b"\x89PNG\0\0", b"caf\xe9", b"\xff\xfea"])
+def test_what_is_no_text_is_told(tmp_path, content):
+    (tmp_path / "text").write_bytes(content)
+    with pytest.raises(ValueError, match=r"text: not text.*; save it as UTF-8"):
+        files.read_text(tmp_path / "text")

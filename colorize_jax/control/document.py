@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from colorize_jax import color
+from colorize_jax import color, files
 
 VERSION = 1
 UNITS = ("pixels", "fraction")
@@ -124,14 +124,16 @@ def read_edits(path: str | os.PathLike[str]) -> EditDocument:
     try:
         if os.path.getsize(name) > MAX_BYTES:
             raise EditError(f"{name}: {os.path.getsize(name):,} bytes; allowed are {MAX_BYTES:,}")
-        document = json.loads(Path(name).read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        document = json.loads(files.read_text(Path(name)), object_pairs_hook=_without_repeats)
         return parse_edits(document)
     except OSError as error:
         raise EditError(f"{name}: cannot be read ({error.strerror})") from error
     except EditError as error:
         raise error if str(error).startswith(f"{name}:") else EditError(f"{name}: {error}") from None
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise EditError(f"{name}: not a JSON file ({error})") from error
+    except ValueError as error:  # no text
+        raise EditError(str(error)) from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

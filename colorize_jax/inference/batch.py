@@ -1,9 +1,12 @@
 """Many photos to files: which photos, under which names, and what happens when one of them is broken."""
 
+import errno
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,18 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from colorize_jax import color
+from colorize_jax import color, files
 from colorize_jax.inference.colorizer import Versions
-from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos import kinds, pages
+from colorize_jax.photos.discover import Remark, Tell, photos_below
+from colorize_jax.photos.errors import PhotoError, one_line
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
+from colorize_jax.photos.results import Results, Source
 from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
-
-SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
-)
-"""What counts as a photo in a folder; a file that is named itself is always tried."""
 
 FORMATS = ("png", "jpg")
 
@@ -31,10 +31,25 @@ _COLUMNS = 6
 
 
 class Job(NamedTuple):
-    """One photo, and where its versions go: `<target>_1.png`, ..., `<target>_sheet.png`."""
+    """One photo, and where its versions go: `<target>_1.png`, ..., `<target>_sheet.png`.
+
+    `page` and `alias` are those of a `Source`.
+    """
 
     photo: Path
     target: Path
+    page: int = 0
+    alias: str = ""
+
+    @property
+    def source(self) -> Source:
+        return Source(self.photo, self.page, self.alias)
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        page = f", page {self.page + 1}" if self.page else ""
+        return files.shown(self.alias or self.photo) + page
 
     def version(self, number: int, suffix: str) -> Path:
         return self.target.with_name(f"{self.target.name}_{number}.{suffix}")
@@ -48,57 +63,85 @@ class Job(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Jobs, and one line for each argument that gives none."""
+    """Jobs, and what is told of the arguments that give none and of what is passed over."""
 
     jobs: list[Job]
-    errors: list[str]
+    remarks: list[Remark]
+
+    @property
+    def errors(self) -> list[str]:
+        return [remark.text for remark in self.remarks if remark.is_error]
 
 
-def find_jobs(arguments: Sequence[str], out: Path) -> Found:
+def find_jobs(
+    arguments: Sequence[str],
+    out: Path,
+    *,
+    results: Results | None = None,
+    piped: Mapping[str, Path] = MappingProxyType({}),
+) -> Found:
     """Files and, recursively, the photos of folders, each once, in order; no two share a target.
 
-    A photo deeper in a folder keeps its sub-folder below `out`. Hidden entries and `out` itself are passed over.
-    Photos of one name, such as `a/cat.jpg` and `b/cat.png`, become `cat`, `cat-2`, ...
+    A photo deeper in a folder keeps its sub-folder below `out`. Its target is its name without the suffix; a photo that
+    finds this taken, as `cat.png` beside `cat.jpg`, has its whole name. What `results` remember keeps its target. Each
+    page of a TIFF is a job; of an animation the first frame is, with a word.
+
+    Args:
+      arguments: files and folders.
+      out: of the results; what lies there is no photo, nor are results that other folders remember.
+      results: of `out`.
+      piped: files with the content of arguments that are pipes, by argument.
     """
+    named = results or Results(out)
     jobs: list[Job] = []
-    errors: list[str] = []
-    seen: set[Path] = set()
-    taken: set[str] = set()
-    for argument in map(Path, arguments):
-        photos = sorted(_photos_below(argument, out)) if argument.is_dir() else [argument]
-        if not photos:
-            errors.append(f"{argument}: no photos in this folder (looked for {' '.join(SUFFIXES)})")
-        for photo in photos:
-            if photo.resolve() in seen:
-                continue
-            seen.add(photo.resolve())
-            folder = out / photo.relative_to(argument).parent if argument.is_dir() else out
-            jobs.append(Job(photo, _free(folder / photo.stem, taken)))
-    return Found(jobs, errors)
-
-
-def _photos_below(folder: Path, out: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and (Path(parent) / name).resolve() != out.resolve()
-        ]
-        yield from (
-            Path(parent) / name
-            for name in files
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    remarks: list[Remark] = []
+    seen: set[str] = set()
+    for argument in arguments:
+        place = piped.get(argument, Path(argument))
+        is_folder = os.path.isdir(place)
+        photos = (
+            sorted(photos_below(place, remarks.append, without=apart(out, place))) if is_folder else [place]
         )
+        if not photos:
+            told = (
+                f"{files.shown(argument)}: no photos in this folder (looked for {' '.join(kinds.SUFFIXES)})"
+            )
+            remarks.append(Remark(told, is_error=True))
+        for photo in photos:
+            if (real := os.path.realpath(photo)) in seen:
+                continue
+            seen.add(real)
+            folder = out / photo.relative_to(place).parent if is_folder else out
+            alias = argument if argument in piped else ""
+            jobs += _pages(Source(photo, alias=alias), folder, named, remarks.append)
+    return Found(jobs, remarks)
 
 
-def _free(target: Path, taken: set[str]) -> Path:
-    """`target`, or the first of `target-2`, `target-3`, ... whose name, in any case, is not taken yet."""
-    candidate, number = target, 1
-    while str(candidate).casefold() in taken:
-        number += 1
-        candidate = target.with_name(f"{target.name}-{number}")
-    taken.add(str(candidate).casefold())
-    return candidate
+def apart(out: Path, place: Path) -> Path | None:
+    """The folder of the results, which is left out as a whole, unless it is that of the photos."""
+    return None if os.path.realpath(out) == os.path.realpath(place) else out
+
+
+def _pages(source: Source, folder: Path, named: Results, tell: Tell) -> list[Job]:
+    """The jobs of one file."""
+    found = pages.look(source.photo)
+    if found.number > 1 and not found.are_photos:
+        tell(Remark(f"{files.shown(source.photo)}: {found.number} frames, of which the first is coloured"))
+    number = found.number if found.are_photos else 1
+    whole = Path(source.photo.name or source.photo)
+    jobs = []
+    for page in range(number):
+        own, end = source._replace(page=page), f"-page{page + 1}" if page else ""
+        target = named.target(own, _candidates(folder, whole, end))
+        jobs.append(Job(source.photo, target, page, source.alias))
+    return jobs
+
+
+def _candidates(folder: Path, name: Path, end: str) -> Iterator[Path]:
+    """Names that a photo may have: none of them depends on what is taken already."""
+    yield folder / f"{name.stem}{end}"
+    yield folder / f"{name.name}{end}"
+    yield from (folder / f"{name.name}{end}-{number}" for number in itertools.count(2))
 
 
 Colorize = Callable[[Photo], Versions]
@@ -107,13 +150,18 @@ Explain = Callable[[Photo], dict[str, UInt8[np.ndarray, "h w 3"]]]
 
 
 class Options(NamedTuple):
-    """How the versions are written; see the flags of the program."""
+    """How the versions are written; see the flags of the program.
+
+    `made` is a `results.digest` of how the photos are coloured.
+    """
 
     samples: int = 5
     suffix: str = "png"
     overwrite: bool = False
     contact_sheet: bool = True
     explained: tuple[str, ...] = ()
+    resume: bool = True
+    made: str = ""
 
 
 def outputs(job: Job, options: Options) -> list[Path]:
@@ -123,25 +171,66 @@ def outputs(job: Job, options: Options) -> list[Path]:
     return [*versions, *sheet, *map(job.extra, options.explained)]
 
 
-def run(jobs: Sequence[Job], colorize: Colorize, options: Options, explain: Explain | None = None) -> int:
-    """Colours every photo, tells what was written, and returns how many failed, each told in one line on stderr.
+class Tally(NamedTuple):
+    """How many photos were coloured, failed, and were there already."""
+
+    done: int = 0
+    failed: int = 0
+    there: int = 0
+
+    def summary(self, seconds: float) -> str:
+        """One line for people."""
+        there = f"; {self.there} were there already (--overwrite colours them again)" if self.there else ""
+        return f"{self.done} of {sum(self)} photos coloured in {seconds:.1f} s{there}"
+
+
+def run(
+    jobs: Sequence[Job],
+    colorize: Colorize,
+    options: Options,
+    explain: Explain | None = None,
+    results: Results | None = None,
+) -> Tally:
+    """Colours every photo, and tells what was written and what failed, each in one line.
 
     `colorize` and `explain` may raise ValueError or OSError for a photo; anything else is a bug and stops the batch.
+    What `results` remember as made of these photos in the same way is there already; what an earlier run was stopped at
+    is made again.
     """
-    return sum(not _tried(job, colorize, options, explain) for job in jobs)
+    photos = {os.path.abspath(job.photo) for job in jobs}
+    ends = Counter(_tried(job, colorize, options, explain, results, photos) for job in jobs)
+    return Tally(**ends)
 
 
-def _tried(job: Job, colorize: Colorize, options: Options, explain: Explain | None) -> bool:
-    start = time.perf_counter()
+def _tried(
+    job: Job,
+    colorize: Colorize,
+    options: Options,
+    explain: Explain | None,
+    results: Results | None,
+    photos: Container[str],
+) -> str:
+    """How it ended: the name of a field of `Tally`."""
+    start, written = time.perf_counter(), outputs(job, options)
+    if results is not None:
+        going_on = options.resume and not options.overwrite
+        if going_on and results.is_done(job.source, written, options.made):
+            return "there"
+        options = options._replace(overwrite=options.overwrite or results.was_interrupted(job.source))
     try:
-        written = colorize_file(job, colorize, options, explain)
+        for path in written:
+            if os.path.abspath(path) in photos:
+                raise PhotoError(f"{job.name}: {path} is a photo itself; give another --out")
+        colorize_file(job, colorize, options, explain, results)
     except MISTAKES as error:
         report(told(job.photo, error))
-    else:
-        seconds = time.perf_counter() - start
-        print(f"{job.photo} -> {written[0]} ... {written[-1].name} ({seconds:.1f} s)", flush=True)
-        return True
-    return False
+        return "failed"
+    seconds = time.perf_counter() - start
+    print(
+        f"{job.name} -> {files.shown(written[0])} ... {files.shown(written[-1].name)} ({seconds:.1f} s)",
+        flush=True,
+    )
+    return "done"
 
 
 MISTAKES = (ValueError, OSError, MemoryError)
@@ -151,8 +240,10 @@ MISTAKES = (ValueError, OSError, MemoryError)
 def told(photo: Path, error: BaseException) -> str:
     """One line that names the photo, which a PhotoError does by itself."""
     if isinstance(error, PhotoError):
-        return str(error)
-    return f"{photo}: {' '.join(str(error).split()) or type(error).__name__}"
+        return files.shown(str(error))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{files.shown(photo)}: with what is added its name is too long for this disk; rename it"
+    return files.shown(f"{photo}: {one_line(error)}")
 
 
 def report(error: str) -> None:
@@ -160,15 +251,28 @@ def report(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
+def remark(told: Remark) -> None:
+    """One line on stderr: an error, or a note."""
+    print(f"{'error' if told.is_error else 'note'}: {told.text}", file=sys.stderr, flush=True)
+
+
 def colorize_file(
-    job: Job, colorize: Colorize, options: Options, explain: Explain | None = None
+    job: Job,
+    colorize: Colorize,
+    options: Options,
+    explain: Explain | None = None,
+    results: Results | None = None,
 ) -> list[Path]:
-    """Colours one photo and writes its files, all of them or none."""
+    """Colours one photo and writes its files, all of them or none; `results` remember it."""
     photo = open_photo(job, options)
     versions = colorize(photo)
     further = explain(photo) if explain is not None else {}
     named = dict(zip(outputs(job, options), pictures(photo, versions, options, further), strict=True))
+    if results is not None:
+        results.write("begun", job.source, job.target, named, options.made)
     write_pictures(named, overwrite=options.overwrite)
+    if results is not None:
+        results.write("done", job.source, job.target, named, options.made)
     return list(named)
 
 
@@ -181,7 +285,7 @@ def open_photo(job: Job, options: Options) -> Photo:
     for path in outputs(job, options):
         if path.exists() and not options.overwrite:
             raise PhotoError(f"{job.photo}: {path} exists already; --overwrite replaces it")
-    photo = read_photo(job.photo)
+    photo = read_photo(job.photo, page=job.page)
     if photo.alpha is not None and options.suffix == "jpg":
         raise PhotoError(f"{job.photo}: JPEG keeps no opacity, and this photo has some; use --format=png")
     return photo

@@ -24,10 +24,13 @@ from colorize_jax import files
 from colorize_jax.inference import batch
 from colorize_jax.inference.colorizer import Colorizer, Versions, network_input, render
 from colorize_jax.inference.ledger import Ledger, hash64
+from colorize_jax.photos import kinds, pages
 from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos.discover import Remark, Tell, photos_below
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
+from colorize_jax.photos.results import BULK, is_there
 
-FOLDER = ".bulk"
+FOLDER = BULK
 """Below `out`: the ledgers, and the reports of what failed."""
 
 _KEPT_PIXELS = (
@@ -98,32 +101,43 @@ class Outcome(NamedTuple):
     report: Path
 
 
-def in_folder(folder: Path, out: Path) -> Iterator[Work]:
-    """The photos below a folder, in the order of the file system, without the hidden ones and those in `out`.
+def in_folder(folder: Path, out: Path, tell: Tell = batch.remark) -> Iterator[Work]:
+    """The photos below a folder, in the order of the file system, without the hidden ones, those in `out` and results.
 
     A result keeps its photo's sub-folder and whole name, with the suffix. So no two results share a name, and no
-    process needs to know the other photos.
+    process needs to know the other photos. A folder that cannot be read is a mistake, which one process tells.
+
+    Args:
+      folder: to look in, see `photos_below`.
+      out: of the results.
+      tell: is given a remark for what is passed over.
     """
-    folders, own = [folder], out.resolve()
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                path = Path(entry.path)
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    if path.resolve() != own:
-                        folders.append(path)
-                elif path.suffix.lower() in batch.SUFFIXES:
-                    yield Work(path, path.relative_to(folder).as_posix())
+    mistakes: list[str] = []
+
+    def sorted_out(remark: Remark) -> None:
+        if remark.is_error:
+            mistakes.append(remark.text)
+        else:
+            tell(remark)
+
+    for photo in photos_below(folder, sorted_out, without=batch.apart(out, folder)):
+        yield Work(photo, photo.relative_to(folder).as_posix())
+    yield from (Work(folder, mistake, mistake) for mistake in mistakes)
 
 
 def in_manifest(manifest: Path) -> Iterator[Work]:
     """The photos that a text file names: a path a line, and after a tab, if wanted, where its versions go in `out`.
 
-    Without it they go to the photo's own path below `out`. Empty lines are passed over.
+    Without it they go to the photo's own path below `out`. Empty lines are passed over. The text is UTF-8, or UTF-16
+    with its mark; bytes that are no UTF-8 are those of the names.
+
+    Raises:
+      ValueError: it is no text, or UTF-16 without its mark.
     """
-    with manifest.open(encoding="utf-8", errors="surrogateescape") as lines:
+    with manifest.open("rb") as content:
+        encoding = files.encoding_of(content.read(1 << 16), str(manifest))
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    with manifest.open(encoding=encoding, errors=errors) as lines:
         for number, line in enumerate(lines, 1):
             path, tab, output = line.rstrip("\r\n").partition("\t")
             if not path and not tab:
@@ -165,7 +179,7 @@ def run(
       ValueError: the ledgers were begun with other settings, are damaged, or another process has this part.
     """
     kept = asked._asdict() | asked.options._asdict() | settings
-    for free in ("out", "options", "overwrite", "threads"):
+    for free in ("out", "options", "overwrite", "resume", "made", "threads"):
         del kept[free]
     with Ledger(asked.out / FOLDER, *share, json.loads(json.dumps(kept))) as ledger:
         return _BulkRun(colorizer, asked, share, ledger).all(works)
@@ -178,7 +192,7 @@ def exit_code(outcome: Outcome, source: Path) -> int:
       ValueError: `source`, a folder or a manifest, has no photos.
     """
     if outcome.listed == 0:
-        raise ValueError(f"{source}: no photos (in a folder, {' '.join(batch.SUFFIXES)})")
+        raise ValueError(f"{source}: no photos (in a folder, {' '.join(kinds.SUFFIXES)})")
     if outcome.failed:
         batch.report(
             f"{outcome.failed:,} photos failed; {outcome.report} lists them; the same command tries them again"
@@ -234,7 +248,7 @@ class _BulkRun:
                 self._refuse(work, work.mistake)
             elif key in self._seen:
                 self._refuse(work, f"{work.photo}: its output {work.name} is named twice")
-            elif self._ledger.is_done(work.name) and all(map(_is_there, self._paths(work))):
+            elif self._ledger.is_done(work.name) and all(map(is_there, self._paths(work))):
                 self._skipped += 1
             else:
                 yield work
@@ -242,6 +256,8 @@ class _BulkRun:
 
     def _shrink(self, work: Work) -> _Shrunk:
         photo = batch.open_photo(self._asked.job(work), self._options(work))
+        if (number := pages.look(work.photo).number) > 1:
+            batch.remark(Remark(f"{files.shown(work.photo)}: {number} pages, of which the first is coloured"))
         data = self._colorizer.config.data
         inputs = network_input(photo, data.image_size, data.lightness_large)
         return _Shrunk(inputs, photo if photo.lightness.size <= _KEPT_PIXELS else None)
@@ -316,7 +332,7 @@ class _BulkRun:
         self._failed += 1
         self._errors.write(json.dumps({"photo": str(work.photo), "error": error}) + "\n")
         self._errors.flush()
-        batch.report(error)
+        batch.report(files.shown(error))
 
     def _tell(self, state: str) -> None:
         self._told = time.monotonic()
@@ -339,11 +355,3 @@ def _ahead(
             yield under_way.popleft()
     while under_way:
         yield under_way.popleft()
-
-
-def _is_there(path: Path) -> bool:
-    """Whether the file is there and not empty, as a power cut may leave one that was just renamed."""
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False

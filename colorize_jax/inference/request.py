@@ -1,14 +1,18 @@
 """What is asked for every one of many photos, as functions of one photo: of a model, with edits, or of a reference."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from colorize_jax import bundle
 from colorize_jax.control.document import EditDocument
 from colorize_jax.inference import batch, explain, reference
 from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.photos import results
 from colorize_jax.photos.photo import Photo
 
 
@@ -56,6 +60,17 @@ def position(text: str) -> tuple[float, float]:
         raise ValueError(f"--explain_at is {text!r}; allowed is x,y in pixels, such as 120,80") from None
 
 
+def one_answer(samples: int | None, flag: str) -> int:
+    """The one version that there is with a flag.
+
+    Raises:
+      ValueError: more were asked for.
+    """
+    if samples not in (None, 1):
+        raise ValueError(f"--samples is {samples}, but {flag} has one version; leave it out")
+    return 1
+
+
 def of_model(asked: Request) -> Workers:
     """The model, loaded, as functions of one photo.
 
@@ -75,6 +90,27 @@ def of_reference(path: str) -> Workers:
     """A photo in colour that lends its colours: one version, and no model."""
     lent = reference.read_reference(path)
     return Workers(1, partial(reference.colorize_like, reference=lent))
+
+
+def digest(asked: Request, lent: str | None, options: batch.Options) -> str:
+    """A hash of all that the files of a photo depend on, beside the photo: what is asked, of which weights.
+
+    Args:
+      asked: of a model.
+      lent: the photo that lends its colours in the model's place, or None.
+      options: how they are written.
+    """
+    own = (
+        asked._replace(samples=None, model=bundle.weights_sha256(asked.model))
+        if lent is None
+        else _sha256(lent)
+    )
+    written = options._replace(overwrite=False, resume=True, made="")
+    return results.digest([own, written._asdict()])
+
+
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _explained(colorizer: Colorizer, asked: Request, photo: Photo) -> dict[str, np.ndarray]:

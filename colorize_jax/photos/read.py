@@ -9,7 +9,7 @@ import functools
 
 from PIL import Image
 
-from colorize_jax.photos import ifd, png, tiff
+from colorize_jax.photos import ifd, kinds, png, tiff
 from colorize_jax.photos.decode import Bands, as_srgb, to_srgb
 from colorize_jax.photos.errors import PhotoError, one_line
 
@@ -49,10 +49,9 @@ def read_bands(
     try:
         return _read(file, name, page, max_pixels, at_least)
     except Image.UnidentifiedImageError:
-        kinds = ", ".join(kind for kind in FORMATS if kind not in ("DIB", "MPO"))
-        raise PhotoError(
-            f"{name}: not an image of a kind that can be read here ({kinds}), or cut off in its header"
-        ) from None
+        read = ", ".join(kind for kind in FORMATS if kind not in ("DIB", "MPO"))
+        hint = kinds.hint(name) or f"read are {read}; or it is cut off in its header"
+        raise PhotoError(f"{name}: not an image of a kind that can be read here; {hint}") from None
     except PhotoError as error:
         raise error if str(error).startswith(name) else PhotoError(f"{name}: {error}") from error
     except Exception as error:  # on broken bytes decoders raise anything: OSError, SyntaxError, struct.error
@@ -114,4 +113,5 @@ def _start(file: ifd.File) -> bytes:
 @functools.cache
 def _formats() -> tuple[str, ...]:
     Image.init()
+    kinds.prepare()
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)

@@ -1,5 +1,6 @@
 """`colorize` as a program: one command, flags before and after the photos, exit codes, one line an error."""
 
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from PIL import Image
 def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "colorize_jax.apps.colorize", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def _visible(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,7 @@ def test_photos_folders_and_a_broken_file(folder):
     assert "photos/broken.jpg: " in errors[0] and "missing.png: no such file" in errors[1]
     assert "2 of 4 photos" in done.stdout
     names = [f"{stem}_{n}.png" for stem in ("clear", "gray") for n in (1, 2, 3, "sheet")]
-    assert sorted(os.listdir(folder / "new" / "out")) == names
+    assert _visible(folder / "new" / "out") == names
     assert Image.open(folder / "new" / "out" / "gray_3.png").size == (60, 45)
     assert Image.open(folder / "new" / "out" / "clear_1.png").mode == "RGBA"
 
@@ -47,10 +52,37 @@ def test_a_reference_lends_its_colors_without_any_model(folder):
     Image.new("RGB", (40, 30), (200, 60, 40)).save(folder / "red.png")
     done = _run("photos/gray.png", "--reference=red.png", "--out=lent", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(folder / "lent")) == ["gray_1.png", "gray_sheet.png"]
+    assert _visible(folder / "lent") == ["gray_1.png", "gray_sheet.png"]
     picture = np.asarray(Image.open(folder / "lent" / "gray_1.png")).astype(int)
     middle = picture[22, 30]
     assert middle[0] > middle[1] + 20 and middle[0] > middle[2] + 20
+
+
+def test_the_same_command_goes_on_and_another_one_is_told(folder):
+    command = ("clear.png", "--model=./model", "--samples=2", "--out=again")
+    assert _run(*command, cwd=folder).stdout.splitlines()[-1].startswith("1 of 1 photos coloured in ")
+    done = _run(*command, cwd=folder)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.endswith("; 1 were there already (--overwrite colours them again)\n")
+    other = _run(*command, "--rule=random", cwd=folder)
+    assert other.returncode == 1 and "exists already" in other.stderr
+
+
+def test_a_pipe_in_and_a_pipe_out(folder):
+    command = [
+        sys.executable,
+        "-m",
+        "colorize_jax.apps.colorize",
+        "-",
+        "--out=-",
+        "--reference=clear_red.png",
+    ]
+    Image.new("RGB", (40, 30), (200, 60, 40)).save(folder / "clear_red.png")
+    photo = (folder / "photos" / "gray.png").read_bytes()
+    done = subprocess.run(command, cwd=folder, input=photo, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(io.BytesIO(done.stdout)).size == (60, 45)
+    assert b"- -> " in done.stderr and b"1 of 1 photos coloured" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -61,6 +93,10 @@ def test_a_reference_lends_its_colors_without_any_model(folder):
         (("clear.png", "--out=refused", "--model=nowhere"), "nowhere"),
         (("clear.png", "--out=new", "--reference=clear.png"), "clear.png: a gray photo lends no colours"),
         (("clear.png", "--reference=red.png", "--samples=3"), "--reference is given with --samples"),
+        (("clear.png", "--edits_mode=guided"), "--edits_mode says what --edits do, which are not given"),
+        (("clear.png", "--batch_size=4"), "--batch_size is of bulk work; add --multihost or --manifest"),
+        (("clear.png", "--out=-", "--samples=2"), "--samples is 2, but --out=- has one version"),
+        (("clear.png", "--out=-", "--explain"), "--out=- takes one version of one photo"),
     ],
 )
 def test_mistakes_are_told_before_work_starts(folder, arguments, message):

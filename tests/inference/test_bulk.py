@@ -200,6 +200,49 @@ def test_a_folder_is_streamed_without_hidden_files_and_results(photos):
     assert sorted(work.name for work in works) == sorted(f"{n % 3}/{n}.png" for n in range(11))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_manifest_from_windows(photos, tmp_path, encoding):
+    (tmp_path / "list.txt").write_bytes(
+        f"{photos / '0' / '0.png'}\r\n{photos / '1' / '1.png'}\r\n".encode(encoding)
+    )
+    assert go(tmp_path / "list.txt", tmp_path / "out")[:3] == (2, 0, 0)
+
+
+def test_a_manifest_that_is_no_text_is_told(photos, tmp_path):
+    (tmp_path / "list.txt").write_bytes("a.png\r\n".encode("utf-16-le"))
+    with pytest.raises(
+        ValueError, match=r"list.txt: not text, or UTF-16 without its byte order mark; save it"
+    ):
+        go(tmp_path / "list.txt", tmp_path / "out")
+
+
+def test_results_among_the_photos_are_never_photos(photos, capsys):
+    Image.new("L", (9, 9)).save(photos / "v1.2_1.png")  # a photo, though it looks like a result
+    assert go(photos, photos)[:3] == (12, 0, 0)
+    assert go(photos, photos)[:3] == (0, 0, 12)
+    assert go(photos, photos.with_name("out"))[:3] == (12, 0, 0)
+    assert "24 results of earlier runs are no photos" in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_read_and_further_pages_are_told(photos, tmp_path, capsys, monkeypatch):
+    closed, scan = photos / "closed", os.scandir
+    closed.mkdir()
+    pages = [Image.new("L", (9, 9), 50 * n) for n in range(3)]
+    pages[0].save(photos / "album.tif", save_all=True, append_images=pages[1:])
+
+    def refused(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    tally = go(photos, tmp_path / "out")
+    assert (
+        tally[:3] == (12, 1, 0) and "closed: cannot be read (Permission denied)" in tally.report.read_text()
+    )
+    assert f"note: {photos}/album.tif: 3 pages, of which the first is coloured" in capsys.readouterr().err
+
+
 def test_another_way_of_coloring_needs_another_ledger(photos, tmp_path):
     go(photos, tmp_path / "out")
     with pytest.raises(ValueError, match=r"rule was 'modes' and is 'random'.*another --out"):
