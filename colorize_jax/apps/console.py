@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
@@ -18,6 +17,10 @@ STOPPED = 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
+_OF_DEVICES = (
+    RuntimeError,
+    AssertionError,
+)  # JAX asserts where the plugin of a device that it knows is missing
 _ADDRESS = re.compile(r"(?:--?[\w.]+=)?(?:https?|s?ftp|file|gs|s3|az)://")
 _HELP = {"-h", "-?", "-help", "--help"}
 
@@ -59,14 +62,18 @@ def told(error: BaseException) -> str | None:
 
 
 def missing_device(error: BaseException) -> str | None:
-    """What to do where JAX has no device to begin with; None where `error` is another one."""
-    if not (_has(error, "Unable to initialize backend") or _raised_in(error.__traceback__, "backends")):
+    """What to do where JAX has no device to begin with; None where `error` has another cause."""
+    if not isinstance(error, _OF_DEVICES) or "jax" not in sys.modules:
         return None
-    wanted, why = os.environ.get("JAX_PLATFORMS", ""), f" ({one_line(error)})" if str(error) else ""
-    return (
-        f"JAX_PLATFORMS is {wanted!r}, and no such device is ready here{why}; unset it or set it to cpu, or "
-        "add what the device needs: pip install 'colorize_jax[gpu]' or [tpu]"
-    )
+    try:
+        sys.modules["jax"].devices()
+    except _OF_DEVICES as reason:
+        wanted, why = os.environ.get("JAX_PLATFORMS", ""), f" ({one_line(reason)})" if str(reason) else ""
+        return (
+            f"JAX_PLATFORMS is {wanted!r}, and no such device is ready here{why}; unset it or set it to cpu, or "
+            "add what the device needs: pip install 'colorize_jax[gpu]' or [tpu]"
+        )
+    return None
 
 
 def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -96,13 +103,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _is_full(error: BaseException) -> bool:
     """Libraries that write in C++ tell it in words alone."""
     return getattr(error, "errno", None) in _FULL or _FULL_IN_WORDS.search(str(error)) is not None
-
-
-def _has(error: BaseException, words: str) -> bool:
-    return isinstance(error, RuntimeError) and words in str(error)
-
-
-def _raised_in(trace: TracebackType | None, function: str) -> bool:
-    """Whether JAX's own function of this name raised it: where a plugin is missing, its assertion has no words."""
-    code = [frame.f_code for frame, _ in traceback.walk_tb(trace)][-1:]
-    return any(each.co_name == function and each.co_filename.endswith("xla_bridge.py") for each in code)
