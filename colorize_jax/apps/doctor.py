@@ -53,10 +53,7 @@ def device_lines() -> list[str]:
 
     try:
         return [f"backend {jax.default_backend()}", *(f"{d.id}: {d.device_kind}" for d in jax.devices())]
-    except (
-        RuntimeError,
-        AssertionError,
-    ) as error:  # a plugin that is not there, or whose driver does not answer
+    except (RuntimeError, AssertionError) as error:  # no plugin, or one whose driver does not answer
         return [f"no device: {console.missing_device(error) or console.one_line(error)}"]
 
 

@@ -49,7 +49,7 @@ class Source(NamedTuple):
     alias: str = ""
 
 
-class Entry(NamedTuple):
+class Remembered(NamedTuple):
     """A line of the record; see the module."""
 
     state: str
@@ -97,7 +97,7 @@ class Results:
         """Adds a line: 'begun' before any file gets its name, 'done' once all have theirs; `made` is a `digest`."""
         photo, page = self._key(source)
         names = [self._relative(path) for path in files]
-        entry = Entry(state, self._relative(target), names, photo, page, stamp(source.photo), made)
+        entry = Remembered(state, self._relative(target), names, photo, page, stamp(source.photo), made)
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / RECORD).open("ab+") as record:
             record.seek(max(0, record.tell() - 1))
@@ -167,9 +167,9 @@ def _from(folder: Path, photo: Path) -> str:
     return there
 
 
-def _entries(folder: Path) -> Iterator[Entry]:
+def _entries(folder: Path) -> Iterator[Remembered]:
     """The whole lines of a folder's record; none where it has no record that can be read."""
     with contextlib.suppress(OSError), (folder / RECORD).open("rb") as lines:
         for line in lines:
             with contextlib.suppress(ValueError, TypeError):
-                yield Entry(**json.loads(line))
+                yield Remembered(**json.loads(line))

@@ -110,5 +110,5 @@ def test_reduced_copies_are_no_pages(tmp_path, reduced, sizes):
 
 def test_a_file_of_nothing_but_reduced_copies_is_refused(tmp_path):
     tiff(tmp_path / "preview.tif", (10, 120), (0, 1))
-    with pytest.raises(PhotoError, match=r"preview.tif: no page 1 .* develop or export the photo"):
+    with pytest.raises(PhotoError, match=r"preview.tif: no page 1: .* develop or export the photo"):
         read_photo(tmp_path / "preview.tif")
