@@ -60,7 +60,7 @@ def _colorize(arguments: Sequence[str], out: Path, piped: Mapping[str, Path]) ->
     found = batch.find_jobs(arguments, out, results=results, piped=piped)
     for remark in found.remarks:
         batch.remark(remark)
-    tally = batch.Tally()
+    tally = batch.Counts()
     wanted, lent = asked.request(alone=_OUT.value == pipes.DASH), _REFERENCE.value
     if found.jobs:
         check_writable(out)

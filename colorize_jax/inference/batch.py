@@ -171,7 +171,7 @@ def outputs(job: Job, options: Options) -> list[Path]:
     return [*versions, *sheet, *map(job.extra, options.explained)]
 
 
-class Tally(NamedTuple):
+class Counts(NamedTuple):
     """How many photos were coloured, failed, and were there already."""
 
     done: int = 0
@@ -190,7 +190,7 @@ def run(
     options: Options,
     explain: Explain | None = None,
     results: Results | None = None,
-) -> Tally:
+) -> Counts:
     """Colours every photo, and tells what was written and what failed, each in one line.
 
     `colorize` and `explain` may raise ValueError or OSError for a photo; anything else is a bug and stops the batch.
@@ -199,7 +199,7 @@ def run(
     """
     photos = {os.path.abspath(job.photo) for job in jobs}
     ends = Counter(_tried(job, colorize, options, explain, results, photos) for job in jobs)
-    return Tally(**ends)
+    return Counts(**ends)
 
 
 def _tried(
@@ -210,7 +210,7 @@ def _tried(
     results: Results | None,
     photos: Container[str],
 ) -> str:
-    """How it ended: the name of a field of `Tally`."""
+    """How it ended: the name of a field of `Counts`."""
     start, written = time.perf_counter(), outputs(job, options)
     if results is not None:
         going_on = options.resume and not options.overwrite
