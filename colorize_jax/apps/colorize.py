@@ -21,6 +21,7 @@ from absl import flags
 
 from colorize_jax.apps import asked, bulk
 from colorize_jax.inference import batch, explain, pipes, request
+from colorize_jax.photos.discover import on_stderr
 from colorize_jax.photos.photo import check_writable
 from colorize_jax.photos.results import Results
 
@@ -59,7 +60,7 @@ def _colorize(arguments: Sequence[str], out: Path, piped: Mapping[str, Path]) ->
     start, results = time.perf_counter(), Results(out)
     found = batch.find_jobs(arguments, out, results=results, piped=piped)
     for remark in found.remarks:
-        batch.remark(remark)
+        on_stderr(remark)
     tally = batch.Counts()
     wanted, lent = asked.request(alone=_OUT.value == pipes.DASH), _REFERENCE.value
     if found.jobs:

@@ -12,6 +12,8 @@ from types import TracebackType
 
 from absl import flags
 
+from colorize_jax.photos.errors import one_line
+
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -82,11 +84,6 @@ def excepthook(kind: type[BaseException], error: BaseException, trace: Traceback
         tell("stopped by Ctrl-C")
     else:
         sys.__excepthook__(kind, error, trace)
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def tell(text: str) -> None:

@@ -51,6 +51,8 @@ _UNLIKE = flags.DEFINE_list(
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
 
+_NAMED = 10  # corrupt photos
+
 
 def main(arguments: Sequence[str]) -> None:
     """Prepares the data set that the flags name and prints what is in it."""
@@ -87,16 +89,18 @@ def describe(summary: prepared.Summary) -> str:
         f"  {split:5} {count:7,} photos  split hash {summary.split_hash[split]}"
         for split, count in summary.images.items()
     ]
-    reasons = Counter(
-        entry["reason"].split(":")[0]
-        for entry in prepared.skipped(summary.folder.parent.parent, summary.name)
-    )
+    skipped = prepared.skipped(summary.folder.parent.parent, summary.name)
+    reasons = Counter(entry["reason"].split(":")[0] for entry in skipped)
+    corrupt = [
+        f"{entry['name']}: {entry['reason']}" for entry in skipped if entry["reason"].startswith("corrupt")
+    ]
     told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     lines.append(
         f"  skipped {summary.skipped}"
         + (f" ({told}), listed in {summary.folder / 'skipped.json'}" if told else "")
     )
-    return "\n".join(lines)
+    more = f"    and {len(corrupt) - _NAMED} more" if len(corrupt) > _NAMED else ""
+    return "\n".join([*lines, *(f"    {each}" for each in corrupt[:_NAMED]), *filter(None, [more])])
 
 
 def cli() -> NoReturn:

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 def version_lines() -> list[str]:
     """Python, the package, and what it needs."""
     own = f"{_PACKAGE} {installed(_PACKAGE) or '(not installed: run pip install . in its folder)'}"
-    needed = [f"{name} {installed(name) or 'MISSING'}" for name in _BASE]
-    return [f"python {platform.python_version()} on {platform.platform()}", own, *needed]
+    python = f"python {platform.python_version()} on {platform.platform()}"
+    return [python, own, *(f"{name} {installed(name) or 'MISSING'}" for name in _BASE)]
 
 
 def device_lines() -> list[str]:
@@ -54,7 +54,7 @@ def device_lines() -> list[str]:
     try:
         return [f"backend {jax.default_backend()}", *(f"{d.id}: {d.device_kind}" for d in jax.devices())]
     except (RuntimeError, AssertionError) as error:  # no plugin, or one whose driver does not answer
-        return [f"no device: {console.missing_device(error) or console.one_line(error)}"]
+        return [f"no device: {console.missing_device(error) or error}"]
 
 
 def model_lines() -> list[str]:

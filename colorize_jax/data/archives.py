@@ -13,7 +13,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+from colorize_jax.photos import kinds
+from colorize_jax.photos.discover import on_stderr, photos_below
+
+DAMAGED = (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+"""What reading one file of an archive, and decoding it, may raise."""
 
 
 class Archive(NamedTuple):
@@ -28,14 +32,15 @@ def is_image_name(name: str) -> bool:
     """Whether a path names an image file, leaving out hidden files and the copies macOS adds to zips."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+    return kinds.is_photo(name) and not hidden
 
 
 @contextmanager
 def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """Opens a folder, zip, tar or compressed tar of image files.
 
-    A compressed tar has no random access: it is streamed once and its images stay in memory.
+    A compressed tar has no random access: it is streamed once and its images stay in memory. What is passed over in a
+    folder is told on standard error, see `photos_below`.
 
     Raises:
       ValueError: `path` is none of these, or holds no image.
@@ -52,7 +57,9 @@ def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
                 f"source: {path} is damaged or cut short ({error}); download it again"
             ) from error
         if not archive.names:
-            raise ValueError(f"source: {path} holds no image file; known endings are {', '.join(SUFFIXES)}")
+            raise ValueError(
+                f"source: {path} holds no image file; known endings are {', '.join(kinds.SUFFIXES)}"
+            )
         yield archive
 
 
@@ -77,7 +84,7 @@ def _opener(path: Path) -> Callable:
 
 @contextmanager
 def _open_folder(path: Path) -> Iterator[Archive]:
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    names = sorted(photo.relative_to(path).as_posix() for photo in photos_below(path, on_stderr))
     yield Archive(tuple(filter(is_image_name, names)), lambda name: (path / name).read_bytes())
 
 

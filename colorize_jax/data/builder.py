@@ -96,11 +96,12 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         # tfds calls this while `data_dir` is still the folder that will be renamed when all went well.
         with self._open_archives:
             super()._download_and_prepare(dl_manager, download_config)
-        skipped = [{"name": name, "reason": reason} for name, reason in sorted(self._skipped.items())]
+        skipped = [{"name": files.shown(name), "reason": why} for name, why in sorted(self._skipped.items())]
         files.write_json(Path(self.data_dir) / "skipped.json", skipped, overwrite=True)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-        photos = self._open_archives.enter_context(self.photos(Path(self.data_dir)))
+        stored = self._open_archives.enter_context(self.photos(Path(self.data_dir)))
+        photos = [photo._replace(name=files.shown(photo.name)) for photo in stored]  # records hold UTF-8
         usable = self._usable(photos)
         chosen = self._split(usable)
         named = {split: [photo.name for photo in photos] for split, photos in chosen.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from colorize_jax.data.archives import open_archive
 from colorize_jax.data.builder import TEST, TRAIN, PhotoBuilder, StoredPhoto
+from colorize_jax.photos import kinds
 
 _SPLITS = {"train": TRAIN, "val": TEST, "test": TEST}
 
@@ -19,18 +20,27 @@ class Folder(PhotoBuilder):
     Args:
       include: globs of the paths to read, see `matches`; none: all.
       exclude: globs of those among them to leave out.
+      suffixes: in which the names of the files to read end, in small letters.
     """
 
     TEST_IMAGES = 0.1
 
-    def __init__(self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), **others: Any):
-        self._include, self._exclude = include or ("*",), exclude
+    def __init__(
+        self,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        suffixes: tuple[str, ...] = kinds.SUFFIXES,
+        **others: Any,
+    ):
+        self._include, self._exclude, self._suffixes = include or ("*",), exclude, suffixes
         super().__init__(**others)
 
     @contextmanager
     def photos(self, scratch: Path) -> Iterator[list[StoredPhoto]]:
         with open_archive(self._source) as archive:
-            paths = tuple(path for path in archive.names if matches(path, self._include))
+            read = (path for path in archive.names if path.lower().endswith(self._suffixes))
+            paths = tuple(path for path in read if matches(path, self._include))
             if not paths:
                 raise ValueError(f"include: nothing in {self._source} matches {', '.join(self._include)}")
             short = without_common_folder(paths)

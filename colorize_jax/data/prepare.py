@@ -15,7 +15,7 @@ from colorize_jax.data.builder import PhotoBuilder
 from colorize_jax.data.folder import Folder
 from colorize_jax.data.imagenet import ImagenetVal, TinyImagenet
 from colorize_jax.data.lfw import LfwDeepfunneled
-from colorize_jax.data.recipes import RECIPES, Recipe
+from colorize_jax.data.recipes import RECIPES, SUFFIXES, Recipe
 
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
 
@@ -58,7 +58,7 @@ SOURCES = {
         "tiny-imagenet-200.zip",
         "200 classes at 64x64 from http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     ),
-    "folder": Origin(Folder, "", "any folder, zip or tar of JPEG, PNG, WebP, BMP or TIFF photos"),
+    "folder": Origin(Folder, "", "any folder, zip or tar of photos"),
 } | {
     name: Origin(Folder, "", f"a clone of {recipe.url}, with its files, or a zip or tar of it")
     for name, recipe in RECIPES.items()
@@ -178,7 +178,7 @@ def _choices(dataset: str, include: Sequence[str], exclude: Sequence[str]) -> di
         raise ValueError(f"include, exclude: {dataset} has its own files, leave them out; folder takes them")
     recipe = RECIPES.get(dataset)
     if recipe:
-        return {"include": recipe.include, "exclude": recipe.exclude}
+        return {"include": recipe.include, "exclude": recipe.exclude, "suffixes": SUFFIXES}
     return {"include": include, "exclude": exclude} if dataset == "folder" else {}
 
 

@@ -9,6 +9,9 @@ from typing import NamedTuple
 _NONE = "none stated; photographs from the web, rights with their owners"
 _IMAGENET = "none stated; ImageNet's photos and terms of access: research and education, not commercial"
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""What the files of all recipes end in: photos of other kinds would move the split, which goes by names."""
+
 
 class Recipe(NamedTuple):
     """How a set is made from its repository.

@@ -79,18 +79,23 @@ def colored_photos(
       side: of the protocol, in pixels.
       limit: at most so many, evenly spread over the names; 0: all.
       tell: is given a line for each photo that is left out.
+
+    Raises:
+      ValueError: none is left.
     """
     if isinstance(source, PhotoSource):
         records = map(source.__getitem__, range(0, len(source), _step(len(source), limit)))
         photos = [edits.color_photo(record.name, record.image, side) for record in records]
     else:
-        photos = edits.load_photos(source, side)
+        photos = edits.load_photos(source, side, tell=tell)
     colored = []
     for photo in photos:
         if edits.is_gray(photo):
             tell(f"left out: {photo.name} is gray")
         else:
             colored.append(photo)
+    if not colored:
+        raise ValueError(f"{source}: no photo in colour that can be read; give others")
     return colored[:: _step(len(colored), limit)]
 
 

@@ -16,18 +16,19 @@ import itertools
 import json
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from colorize_jax import color
+from colorize_jax import color, files
 from colorize_jax.classical import Propagate
-from colorize_jax.data.archives import open_archive
+from colorize_jax.data.archives import DAMAGED, open_archive
 from colorize_jax.data.transforms import View, pixels
 from colorize_jax.evaluation import metrics, reveals
 from colorize_jax.evaluation.reveals import RevealProtocol
+from colorize_jax.photos.errors import one_line
 from colorize_jax.shapes import Bool, Float
 
 EDGE_STEP = 20.0
@@ -70,7 +71,12 @@ class EditScores(NamedTuple):
 
 
 def load_photos(
-    archive: str | PathLike[str], side: int, *, every: int = 1, limit: int | None = None
+    archive: str | PathLike[str],
+    side: int,
+    *,
+    every: int = 1,
+    limit: int | None = None,
+    tell: Callable[[str], None] = print,
 ) -> list[ColorPhoto]:
     """Photos of a folder, zip or tar, centre-cropped to a square and scaled, in the order of their names.
 
@@ -79,10 +85,17 @@ def load_photos(
       side: in pixels; a protocol's own is `protocol.side`.
       every: only every n-th photo.
       limit: at most so many.
+      tell: is given a line for each photo that cannot be read, which is left out.
     """
+    photos = []
     with open_archive(archive) as opened:
-        names = sorted(opened.names)[::every][:limit]
-        return [color_photo(name, opened.read(name), side) for name in names]
+        for name in sorted(opened.names)[::every][:limit]:
+            shown = files.shown(name)
+            try:
+                photos.append(color_photo(shown, opened.read(name), side))
+            except DAMAGED as error:
+                tell(f"left out: {shown}: {one_line(error)}")
+    return photos
 
 
 def color_photo(name: str, content: bytes, side: int) -> ColorPhoto:

@@ -251,11 +251,6 @@ def report(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
-def remark(told: Remark) -> None:
-    """One line on stderr: an error, or a note."""
-    print(f"{'error' if told.is_error else 'note'}: {told.text}", file=sys.stderr, flush=True)
-
-
 def colorize_file(
     job: Job,
     colorize: Colorize,

@@ -26,7 +26,7 @@ from colorize_jax.inference.colorizer import Colorizer, Versions, network_input,
 from colorize_jax.inference.ledger import Ledger, hash64
 from colorize_jax.photos import kinds, pages
 from colorize_jax.photos.decode import PhotoError
-from colorize_jax.photos.discover import Remark, Tell, photos_below
+from colorize_jax.photos.discover import Remark, Tell, on_stderr, photos_below
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
 from colorize_jax.photos.results import BULK, is_there
 
@@ -101,7 +101,7 @@ class Outcome(NamedTuple):
     report: Path
 
 
-def in_folder(folder: Path, out: Path, tell: Tell = batch.remark) -> Iterator[Work]:
+def in_folder(folder: Path, out: Path, tell: Tell = on_stderr) -> Iterator[Work]:
     """The photos below a folder, in the order of the file system, without the hidden ones, those in `out` and results.
 
     A result keeps its photo's sub-folder and whole name, with the suffix. So no two results share a name, and no
@@ -257,7 +257,7 @@ class _BulkRun:
     def _shrink(self, work: Work) -> _Shrunk:
         photo = batch.open_photo(self._asked.job(work), self._options(work))
         if (number := pages.look(work.photo).number) > 1:
-            batch.remark(Remark(f"{files.shown(work.photo)}: {number} pages, of which the first is coloured"))
+            on_stderr(Remark(f"{files.shown(work.photo)}: {number} pages, of which the first is coloured"))
         data = self._colorizer.config.data
         inputs = network_input(photo, data.image_size, data.lightness_large)
         return _Shrunk(inputs, photo if photo.lightness.size <= _KEPT_PIXELS else None)

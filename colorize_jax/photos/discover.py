@@ -5,6 +5,7 @@ Workers import this module: it must never import jax.
 
 import collections
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,11 @@ class Remark(NamedTuple):
 
 
 Tell = Callable[[Remark], None]
+
+
+def on_stderr(told: Remark) -> None:
+    """Prints a remark as one line on standard error: an error, or a note."""
+    print(f"{'error' if told.is_error else 'note'}: {told.text}", file=sys.stderr, flush=True)
 
 
 def photos_below(folder: Path, tell: Tell, *, without: Path | None = None) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """Preparing once, again, over, and being killed while at it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -50,6 +51,25 @@ prepare.prepare("folder", directory={str(tmp_path)!r}, source={str(photos)!r}, n
     assert written
     assert sum(summary.images.values()) == 6
     assert [path.name for path in (tmp_path / "mine").iterdir()] == [prepared.VERSION]
+
+
+def test_names_that_are_no_utf8_links_and_all_kinds_of_photos(tmp_path, photos, capsys):
+    (photos / os.fsdecode(b"caf\xe9.jpg")).write_bytes(archives.encoded(9))
+    (photos / "phone.jfif").write_bytes(archives.encoded(10))
+    (photos / os.fsdecode(b"b\xe4d.jpg")).write_bytes(archives.CORRUPT)
+    (photos / "raw.nef").touch()
+    archives.write_folder(tmp_path / "disk", {"more.png": archives.encoded(11, "PNG")})
+    (photos / "disk").symlink_to(tmp_path / "disk")
+    (photos / "again").symlink_to(".")
+    summary, _ = prepare("folder", directory=tmp_path / "data", source=photos, name="mine", test_images=2)
+    assert sum(summary.images.values()) == 9
+    stored = [prepared.PhotoSource(tmp_path / "data", "mine", split) for split in summary.images]
+    names = {source[i].name for source in stored for i in range(len(source))}
+    assert {r"caf\xe9.jpg", "phone.jfif", "disk/more.png"} < names
+    skipped = prepared.skipped(tmp_path / "data", "mine")
+    assert [entry["name"] for entry in skipped] == [r"b\xe4d.jpg"]
+    told = capsys.readouterr().err
+    assert "again: a link to a folder" in told and "1 .nef passed over" in told
 
 
 def test_unknown_names_and_splits_list_what_there_is(tmp_path, photos):

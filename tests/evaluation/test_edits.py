@@ -1,11 +1,14 @@
 """The measurement of edits: what is revealed, what is scored, and how scores become a table."""
 
 import json
+import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from colorize_jax import classical, color
+from colorize_jax.data import synthetic
 from colorize_jax.evaluation import edit_report, edits, metrics, reveals
 from colorize_jax.evaluation.edits import ColorPhoto
 from colorize_jax.evaluation.reveals import RevealProtocol
@@ -188,6 +191,23 @@ def test_files_and_the_sheet(found, tmp_path):
     paths = edit_report.write(tmp_path, found, {"sheet": sheet})
     assert [path.name for path in paths] == ["edits.json", "edits.md", "edits.png", "sheet.png"]
     assert all(path.stat().st_size > 100 for path in paths)
+
+
+def test_photos_that_cannot_be_read_are_told_and_the_others_come(tmp_path):
+    good = synthetic.draw(0)
+    for name in (b"caf\xe9.png", b"cmyk.jpg", b"tiny.png"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
+            mode, kind = ("CMYK", "JPEG") if name.endswith(b".jpg") else ("RGB", "PNG")
+            side = 1 if name == b"tiny.png" else len(good)
+            Image.fromarray(good[:side, :side]).convert(mode).save(file, kind)
+    (tmp_path / "cut.png").write_bytes((tmp_path / os.fsdecode(b"caf\xe9.png")).read_bytes()[:200])
+    (tmp_path / "empty.jpg").touch()
+    told = []
+    photos = edits.load_photos(tmp_path, 16, tell=told.append)
+    assert [photo.name for photo in photos] == [r"caf\xe9.png", "cmyk.jpg"]
+    assert [line.split(": ")[1] for line in told] == ["cut.png", "empty.jpg", "tiny.png"]
+    assert "truncated" in told[0]
+    edits.revealed(photos[0], TINY, 2, draw=0, seed=0)  # by its name
 
 
 @pytest.mark.real_data
