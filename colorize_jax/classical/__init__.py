@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from colorize_jax.classical import bilateral_solver, deepprop, fill, levin, welsh
+from colorize_jax.classical import bilateral_solver, deepprop, fill, levin, segmenting, welsh
 
 Propagate = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """`(lightness (H, W) L*, targets (H, W, 2), weights (H, W)) -> (H, W, 2)`, colours in network units."""
@@ -30,8 +30,10 @@ METHODS: MappingProxyType[str, Propagate] = MappingProxyType(
         "levin": levin.levin,
         "bilateral_solver": bilateral_solver.bilateral_solver,
         "deepprop": deepprop.deepprop,
+        "random_walker": segmenting.random_walker,
+        "geodesic": segmenting.geodesic,
     }
 )
 """Name -> propagation method, for loops over all of them."""
 
-__all__ = ["METHODS", "Propagate", "bilateral_solver", "deepprop", "fill", "levin", "welsh"]
+__all__ = ["METHODS", "Propagate", "bilateral_solver", "deepprop", "fill", "levin", "segmenting", "welsh"]

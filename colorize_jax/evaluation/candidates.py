@@ -60,6 +60,21 @@ def find(entries: Sequence[str], runs: str | None) -> dict[str, Path | None]:
     return found
 
 
+def chosen(model: str | None, workdir: str | None, config: Any) -> Candidate:
+    """The model of `--model` or `--workdir`; the package's default one without either.
+
+    Raises:
+      ValueError: both are given, or a config without a run.
+    """
+    if workdir and model:
+        raise ValueError("--model and --workdir are both given; give one of them")
+    if workdir:
+        return load_run(Path(workdir), config)
+    if config is not None:
+        raise ValueError("--config is for a training run; give its --workdir too")
+    return load_released(model or "default")
+
+
 def load(name: str, place: Path | None) -> Candidate:
     """The model of an entry of `find`, under the name that it was given."""
     if place is None:
