@@ -1,6 +1,5 @@
 """colorize-data, as a program."""
 
-import re
 import subprocess
 import sys
 
@@ -19,7 +18,7 @@ def test_prepares_prints_and_does_it_once(tmp_path):
     assert first.returncode == 0, first.stderr
     assert "train       5 photos  split hash" in first.stdout
     assert "skipped 2 (1 corrupt, 1 gray)" in first.stdout
-    assert re.search(r"^    \S+\.jpg: corrupt: PhotoError: ", first.stdout, re.MULTILINE)
+    assert "\n    Torn_Photo_0001.jpg: corrupt: " in first.stdout
     again = colorize_data(*flags)
     assert again.returncode == 0
     assert again.stdout.startswith("already prepared")
