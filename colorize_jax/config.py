@@ -8,6 +8,7 @@ import importlib.util
 import json
 import pkgutil
 import re
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -155,13 +156,29 @@ def load(named: str) -> ConfigDict:
         colon is handed to it.
 
     Raises:
-      ValueError: there is no such config, or it does not take these arguments.
+      ValueError: there is no such config, it does not take these arguments, or a file that is no config, with its line.
     """
     match = _NAMED.fullmatch(named)
     if match is None:
         raise ValueError(f"config is {named!r}; it must be NAME, or a file NAME.py, and maybe :ARGUMENTS")
-    module = _file(match["file"]) if match["file"].endswith(".py") else _packaged(match["file"])
-    return module.get_config(*([match["arguments"]] if match["colon"] else []))
+    arguments = [match["arguments"]] if match["colon"] else []
+    if not match["file"].endswith(".py"):
+        return _packaged(match["file"]).get_config(*arguments)
+    try:
+        return _file(match["file"]).get_config(*arguments)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever the Python of somebody's file raises
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"config {match['file']}, line {_line(error, match['file'])}: {told}") from error
+
+
+def _line(error: Exception, path: str) -> int:
+    """The line of a file where an error comes from; 1 where it has no own, as where a function is missing."""
+    if isinstance(error, SyntaxError):
+        return error.lineno or 1
+    frames = traceback.walk_tb(error.__traceback__)
+    return [1, *(line for frame, line in frames if frame.f_code.co_filename == path)][-1]
 
 
 def packaged() -> list[str]:

@@ -178,3 +178,18 @@ def test_a_path_is_a_field_or_a_section_and_else_the_fields_are_named():
         check_path(config, "data.side")
     with pytest.raises(ValueError, match=r"config\.width is 1\.0 and has no fields; set config\.width"):
         check_path(config, "width.small")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import nothere\n", "line 1: ModuleNotFoundError: No module named 'nothere'"),
+        ("x = 1\ndef get_config(:\n", "line 2: SyntaxError: invalid syntax"),
+        ("x = 1\n", "line 1: AttributeError: .* has no attribute 'get_config'"),
+        ("def get_config():\n    y = 1\n    return y / 0\n", "line 3: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_file_that_is_no_config_is_told_with_its_line(tmp_path, text, told):
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(ValueError, match=f"config .*own.py, {told}"):
+        load(f"{tmp_path / 'own.py'}")

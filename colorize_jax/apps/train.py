@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     from colorize_jax.data import pipeline
     from colorize_jax.train import handover, hosts, loop, parallel, stop
 
+    methods.resolve(_CONFIG.value)  # what is wrong in it is told before its data are looked for
     config = methods.resolve(_CONFIG.value, images=pipeline.num_images(_CONFIG.value.data))
     method = methods.build(config)
     data = training_data(config, [stage.name for stage in method.stages])
