@@ -55,11 +55,12 @@ def _describe(module: str) -> None:
 
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
     logging.set_verbosity(logging.WARNING)  # JAX tells every backend that it does not find
+    logging.get_absl_handler().addFilter(console.is_news)
     try:
         console.check_no_address(sys.argv[1:])
         code = main(argv[1:]) or 0
     except KeyboardInterrupt:
-        console.tell("stopped by Ctrl-C; the same command begins again, or goes on where it says so")
+        console.tell("stopped by Ctrl-C; give the same command again to go on")
         return console.STOPPED
     except Exception as error:
         if (told := console.told(error)) is None:

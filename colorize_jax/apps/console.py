@@ -4,6 +4,7 @@ Each is one line that says what to do. None needs more than the standard library
 """
 
 import errno
+import logging
 import os
 import re
 import sys
@@ -79,11 +80,18 @@ def missing_device(error: BaseException) -> str | None:
 
 
 def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Python's own, but for Ctrl-C: it comes while modules are loaded, too."""
+    """Python's own, but for Ctrl-C, which comes while modules are loaded, too, and for what follows a full disk."""
     if issubclass(kind, KeyboardInterrupt):
         tell("stopped by Ctrl-C")
-    else:
+    # Writes that were under way when a checkpoint failed come back to an event loop that has ended.
+    elif str(error) != "Event loop is closed":
         sys.__excepthook__(kind, error, trace)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a log record says more than that the disk is full, which the program tells once, at its end."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (any(map(_is_full, _chain(error))) or _FULL_IN_WORDS.search(record.getMessage()))
 
 
 def tell(text: str) -> None:

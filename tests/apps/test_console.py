@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -126,6 +127,21 @@ def test_a_full_disk_is_told_however_deep_it_lies(error):
     outer = RuntimeError("saving failed")
     outer.__cause__ = error
     assert "the disk is full" in console.told(outer) and "free some space" in console.told(outer)
+
+
+def test_a_full_disk_is_told_once_and_not_by_threads_of_libraries(capsys):
+    def news(message, error=None):
+        told = None if error is None else (type(error), error, None)
+        return console.is_news(logging.LogRecord("absl", logging.ERROR, "", 1, message, (), told))
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert not news("saving failed", full) and not news("RESOURCE_EXHAUSTED: no space left on device")
+    assert news("saving failed", ValueError("a bug")) and news("checkpoint 3 is unreadable")
+    console.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
+    assert capsys.readouterr().err == ""
+    console.excepthook(RuntimeError, RuntimeError("a bug"), None)
+    console.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "RuntimeError: a bug\nerror: stopped by Ctrl-C\n"
 
 
 def test_a_missing_extra_is_told():

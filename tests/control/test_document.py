@@ -133,6 +133,18 @@ def test_files_and_python_values_are_read_alike(tmp_path):
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_windows_is_read(tmp_path, encoding):
+    path = tmp_path / "edits.json"
+    path.write_bytes('{"version": 1,\r\n "edits": []}\r\n'.encode(encoding))
+    assert read_edits(path).edits == ()
+    path.write_bytes('{"version": 1, "edits": []}'.encode("utf-16-le"))
+    with pytest.raises(
+        EditError, match=r"edits\.json: not text, or UTF-16 without its byte order mark; save it"
+    ):
+        read_edits(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
