@@ -8,6 +8,8 @@ It learns from gray images of 128 pixels, so photos of at least that many are wo
 `python benchmarks/lite0.py`.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from colorize_jax.config import parse_arguments
@@ -37,8 +39,25 @@ PHOTOS = {
 }
 """Shares of the views. Sets whose photos are alike (groceries, sports, pets) have less than their part, faces more."""
 
+SMALL = ("tiny_imagenet_full", 0.18)
+"""95,000 photos of 64 pixels, of 200 kinds of things, and their share in stages that need many kinds more than
+details."""
+
 CLOSE = {"data": {"lightness_large": 128, "crop": 0.6}}
 """What stages override that see closer views than whole photos are, of fewer pixels."""
+
+
+def mixture(*more: tuple[str, float]) -> tuple[tuple[str, str, float], ...]:
+    """Rows of `data.mixture`: `PHOTOS`, and other sets besides, with their shares."""
+    left = 1 - sum(share for _, share in more)
+    return tuple(
+        (name, "train", share) for name, share in (*((n, left * s) for n, s in PHOTOS.items()), *more)
+    )
+
+
+def with_small() -> dict[str, Any]:
+    """`CLOSE`, with `SMALL` photos besides."""
+    return {"data": {**CLOSE["data"], "mixture": mixture(SMALL)}}
 
 
 def with_data(method: str, name: str) -> ConfigDict:
@@ -54,11 +73,12 @@ def with_data(method: str, name: str) -> ConfigDict:
     for stage in ("prior", "prior_tuned"):
         config.stages[stage].overrides = ConfigDict(CLOSE)
     if photos:
-        config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
+        config.data.mixture = mixture()
         config.data.test = ("imagenet_photos", "test")
         config.data.epoch_images = 60000
         config.stages.prior.epochs = 4.0
         config.stages.prior_tuned.epochs = 7.0
+        config.stages.prior_tuned.overrides = ConfigDict(with_small())
         config.checkpoint.every_steps = 300
         config.log.update({"eval_every_epochs": 0.2, "eval_images": 83})
     return config

@@ -46,5 +46,5 @@ def _small(config: ConfigDict) -> None:
     for stage, epochs in EPOCHS.items():
         config.stages[stage].epochs = epochs
     for stage in ("unary", "mdn", "modes"):  # the longest; what reads single cells sees them as they will be
-        config.stages[stage].overrides = ConfigDict(photo_prior.CLOSE)
+        config.stages[stage].overrides = ConfigDict(photo_prior.with_small())
     config.stages.structure.update({"batch_size": 16, "schedule": SCHEDULE})

@@ -189,10 +189,11 @@ def _claimed(
 
         def claim() -> None:
             stack.enter_context(files.locked(folder))
-            meant = files.check_config(folder, json.loads(to_json(config)), changed)
-            files.check_data(folder, data.provenance)
+            told = json.loads(to_json(config))
+            meant = files.check_config(folder, told, changed)
+            files.check_data(folder, data.provenance, changed=any("data." in name for name in meant))
             files.check_beginning(folder, began)
-            files.record_start(folder, meant)
+            files.record_start(folder, told, data.provenance, meant)
 
         hosts.check_same("config", to_json(config))
         hosts.check_same("initial networks", began["sha256"] if began else "")

@@ -65,7 +65,7 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
 def check_config(
     workdir: Path, config: dict[str, Any], changed: Sequence[str] = ()
 ) -> dict[str, tuple[Any, Any]]:
-    """Stores the config of a new run, as JSON; for one that is resumed, checks it against the stored one.
+    """Checks the config of a run that is resumed against the one that `record_start` stored.
 
     Args:
       workdir: of the run.
@@ -97,7 +97,6 @@ def check_config(
             f"{workdir} was begun with another config ({lines}); give the old values or another --workdir, or name in "
             "--changed what no stage that has begun reads"
         )
-    files.write_json(path, config, overwrite=True)
     return meant
 
 
@@ -119,19 +118,36 @@ def _may_change(name: str, old: Any, new: Any) -> bool:
     return bool(_EPOCHS.fullmatch(name)) and None not in (old, new) and new > old
 
 
-def check_data(workdir: Path, provenance: Any) -> None:
-    """Stores what the data are; for a run that is resumed, checks that they are the same.
+def check_data(workdir: Path, provenance: Any, *, changed: bool = False) -> None:
+    """Checks that the data of a run that is resumed are those that `record_start` stored.
+
+    Args:
+      workdir: of the run.
+      provenance: see `loop.Data`.
+      changed: stages to come read others on purpose: sets may come and go, but one that stays is the same.
 
     Raises:
       ValueError: the data sets or their splits are not those that the run was begun with.
     """
     path = workdir / "data.json"
-    if path.exists() and not _agree(json.loads(path.read_text()), json.loads(json.dumps(provenance))):
-        raise ValueError(
-            f"the data differ from those that {workdir} was begun with (compare {path} with: "
-            f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
-        )
-    files.write_json(path, provenance, overwrite=True)
+    if path.exists():
+        old, new = json.loads(path.read_text()), json.loads(json.dumps(provenance))
+        if changed:
+            there, here = _sets(old), _sets(new)
+            old, new = ([rows[key] for key in sorted(there.keys() & here.keys())] for rows in (there, here))
+        if not _agree(old, new):
+            raise ValueError(
+                f"the data differ from those that {workdir} was begun with (compare {path} with: "
+                f"{json.dumps(provenance)}); give config.data.dir of the old ones or another --workdir"
+            )
+
+
+def _sets(provenance: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of `data.json` by data set and split, without their weights in the mixture."""
+    return {
+        (row["dataset"], row["split"]): {name: told for name, told in row.items() if name != "weight"}
+        for row in provenance
+    }
 
 
 def check_beginning(workdir: Path, record: dict[str, Any] | None) -> None:
@@ -171,8 +187,15 @@ def _agree(old: Any, new: Any) -> bool:
     return old == new
 
 
-def record_start(workdir: Path, changed: dict[str, tuple[Any, Any]]) -> None:
-    """Appends time, package versions, devices and what `check_config` found changed to `versions.json`."""
+def record_start(
+    workdir: Path, config: dict[str, Any], provenance: Any, changed: dict[str, tuple[Any, Any]]
+) -> None:
+    """Stores what was checked: the resolved config and the data, as JSON; and that the run was started.
+
+    `versions.json` gets the time, package versions, devices and what `check_config` found changed.
+    """
+    files.write_json(workdir / "config.json", config, overwrite=True)
+    files.write_json(workdir / "data.json", provenance, overwrite=True)
     path = workdir / "versions.json"
     starts = json.loads(path.read_text()) if path.exists() else []
     start = {"started_unix_s": round(time.time(), 1), **versions()} | (

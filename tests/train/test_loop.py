@@ -322,6 +322,18 @@ def test_a_stage_to_come_may_change_where_that_is_meant(tmp_path):
     assert same_bits(run(tmp_path, other, changed=["stages.second"]), went_on)  # the same command, once more
 
 
+def test_stages_to_come_may_read_other_sets_and_a_set_that_stays_is_the_same(tmp_path):
+    row = {"dataset": "toy", "split": "train", "split_hash": "1", "weight": 1.0}
+    given = lambda *rows: toy.data()._replace(provenance=list(rows))  # noqa: E731
+    run(tmp_path, data=given(row))
+    other = toy.config(**{"data.mixture": (("toy", "train", 0.5), ("more", "train", 0.5))})
+    more = [{**row, "weight": 0.5}, {**row, "dataset": "more", "weight": 0.5}]
+    with pytest.raises(ValueError, match="data differ"):
+        run(tmp_path, other, data=given({**more[0], "split_hash": "2"}, more[1]), changed=["data.mixture"])
+    run(tmp_path, other, data=given(*more), changed=["data.mixture"])
+    assert json.loads((tmp_path / "data.json").read_text()) == more
+
+
 def test_what_does_not_shape_the_result_may_change(tmp_path, straight):
     config = toy.config(
         **{"log.every_steps": 5, "checkpoint.keep": 1, "data.dir": "elsewhere", "data.threads": 1}
