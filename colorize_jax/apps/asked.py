@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from colorize_jax.control.document import as_edits
+from colorize_jax.inference import pipes
 from colorize_jax.inference import request as requests
 
 _SAMPLES = flags.DEFINE_integer(
@@ -65,7 +66,10 @@ def request(*, alone: bool = False) -> requests.Request:
     elif _EDITS.value is not None and mode != "over":
         samples = requests.one_answer(samples, f"--edits_mode={mode}")
     positions = [requests.position(text) for text in _EXPLAIN_AT.value]
-    edits = None if _EDITS.value is None else as_edits(_EDITS.value)
+    edits = None
+    if _EDITS.value is not None:
+        with pipes.file_of(_EDITS.value) as file:
+            edits = as_edits(file)
     explained = _EXPLAIN.value or bool(positions)
     return requests.Request(
         _MODEL.value, samples, _RULE.value, _SEED.value, edits, mode, explained, positions

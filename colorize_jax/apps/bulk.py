@@ -7,7 +7,7 @@ from absl import flags
 
 from colorize_jax import bundle
 from colorize_jax.apps import multihost
-from colorize_jax.inference import batch, bulk
+from colorize_jax.inference import batch, bulk, pipes
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.inference.request import Request
 from colorize_jax.photos.photo import check_writable
@@ -51,9 +51,15 @@ def run(arguments: Sequence[str], out: str, asked: Request, options: batch.Optio
         raise ValueError(
             "bulk work takes one folder or --manifest=FILE: colorize --multihost folder/ --out=colorized"
         )
-    folder, share = Path(out), bulk.Share(*multihost.part())
-    source = Path(*arguments, *filter(None, [_MANIFEST.value]))
-    works = bulk.listed(source, folder, is_manifest=not arguments)
+    if arguments:
+        return _run(Path(arguments[0]), Path(out), asked, options, is_manifest=False)
+    with pipes.file_of(f"{_MANIFEST.value}") as manifest:
+        return _run(manifest, Path(out), asked, options, is_manifest=True)
+
+
+def _run(source: Path, folder: Path, asked: Request, options: batch.Options, *, is_manifest: bool) -> int:
+    share = bulk.Share(*multihost.part())
+    works = bulk.listed(source, folder, is_manifest=is_manifest)
     check_writable(folder)
     colorizer = Colorizer.load(asked.model)
     samples, rule = colorizer.request(asked.samples, asked.rule)

@@ -212,15 +212,14 @@ def _tried(
 ) -> str:
     """How it ended: the name of a field of `Counts`."""
     start, written = time.perf_counter(), outputs(job, options)
-    if results is not None:
-        going_on = options.resume and not options.overwrite
-        if going_on and results.is_done(job.source, written, options.made):
-            return "there"
-        options = options._replace(overwrite=options.overwrite or results.was_interrupted(job.source))
     try:
         for path in written:
             if os.path.abspath(path) in photos:
                 raise PhotoError(f"{job.name}: {path} is a photo itself; give another --out")
+        if results is not None and not options.overwrite:
+            if options.resume and results.is_done(job.source, written, options.made):
+                return "there"
+            options = options._replace(overwrite=results.was_interrupted(job.source, written))
         colorize_file(job, colorize, options, explain, results)
     except MISTAKES as error:
         report(told(job.photo, error))
@@ -279,7 +278,9 @@ def open_photo(job: Job, options: Options) -> Photo:
     """
     for path in outputs(job, options):
         if path.exists() and not options.overwrite:
-            raise PhotoError(f"{job.photo}: {path} exists already; --overwrite replaces it")
+            raise PhotoError(
+                f"{job.photo}: {path} exists already, of another photo or way; --overwrite replaces it"
+            )
     photo = read_photo(job.photo, page=job.page)
     if photo.alpha is not None and options.suffix == "jpg":
         raise PhotoError(f"{job.photo}: JPEG keeps no opacity, and this photo has some; use --format=png")

@@ -28,6 +28,17 @@ def spooled(arguments: Sequence[str]) -> Iterator[dict[str, Path]]:
         yield {argument: _read(argument, Path(folder) / f"{number}") for number, argument in enumerate(asked)}
 
 
+@contextlib.contextmanager
+def file_of(argument: str) -> Iterator[Path]:
+    """The file that an argument names, or one with the content of the pipe that it is.
+
+    Raises:
+      ValueError: as `spooled`.
+    """
+    with spooled([argument]) as piped:
+        yield piped.get(argument, Path(argument))
+
+
 def _is_pipe(argument: str) -> bool:
     """Whether it is neither a file nor a folder, as /dev/stdin and the <(...) of shells are."""
     try:
@@ -42,7 +53,9 @@ def _read(argument: str, folder: Path) -> Path:
     target = folder / ("stdin" if argument in (DASH, "/dev/stdin") else "pipe")
     if argument == DASH:
         if sys.stdin is None or sys.stdin.isatty():
-            raise ValueError("- is standard input, and nothing is piped into it: cat photo.jpg | colorize -")
+            raise ValueError(
+                "- is standard input, and nothing is piped into it; as in: cat photo.jpg | colorize -"
+            )
         _keep(sys.stdin.buffer.read(MAX_BYTES + 1), target, "-")
     else:
         with open(argument, "rb") as stream:

@@ -61,7 +61,7 @@ def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "H W 3"]:
 def _bands(path: str | os.PathLike[str], max_pixels: int, page: int = 0) -> Bands:
     name = os.fspath(path)
     if not os.path.isfile(name):
-        raise PhotoError(f"{name}: {'is a folder, not an image' if os.path.isdir(name) else 'no such file'}")
+        raise PhotoError(f"{name}: {_not_a_file(name)}")
     if os.path.getsize(name) == 0:
         raise PhotoError(f"{name}: the file is empty (0 bytes)")
     try:
@@ -69,6 +69,14 @@ def _bands(path: str | os.PathLike[str], max_pixels: int, page: int = 0) -> Band
             return read_bands(file, name=name, page=page, max_pixels=max_pixels)
     except OSError as error:
         raise PhotoError(f"{name}: cannot be read ({error.strerror or one_line(error)})") from error
+
+
+def _not_a_file(name: str) -> str:
+    if "://" in name:
+        return "an address, and only files are read; download it"
+    if os.path.isdir(name):
+        return "is a folder, not an image"
+    return "a pipe or a device, and only files are read" if os.path.exists(name) else "no such file"
 
 
 @contextlib.contextmanager

@@ -66,32 +66,33 @@ class Results:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._entries = {(entry.photo, entry.page): entry for entry in _entries(folder)}
-        self._taken = {entry.target.casefold() for entry in self._entries.values()}
+        self._entries: dict[tuple[str, int], list[Remembered]] = {}
+        for entry in _entries(folder):
+            before = self._entries.get((entry.photo, entry.page), [])
+            # What has a file of an earlier entry has replaced it.
+            kept = [other for other in before if not {*other.files} & {*entry.files}]
+            self._entries[entry.photo, entry.page] = [*kept, entry]
+        self._taken = {entry.target.casefold() for all_ in self._entries.values() for entry in all_}
 
     def target(self, source: Source, candidates: Iterable[Path]) -> Path:
         """The name that the photo has for ever: the one that it had, or the first that no other photo has."""
         key = self._key(source)
         if key in self._entries:
-            return self._folder / self._entries[key].target
+            return self._folder / self._entries[key][0].target
         free = next(path for path in candidates if self._relative(path).casefold() not in self._taken)
         self._taken.add(self._relative(free).casefold())
         return free
 
     def is_done(self, source: Source, files: Iterable[Path], made: str) -> bool:
         """Whether an earlier run made all these files of this very photo in this way, and they are there."""
-        entry = self._entries.get(self._key(source))
-        same = entry is not None and (entry.state, entry.made, entry.stamp) == (
-            "done",
-            made,
-            stamp(source.photo),
-        )
+        wanted = ("done", made, stamp(source.photo))
+        same = any((entry.state, entry.made, entry.stamp) == wanted for entry in self._of(source))
         return same and all(map(is_there, files))
 
-    def was_interrupted(self, source: Source) -> bool:
-        """Whether an earlier run ended while the files of this photo were appearing."""
-        entry = self._entries.get(self._key(source))
-        return entry is not None and entry.state == "begun"
+    def was_interrupted(self, source: Source, files: Iterable[Path]) -> bool:
+        """Whether those of the files that are there are what an earlier run of this photo was stopped at."""
+        there = {self._relative(path) for path in files if path.exists()}
+        return any(entry.state == "begun" and there <= {*entry.files} for entry in self._of(source))
 
     def write(self, state: str, source: Source, target: Path, files: Iterable[Path], made: str) -> None:
         """Adds a line: 'begun' before any file gets its name, 'done' once all have theirs; `made` is a `digest`."""
@@ -104,6 +105,9 @@ class Results:
             # A line that a kill cut short must not swallow this one.
             ended = b"" if record.read(1) in (b"", b"\n") else b"\n"
             record.write(ended + json.dumps(entry._asdict()).encode() + b"\n")
+
+    def _of(self, source: Source) -> list[Remembered]:
+        return self._entries.get(self._key(source), [])
 
     def _key(self, source: Source) -> tuple[str, int]:
         return source.alias or _from(self._folder, source.photo), source.page

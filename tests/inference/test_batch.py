@@ -97,6 +97,16 @@ def test_another_photo_or_another_way_is_not_taken_for_what_is_there(photos, tmp
     assert _run([photo], out, capsys)[0].there == 0
 
 
+def test_two_ways_may_lie_side_by_side(photos, tmp_path, capsys):
+    out, photo, plain = tmp_path / "out", photos / "cat.PNG", {"contact_sheet": False}
+    assert _run([photo], out, capsys, **plain)[0] == (1, 0, 0)
+    assert _run([photo], out, capsys, **plain, suffix="jpg", made="as jpg")[0] == (1, 0, 0)
+    assert _run([photo], out, capsys, **plain)[0] == (0, 0, 1)
+    assert _written(out) == ["cat_1.jpg", "cat_1.png", "cat_2.jpg", "cat_2.png"]
+    assert _run([photo], out, capsys, **plain, overwrite=True, made="otherwise")[0] == (1, 0, 0)
+    assert _run([photo], out, capsys, **plain)[0] == (0, 1, 0)  # they are no longer what they were
+
+
 def test_what_a_killed_run_left_is_made_again(photos, tmp_path, capsys):
     out, photo = tmp_path / "out", photos / "cat.PNG"
     _run([photo], out, capsys)
@@ -106,6 +116,10 @@ def test_what_a_killed_run_left_is_made_again(photos, tmp_path, capsys):
     record.write_bytes(begun + b'{"state": "done", "tar')
     assert _run([photo], out, capsys)[0] == (1, 0, 0)
     assert _run([photo], out, capsys)[0] == (0, 0, 1)  # the line that was cut short swallowed none
+    record.write_bytes(begun)
+    (out / "cat_3.png").write_bytes(b"somebody's")
+    assert _run([photo], out, capsys, samples=3)[0] == (0, 1, 0)
+    assert (out / "cat_3.png").read_bytes() == b"somebody's"
 
 
 @pytest.mark.parametrize("out", [".", "deep/results"])

@@ -44,6 +44,14 @@ def test_a_named_pipe_is_read(tmp_path):
         assert found[str(tmp_path / "fifo")].read_bytes() == b"a photo"
 
 
+def test_a_file_by_its_name_or_by_a_pipe(piped, tmp_path):
+    piped(b"a.jpg")
+    with pipes.file_of("-") as file:
+        assert file.read_bytes() == b"a.jpg"
+    with pipes.file_of("list.txt") as file:
+        assert str(file) == "list.txt"
+
+
 def test_a_terminal_and_an_endless_stream_are_refused(piped, monkeypatch):
     piped(b"")
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)

@@ -81,6 +81,16 @@ def test_photos_of_all_these_names_are_read(tmp_path, suffix):
     assert read_photo(tmp_path / f"photo{suffix}").lightness.shape == (12, 16)
 
 
+def test_what_is_no_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, told in (
+        (tmp_path / "pipe.jpg", "a pipe or a device"),
+        ("https://a.b/c.jpg", "an address, .* download"),
+    ):
+        with pytest.raises(PhotoError, match=f"{name}: {told}"):
+            read_photo(name)
+
+
 def test_heic_is_read_or_says_what_reads_it(tmp_path):
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
