@@ -14,6 +14,6 @@
 """
 
 from jax import Array
-from jaxtyping import Bool, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, UInt8, UInt16
 
-__all__ = ["Array", "Bool", "Float", "Int", "PRNGKeyArray", "UInt8"]
+__all__ = ["Array", "Bool", "Float", "Int", "PRNGKeyArray", "UInt8", "UInt16"]

@@ -22,6 +22,7 @@ from absl import flags
 from colorize_jax.apps import asked, bulk
 from colorize_jax.inference import batch, explain, pipes, request
 from colorize_jax.photos.discover import on_stderr
+from colorize_jax.photos.encode import LOSSY, QUALITY, SUFFIXES
 from colorize_jax.photos.photo import check_writable
 from colorize_jax.photos.results import Results
 
@@ -40,7 +41,12 @@ _RESUME = flags.DEFINE_bool(
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
 flags.adopt_module_key_flags(asked)
 flags.adopt_module_key_flags(bulk)
-_FORMAT = flags.DEFINE_enum("format", "png", list(batch.FORMATS), "Of the versions.")
+_FORMAT = flags.DEFINE_enum(
+    "format", "png", list(SUFFIXES), "Of the versions; png and tiff keep 16 bits a channel, jpeg and webp have 8."
+)  # fmt: skip
+_QUALITY = flags.DEFINE_integer(
+    "quality", QUALITY, "Of jpeg and webp: more is better and larger.", lower_bound=1, upper_bound=100
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,13 +94,25 @@ def _check_flags() -> None:
         raise ValueError(
             "--out=- takes one version of one photo; leave out --explain and what asks for bulk work"
         )
+    if flags.FLAGS["quality"].present and SUFFIXES[_FORMAT.value] not in LOSSY:
+        raise ValueError(
+            f"--quality is of jpeg and webp; --format={_FORMAT.value} loses nothing: leave out one"
+        )
     asked.check()
     bulk.check()
 
 
 def _options(samples: int, explained: tuple[str, ...] = ()) -> batch.Options:
     sheet = _CONTACT_SHEET.value and _OUT.value != pipes.DASH
-    return batch.Options(samples, _FORMAT.value, _OVERWRITE.value, sheet, explained, _RESUME.value)
+    return batch.Options(
+        samples,
+        SUFFIXES[_FORMAT.value],
+        _OVERWRITE.value,
+        sheet,
+        explained,
+        _RESUME.value,
+        quality=_QUALITY.value,
+    )
 
 
 def cli() -> NoReturn:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,16 +15,18 @@ import numpy as np
 from PIL import Image
 
 from colorize_jax import color, files
-from colorize_jax.inference.colorizer import Versions
+from colorize_jax.inference import origin
+from colorize_jax.inference.colorizer import Picture, Versions
 from colorize_jax.photos import kinds, pages
 from colorize_jax.photos.discover import Remark, Tell, photos_below
+from colorize_jax.photos.encode import KEEPS_16_BITS, KEEPS_OPACITY, QUALITY
 from colorize_jax.photos.errors import PhotoError, one_line
+from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
 from colorize_jax.photos.results import Results, Source
+from colorize_jax.photos.samples import to_bytes
 from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
-
-FORMATS = ("png", "jpg")
 
 _THUMBNAIL = 320  # pixels, the longer side
 _COLUMNS = 6
@@ -162,6 +164,7 @@ class Options(NamedTuple):
     explained: tuple[str, ...] = ()
     resume: bool = True
     made: str = ""
+    quality: int = QUALITY
 
 
 def outputs(job: Job, options: Options) -> list[Path]:
@@ -264,7 +267,7 @@ def colorize_file(
     named = dict(zip(outputs(job, options), pictures(photo, versions, options, further), strict=True))
     if results is not None:
         results.write("begun", job.source, job.target, named, options.made)
-    write_pictures(named, overwrite=options.overwrite)
+    write_pictures(named, about_of(versions, named), quality=options.quality, overwrite=options.overwrite)
     if results is not None:
         results.write("done", job.source, job.target, named, options.made)
     return list(named)
@@ -282,9 +285,14 @@ def open_photo(job: Job, options: Options) -> Photo:
                 f"{job.photo}: {path} exists already, of another photo or way; --overwrite replaces it"
             )
     photo = read_photo(job.photo, page=job.page)
-    if photo.alpha is not None and options.suffix == "jpg":
+    if photo.alpha is not None and options.suffix not in KEEPS_OPACITY:
         raise PhotoError(f"{job.photo}: JPEG keeps no opacity, and this photo has some; use --format=png")
-    return photo
+    return fitting(photo, options)
+
+
+def fitting(photo: Photo, options: Options) -> Photo:
+    """The photo, whose pictures have no more bits than their files can keep."""
+    return photo if options.suffix in KEEPS_16_BITS else photo._replace(bits=8)
 
 
 def pictures(
@@ -292,10 +300,18 @@ def pictures(
     versions: Versions,
     options: Options,
     further: Mapping[str, UInt8[np.ndarray, "h w 3"]] = MappingProxyType({}),
-) -> list[UInt8[np.ndarray, "H W *channels"]]:
+) -> list[Picture]:
     """What goes into the files of `outputs`, in their order; `further` are the pictures in `options.explained`."""
     sheet = [contact_sheet(photo, versions)] if options.contact_sheet else []
     return [*versions.rgb, *sheet, *(further[name] for name in options.explained)]
+
+
+def about_of(versions: Versions, files: Iterable[Path]) -> dict[Path, Metadata]:
+    """What goes beside the pixels of the versions, which are the first of `files`."""
+    return {
+        file: origin.numbered(versions.about, number)
+        for number, file in zip(range(1, len(versions.rgb) + 1), files, strict=False)
+    }
 
 
 def contact_sheet(photo: Photo, versions: Versions) -> UInt8[np.ndarray, "h w 3"]:
@@ -310,9 +326,9 @@ def _gray(lightness: Float[np.ndarray, "H W"]) -> Image.Image:
     return Image.fromarray(color.lab_to_srgb_bytes(np.stack([small, 0 * small, 0 * small], axis=-1)))
 
 
-def _shown(picture: UInt8[np.ndarray, "H W *channels"]) -> Image.Image:
+def _shown(picture: Picture) -> Image.Image:
     """Small, transparent parts on white."""
-    small = _shrunk(Image.fromarray(picture))
+    small = _shrunk(Image.fromarray(to_bytes(picture)))
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
     return small.convert("RGB")

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from colorize_jax import files
-from colorize_jax.inference import batch
+from colorize_jax.inference import batch, origin
 from colorize_jax.inference.colorizer import Colorizer, Versions, network_input, render
 from colorize_jax.inference.ledger import Ledger, hash64
 from colorize_jax.photos import kinds, pages
@@ -301,11 +301,14 @@ class _BulkRun:
         if self._ledger.was_interrupted(work.name):
             files.remove_leftovers(self._paths(work))
         if photo is None:
-            photo = read_photo(work.photo)
+            photo = batch.fitting(read_photo(work.photo), self._asked.options)
         options = self._options(work)
-        versions = versions._replace(rgb=render(photo, versions.field))
-        pictures = batch.pictures(photo, versions, options)
-        write_pictures(dict(zip(self._paths(work), pictures, strict=True)), overwrite=options.overwrite)
+        how = {"Rule": self._asked.rule, "Seed": self._asked.seed, "Versions": options.samples}
+        about = origin.told(photo.about, self._colorizer.identity, **how)
+        versions = versions._replace(rgb=render(photo, versions.field), about=about)
+        pictures = dict(zip(self._paths(work), batch.pictures(photo, versions, options), strict=True))
+        told = batch.about_of(versions, pictures)
+        write_pictures(pictures, told, quality=options.quality, overwrite=options.overwrite)
         return True
 
     def _paths(self, work: Work) -> list[Path]:

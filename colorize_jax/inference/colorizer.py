@@ -17,6 +17,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -29,12 +31,18 @@ from colorize_jax.control.answer import MODES, EditSolver, Evidence, answer
 from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import Marks, mark
+from colorize_jax.inference import origin
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables
 from colorize_jax.methods.parts.histograms import colors_or_answers
 from colorize_jax.photos import upsample
-from colorize_jax.photos.photo import Photo, as_photo
-from colorize_jax.shapes import Float, UInt8
+from colorize_jax.photos.encode import QUALITY
+from colorize_jax.photos.metadata import Metadata
+from colorize_jax.photos.photo import Photo, as_photo, write_pictures
+from colorize_jax.shapes import Float, UInt8, UInt16
+
+Picture = UInt8[np.ndarray, "H W *channels"] | UInt16[np.ndarray, "H W *channels"]
+"""sRGB of 8 or 16 bits."""
 
 _TOGETHER = 1 << 14  # pixels whose colours are converted at once
 
@@ -43,20 +51,55 @@ class Versions(NamedTuple):
     """N colour versions of one photo.
 
     Attributes:
-      rgb: N sRGB pictures (H, W, 3), or (H, W, 4) where the photo has opacity; their L* is the photo's.
+      rgb: N sRGB pictures (H, W, 3), or (H, W, 4) where the photo has opacity; their L* is the photo's. They are
+        uint8, or uint16 where the photo has more than 8 bits a channel.
       weights: mixture weight of each version.
       unary: colours as decoded, before the G-CRF, network units.
       field: colours after the G-CRF, network units; `rgb` shows them, lifted to full size.
+      about: what the photo's file said beside its pixels, and where the colours are from.
     """
 
-    rgb: list[UInt8[np.ndarray, "H W *channels"]]
+    rgb: list[Picture]
     weights: Float[np.ndarray, " N"]
     unary: Float[np.ndarray, "N F F 2"]
     field: Float[np.ndarray, "N F F 2"]
+    about: Metadata = Metadata()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        number: int = 1,
+        *,
+        quality: int = QUALITY,
+        overwrite: bool = False,
+    ) -> None:
+        """Writes a version as the program does: with what the photo's file said, and where the colours are from.
+
+        Args:
+          path: `.png` and `.tif` keep 16 bits; `.jpg` and `.webp`.
+          number: of the version, from 1.
+          quality: of JPEG and WebP, 1 to 100.
+          overwrite: whether a file that is there is replaced.
+
+        Raises:
+          PhotoError: it cannot be written, or not as this format.
+          ValueError: there is no such version.
+        """
+        if not 1 <= number <= len(self.rgb):
+            raise ValueError(f"number is {number}; there are versions 1 to {len(self.rgb)}.")
+        file = Path(path)
+        about = {file: origin.numbered(self.about, number)}
+        write_pictures({file: self.rgb[number - 1]}, about, quality=quality, overwrite=overwrite)
 
 
 class Colorizer:
-    """A method with its variables, ready for photos of any size; compiled once for each (samples, rule)."""
+    """A method with its variables, ready for photos of any size; compiled once for each (samples, rule).
+
+    Attributes:
+      identity: which model it is, as pictures tell it; empty where it was not loaded.
+    """
+
+    identity: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, config: Any, method: Method, variables: Variables):
         """Of a resolved config, the method that it names, and the variables that this one needs.
@@ -88,7 +131,10 @@ class Colorizer:
           ValueError: no such model, or one that is damaged or does not fit its config.
         """
         model = bundle.load_model(name_or_path)
-        return cls(model.config, model.method, model.variables)
+        made = cls(model.config, model.method, model.variables)
+        name, weights = Path(name_or_path).name, bundle.weights_sha256(name_or_path)
+        made.identity = {"Method": str(model.config.method), "Model": name, "WeightsSHA256": weights}
+        return made
 
     def colorize(
         self,
@@ -112,7 +158,8 @@ class Colorizer:
         """
         photo = as_photo(image)
         versions = self._versions(photo, samples, seed=seed, rule=rule)
-        return versions._replace(rgb=render(photo, versions.field))
+        about = self.origin(photo, samples, rule, seed)
+        return versions._replace(rgb=render(photo, versions.field), about=about)
 
     def edit(
         self,
@@ -164,7 +211,8 @@ class Colorizer:
             sampled = self._versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
             versions = self._spread_over(prior, marks, mode, sampled, confidence)
         tiles = propagate.exact_tiles(_columns(versions.field), photo.lightness, marks)
-        return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)))
+        about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
+        return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)), about=about)
 
     def _spread_over(
         self,
@@ -267,10 +315,24 @@ class Colorizer:
         """
         return self._colors.request(samples, rule)
 
+    def origin(
+        self, photo: Photo, samples: int | None, rule: str | None, seed: int, edits: str | None = None
+    ) -> Metadata:
+        """The photo's metadata, with where the colours of its versions are from.
+
+        Args:
+          photo: of the versions.
+          samples, rule, seed: as `colorize` takes them.
+          edits: how many there are, and their mode.
+        """
+        samples, rule = self.request(samples, rule)
+        return origin.told(photo.about, self.identity, Rule=rule, Seed=seed, Versions=samples, Edits=edits)
+
     def _versions(self, photo: Photo, samples: int | None, *, seed: int, rule: str | None) -> Versions:
         """Versions without their pictures."""
         drawn = self.sample(photo, samples=samples, seed=seed, rule=rule)
-        return Versions([], *(np.asarray(x[0]) for x in (drawn.weights, drawn.unary, drawn.field)))
+        weights, unary, field = (np.asarray(x[0]) for x in (drawn.weights, drawn.unary, drawn.field))
+        return Versions([], weights, unary, field)
 
     def _input(self, photo: Photo) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
         return network_input(photo, self.config.data.image_size, self.config.data.lightness_large)
@@ -350,20 +412,19 @@ def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np
     }
 
 
-def render(photo: Photo, field: Float[np.ndarray, "N F F 2"]) -> list[UInt8[np.ndarray, "H W *channels"]]:
-    """Colour fields, network units, on the photo's lightness: lifted, gamut-mapped, with the photo's opacity."""
+def render(photo: Photo, field: Float[np.ndarray, "N F F 2"]) -> list[Picture]:
+    """Colour fields, network units, on the photo's lightness: lifted, gamut-mapped, with its opacity and its bits."""
     return render_tiles(photo, upsample.lift_tiles(_columns(field), photo.lightness), len(field))
 
 
-def render_tiles(
-    photo: Photo, tiles: Iterator[upsample.Tile], count: int
-) -> list[UInt8[np.ndarray, "H W *channels"]]:
+def render_tiles(photo: Photo, tiles: Iterator[upsample.Tile], count: int) -> list[Picture]:
     """As `render`, for `count` fields that are lifted already: planes of CIE a* and b*, in turn."""
     pictures = [_canvas(photo) for _ in range(count)]
+    encoded = color.lab_to_srgb_words if photo.bits == 16 else color.lab_to_srgb_bytes
     for rows, planes in _joined(tiles):
         for picture, ab in zip(pictures, planes.reshape(count, 2, *planes.shape[1:]), strict=True):
             lab = np.stack([photo.lightness[rows], *ab], axis=-1)
-            picture[rows, :, :3] = color.lab_to_srgb_bytes(lab)
+            picture[rows, :, :3] = encoded(lab)
     return pictures
 
 
@@ -380,8 +441,9 @@ def _columns(field: Float[np.ndarray, "N F F 2"]) -> Float[np.ndarray, "F F K"]:
     return ab
 
 
-def _canvas(photo: Photo) -> UInt8[np.ndarray, "H W *channels"]:
-    if photo.alpha is None:
-        return np.empty((*photo.lightness.shape, 3), np.uint8)
-    empty = np.zeros_like(photo.alpha)
-    return np.stack([empty, empty, empty, photo.alpha], axis=-1)
+def _canvas(photo: Photo) -> Picture:
+    kind = np.uint16 if photo.bits == 16 else np.uint8
+    canvas = np.zeros((*photo.lightness.shape, 3 if photo.alpha is None else 4), kind)
+    if photo.alpha is not None:
+        canvas[..., 3] = photo.alpha.astype(kind) * (257 if photo.bits == 16 else 1)
+    return canvas

@@ -90,7 +90,7 @@ def explain(
     Raises:
       ValueError: a position outside the photo, too many suggestions, and what `Colorizer.edit` raises.
     """
-    photo, parsed = as_photo(image), as_edits(edits)
+    photo, parsed = as_photo(image)._replace(bits=8), as_edits(edits)
     marks = mark(parsed, *photo.lightness.shape)
     prior = colorizer.prior(photo)
     side = len(prior.unary)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from colorize_jax import color
 from colorize_jax.classical import welsh
+from colorize_jax.inference import origin
 from colorize_jax.inference.colorizer import Versions, render
 from colorize_jax.photos import upsample
 from colorize_jax.photos.decode import PhotoError
@@ -30,10 +31,12 @@ class ColorReference(NamedTuple):
     Attributes:
       lightness: CIE L* in [0, 100].
       ab: network units, [-1, 1].
+      name: of its file.
     """
 
     lightness: Float[np.ndarray, "F F"]
     ab: Float[np.ndarray, "F F 2"]
+    name: str = ""
 
 
 def read_reference(path: str | os.PathLike[str]) -> ColorReference:
@@ -46,7 +49,7 @@ def read_reference(path: str | os.PathLike[str]) -> ColorReference:
     lab = color.srgb_to_lab(np.asarray(small, np.float32) / 255)
     if np.abs(lab[..., 1:]).max() < _COLORLESS:
         raise PhotoError(f"{os.fspath(path)}: a gray photo lends no colours; give one in colour")
-    return ColorReference(lab[..., 0], color.ab_to_network(lab[..., 1:]))
+    return ColorReference(lab[..., 0], color.ab_to_network(lab[..., 1:]), os.path.basename(os.fspath(path)))
 
 
 def colorize_like(photo: Photo | str | os.PathLike[str], reference: ColorReference) -> Versions:
@@ -62,4 +65,5 @@ def colorize_like(photo: Photo | str | os.PathLike[str], reference: ColorReferen
     photo = as_photo(photo)
     lightness = upsample.resize(photo.lightness, SIDE, SIDE).clip(0, 100)
     field = welsh.transfer(lightness, reference.lightness, reference.ab)[None]
-    return Versions(render(photo, field), np.ones(1, np.float32), field, field)
+    about = origin.told(photo.about, {"Method": "Welsh 2002"}, Reference=reference.name or None, Versions=1)
+    return Versions(render(photo, field), np.ones(1, np.float32), field, field, about)

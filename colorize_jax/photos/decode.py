@@ -5,19 +5,31 @@ Training, colorizing and the studio all see a photo through it. Workers import t
 
 import io
 import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from colorize_jax.photos import icc, png
 from colorize_jax.photos.errors import PhotoError, one_line
+from colorize_jax.photos.metadata import ORIENTATION, Metadata, of_image
 from colorize_jax.photos.samples import Colors, StoredPixels, as_colors, channels_of, to_bytes
 
 __all__ = ["Bands", "PhotoError", "as_srgb", "on_white", "one_line", "to_srgb"]
 
-_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+_TURN = Image.Transpose
+TURNS: Mapping[object, Image.Transpose] = {
+    2: _TURN.FLIP_LEFT_RIGHT,
+    3: _TURN.ROTATE_180,
+    4: _TURN.FLIP_TOP_BOTTOM,
+    5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270,
+    7: _TURN.TRANSVERSE,
+    8: _TURN.ROTATE_90,
+}
+"""By EXIF's orientation."""
 
 
 class Bands(NamedTuple):
@@ -26,10 +38,12 @@ class Bands(NamedTuple):
     Attributes:
       colors: sRGB, or gray of its curve. 8 bits are an image in mode RGB or L, 16 an array (H, W, 3) or (H, W).
       alpha: opacity in mode L, or None where every pixel is opaque.
+      about: what its file said beside the pixels.
     """
 
     colors: Colors
     alpha: Image.Image | None
+    about: Metadata = Metadata()
 
 
 def to_srgb(image: Image.Image, *, name: str = "image") -> Bands:
@@ -45,15 +59,26 @@ def to_srgb(image: Image.Image, *, name: str = "image") -> Bands:
     Raises:
       PhotoError: pixels without a fixed range (32-bit integers and floats).
     """
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    colors, alpha, _ = _split_alpha(image, name)
-    return as_srgb(StoredPixels(colors, alpha, png.meaning(image.info, channels_of(colors))), name=name)
+    turn = TURNS.get(orientation_of(image, name))
+    colors, alpha, _ = _split_alpha(image if turn is None else image.transpose(turn), name)
+    pixels = StoredPixels(colors, alpha, png.meaning(image.info, channels_of(colors)))
+    return as_srgb(pixels, name=name)._replace(about=of_image(image, name=name))
 
 
 def as_srgb(samples: StoredPixels, *, name: str) -> Bands:
     """As `to_srgb`, for pixels that are upright already."""
     return Bands(_through_own_profile(samples.colors, samples.profile, name), samples.alpha)
+
+
+def orientation_of(image: Image.Image, name: str) -> object:
+    """EXIF's orientation, 1 to 8; 1 where damaged EXIF does not tell, with a warning."""
+    try:
+        return image.getexif().get(ORIENTATION, 1)
+    except Exception as error:  # of damaged values Pillow makes anything
+        logging.getLogger(__name__).warning(
+            "%s: its EXIF is damaged, and does not turn it (%s)", name, one_line(error)
+        )
+        return 1
 
 
 def on_white(bands: Bands) -> Image.Image:

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
@@ -15,7 +16,9 @@ from PIL import Image
 
 from colorize_jax import color, files
 from colorize_jax.photos.decode import Bands, on_white, to_srgb
+from colorize_jax.photos.encode import QUALITY, encode
 from colorize_jax.photos.errors import PhotoError, one_line
+from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.read import MAX_PIXELS, check_size, read_bands
 
 __all__ = [
@@ -33,11 +36,13 @@ class Photo(NamedTuple):
       lightness: CIE L* in [0, 100]; photos of 16 bits keep their precision.
       alpha: opacity, 0 to 255, or None where the photo has none.
       bits: of a channel in the file, 8 or, where it has more, 16; its pictures have as many.
+      about: what its file says beside the pixels; its pictures say it, too.
     """
 
     lightness: Float32[np.ndarray, "H W"]
     alpha: UInt8[np.ndarray, "H W"] | None
     bits: int = 8
+    about: Metadata = Metadata()
 
 
 def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int = 0) -> Photo:
@@ -103,7 +108,7 @@ def photo_from_image(image: Image.Image, *, name: str = "image", max_pixels: int
 def _photo(bands: Bands) -> Photo:
     values = np.asarray(bands.colors)
     alpha = None if bands.alpha is None else np.asarray(bands.alpha, np.uint8)
-    return Photo(_lightness(values), alpha, 8 * values.itemsize)
+    return Photo(_lightness(values), alpha, 8 * values.itemsize, bands.about)
 
 
 def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = "array") -> Photo:
@@ -163,42 +168,43 @@ def _lightness(values: np.ndarray) -> Float32[np.ndarray, "H W"]:
 
 
 def write_pictures(
-    pictures: Mapping[Path, UInt8[np.ndarray, "H W *channels"]], *, overwrite: bool = False
+    pictures: Mapping[Path, Shaped[np.ndarray, "H W *channels"]],
+    about: Mapping[Path, Metadata] = MappingProxyType({}),
+    *,
+    quality: int = QUALITY,
+    overwrite: bool = False,
 ) -> None:
-    """Writes 8-bit sRGB pictures, the format by each name's suffix.
+    """Writes sRGB pictures of 8 or 16 bits, the format by each name's suffix; see `encode.encode`.
 
     Where one cannot be encoded or stored, none appears.
+
+    Args:
+      pictures: by file.
+      about: what goes beside the pixels, of those files that have it.
+      quality: of JPEG and WebP, 1 to 100.
+      overwrite: whether files that are there are replaced.
 
     Raises:
       PhotoError: a file that exists (without `overwrite`), a folder that cannot be written, opacity in a JPEG.
     """
-    for path, picture in pictures.items():
+    for path in pictures:
         if path.exists() and not overwrite:
             raise PhotoError(f"{path}: exists already; --overwrite (overwrite=True) replaces it")
-        if path.suffix.lower() in (".jpg", ".jpeg") and picture.shape[2:] == (4,):
-            raise PhotoError(f"{path}: JPEG keeps no opacity, and the photo has some; choose PNG")
+
+    def write(path: Path, temporary: Path) -> None:
+        try:
+            temporary.write_bytes(encode(pictures[path], path.suffix[1:], about.get(path), quality=quality))
+        except (OSError, ValueError) as error:
+            raise PhotoError(f"{path}: cannot be written ({one_line(error)})") from error
+
     try:
         with (
             files.all_replaced(list(pictures), overwrite=overwrite) as temporary,
             ThreadPoolExecutor() as pool,
         ):
-            list(pool.map(_encode, pictures, temporary, pictures.values()))
+            list(pool.map(write, pictures, temporary))
     except OSError as error:
         raise PhotoError(f"{error.filename}: cannot be written ({error.strerror})") from error
-
-
-def _encode(path: Path, temporary: Path, picture: np.ndarray) -> None:
-    try:
-        Image.fromarray(picture).save(temporary, **_encoding(path.suffix.lower()))
-    except (OSError, ValueError, KeyError) as error:
-        raise PhotoError(f"{path}: cannot be written ({one_line(error)})") from error
-
-
-def _encoding(suffix: str) -> dict[str, Any]:
-    # Level 1 is four times as fast as Pillow's 6 for files a tenth larger; subsampled chroma would blur the colours.
-    if suffix == ".png":
-        return {"compress_level": 1}
-    return {"quality": 95, "subsampling": 0} if suffix in (".jpg", ".jpeg") else {}
 
 
 def check_writable(folder: Path) -> None:

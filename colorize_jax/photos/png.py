@@ -109,5 +109,10 @@ def encode(values: UInt16[np.ndarray, "H W *channels"], chunks: Iterable[tuple[b
     return _SIGNATURE + b"".join(_chunk(*each) for each in all_chunks)
 
 
+def with_chunks(content: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A PNG with further chunks, which stand before its pixels."""
+    return content[:33] + b"".join(_chunk(*each) for each in chunks) + content[33:]
+
+
 def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

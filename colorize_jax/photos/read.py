@@ -9,7 +9,7 @@ import functools
 
 from PIL import Image
 
-from colorize_jax.photos import ifd, kinds, png, tiff
+from colorize_jax.photos import ifd, kinds, metadata, png, tiff
 from colorize_jax.photos.decode import Bands, as_srgb, to_srgb
 from colorize_jax.photos.errors import PhotoError, one_line
 
@@ -85,12 +85,15 @@ def _read(file: ifd.File, name: str, number: int, max_pixels: int, at_least: int
     if _is_tiff(file):
         page = tiff.page_of(file, number)
         check_size(name, page.size, max_pixels)
-        return as_srgb(tiff.decode(file, page), name=name)
+        about = metadata.of_tiff(file, page.tags, name=name)
+        return as_srgb(tiff.decode(file, page), name=name)._replace(about=about)
     is_sixteen = number == 0 and png.is_sixteen(_start(file))
     image = Image.open(file, formats=_formats())
     check_size(name, image.size, max_pixels)
     if is_sixteen:
-        return as_srgb(png.decode(file).samples, name=name)
+        sixteen = png.decode(file)
+        about = metadata.of_image(sixteen.image, name=name)
+        return as_srgb(sixteen.samples, name=name)._replace(about=about)
     if number:
         image.seek(number)
     if at_least is not None:

@@ -15,7 +15,9 @@ from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
 from colorize_jax.gcrf.interactive.suggest import greedy
-from colorize_jax.inference.colorizer import Colorizer, render_tiles
+from colorize_jax.inference.colorizer import Colorizer, Picture, render_tiles
+from colorize_jax.inference.origin import numbered
+from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo
 from colorize_jax.shapes import Float, UInt8
 
@@ -54,6 +56,7 @@ class LivePhoto:
           ValueError: too many samples, or a model without a similarity.
         """
         drawn = colorizer.sample(photo, samples=samples)
+        self._origin = colorizer.origin(photo, samples, None, 0)
         crf = colorizer.config.gcrf
         self.photo, self.preview = photo, preview_of(photo)
         self.prior = colorizer.prior(photo)._replace(fine=None, context=None)  # of mode 'guided'
@@ -117,7 +120,14 @@ class LivePhoto:
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.preview.guide, marks)
         return np.concatenate([planes for _, planes in tiles], axis=1)
 
-    def picture(self, edits: EditDocument, version: int) -> UInt8[np.ndarray, "H W *channels"]:
+    def about(self, edits: EditDocument, version: int) -> Metadata:
+        """What goes beside the pixels of `picture`, which takes the same arguments."""
+        told = None if version < len(self.unary) else "alone"
+        made = f"{len(edits.edits)}, {told or 'over'}" if edits.edits or told else None
+        provenance = {**self._origin.provenance, **({"Edits": made} if made else {})}
+        return numbered(self._origin._replace(provenance=provenance), version + 1)
+
+    def picture(self, edits: EditDocument, version: int) -> Picture:
         """A version at full size: what `Colorizer.edit` gives.
 
         Args:

@@ -18,7 +18,6 @@ and every WebSocket, must come from a page of its own (Origin). Ids cannot be gu
 import asyncio
 import contextlib
 import functools
-import io
 import logging
 import os
 import tempfile
@@ -29,7 +28,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -44,6 +42,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from colorize_jax.control.document import MAX_BYTES, EditDocument
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
+from colorize_jax.photos.encode import encode
 from colorize_jax.photos.photo import read_photo
 from colorize_jax.studio import protocol
 from colorize_jax.studio.live import LivePhoto
@@ -300,9 +299,7 @@ async def _picture(request: Request) -> Response:
 
 
 def _png(live: LivePhoto, edits: EditDocument, version: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(live.picture(edits, version)).save(file, "png", compress_level=1)
-    return file.getvalue()
+    return encode(live.picture(edits, version), "png", live.about(edits, version))
 
 
 async def _live(socket: WebSocket) -> None:

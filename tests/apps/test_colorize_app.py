@@ -11,6 +11,12 @@ import pytest
 import random_model
 from PIL import Image
 
+from colorize_jax import bundle
+from colorize_jax.photos import ifd
+from colorize_jax.photos.encode import encode
+from colorize_jax.photos.metadata import Metadata
+from colorize_jax.photos.photo import read_photo
+
 
 def _run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "colorize_jax.apps.colorize", *map(str, arguments)]
@@ -93,6 +99,7 @@ def test_a_pipe_in_and_a_pipe_out(folder):
         (("clear.png", "--out=refused", "--model=nowhere"), "nowhere"),
         (("clear.png", "--out=new", "--reference=clear.png"), "clear.png: a gray photo lends no colours"),
         (("clear.png", "--reference=red.png", "--samples=3"), "--reference is given with --samples"),
+        (("clear.png", "--quality=80"), "--quality is of jpeg and webp"),
         (("clear.png", "--edits_mode=guided"), "--edits_mode says what --edits do, which are not given"),
         (("clear.png", "--batch_size=4"), "--batch_size is of bulk work; add --multihost or --manifest"),
         (("clear.png", "--out=-", "--samples=2"), "--samples is 2, but --out=- has one version"),
@@ -104,6 +111,44 @@ def test_mistakes_are_told_before_work_starts(folder, arguments, message):
     assert done.returncode != 0
     assert message in done.stderr and "Traceback" not in done.stderr
     assert not {"colorized", "refused"} & set(os.listdir(folder))
+
+
+def _full(folder: Path) -> Path:
+    """A photo with all that a file can say, lying on its side, gray with a profile of its own."""
+    about = Metadata(
+        xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description rdf:about="" xmlns:a="a" a:b="PLATE-17"/></rdf:RDF></x:xmpmeta>',
+        iptc=b"\x1c\x02\x78\x00\x06Family" + b"\x1c\x02\x74\x00\x07Archive",
+        dpi=(600.0, 600.0),
+    )
+    ramp = np.linspace(20_000, 50_000, 45 * 60).astype(np.uint16).reshape(45, 60, 1).repeat(3, -1)
+    content = encode(ramp, "tif", about)
+    tags = {270: ifd.text(ifd.ASCII, b"Am See, 1931\0"), 274: ifd.entry("<", ifd.SHORT, 6)}
+    (folder / "full.tif").write_bytes(ifd.amended(content, tags))
+    return folder / "full.tif"
+
+
+def test_what_the_photos_file_says_is_in_its_pictures(folder):
+    photo = read_photo(_full(folder))
+    for kind, suffix in (("tiff", "tif"), ("webp", "webp")):
+        arguments = ("full.tif", "--samples=2", "--model=./model", f"--format={kind}", f"--out={kind}")
+        done = _run(*arguments, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        saved = read_photo(folder / kind / f"full_2.{suffix}")
+        tolerance = 0.01 if kind == "tiff" else 3
+        np.testing.assert_allclose(saved.lightness, photo.lightness, atol=tolerance)
+        assert saved.bits == (16 if kind == "tiff" else 8)
+        assert b"Am See, 1931" in saved.about.exif and round(saved.about.dpi[0]) == 600
+        assert b"Family" in saved.about.iptc + saved.about.xmp and b"PLATE-17" in saved.about.xmp
+        weights = bundle.weights_sha256(folder / "model")
+        for said in (
+            'Version="2"',
+            'Versions="2"',
+            'Rule="modes"',
+            'Model="model"',
+            f'WeightsSHA256="{weights}"',
+        ):
+            assert f"colorize:{said}".encode() in saved.about.xmp
 
 
 def test_help_lists_the_flags(folder):

@@ -14,7 +14,7 @@ from PIL import Image
 from colorize_jax import bundle, color, methods
 from colorize_jax.inference.colorizer import Colorizer, network_input
 from colorize_jax.methods.base import Samples
-from colorize_jax.photos.photo import Photo, photo_from_array
+from colorize_jax.photos.photo import Photo, photo_from_array, read_photo
 
 ANGLES = np.array([0.3, 1.5, 2.6, 3.9, 5.2])
 
@@ -75,6 +75,27 @@ def test_any_size(colorizer, shape):
     gray = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     versions = colorizer.colorize(gray, samples=2)
     assert [picture.shape for picture in versions.rgb] == [(*shape, 3)] * 2
+
+
+def test_photos_of_16_bits_have_versions_of_16_bits(colorizer, tmp_path):
+    """600 levels between L* 60 and 75 are as many in the file, and the lightness is the photo's."""
+    sky = np.tile(np.linspace(37000, 47000, 600).round().astype(np.uint16), (40, 1))
+    versions = colorizer.colorize(sky, samples=2)
+    assert {picture.dtype for picture in versions.rgb} == {np.dtype(np.uint16)}
+    for suffix in ("png", "tif"):
+        versions.save(tmp_path / f"sky.{suffix}", 2)
+        saved = read_photo(tmp_path / f"sky.{suffix}")
+        assert saved.bits == 16 and len(np.unique(saved.lightness[20])) >= 598
+        np.testing.assert_allclose(saved.lightness, photo_from_array(sky).lightness, atol=0.01)
+        assert saved.about.xmp.count(b'colorize:Version="2"') == 1
+    with pytest.raises(ValueError, match="versions 1 to 2"):
+        versions.save(tmp_path / "none.png", 3)
+
+
+def test_opacity_of_16_bits_is_kept(colorizer):
+    values = np.random.default_rng(0).integers(0, 65536, (9, 8, 2)).astype(np.uint16)
+    [picture] = colorizer.colorize(values, samples=1).rgb
+    np.testing.assert_allclose(picture[..., 3] / 65535, values[..., 1] / 65535, atol=1 / 255)
 
 
 def test_opacity_is_kept_and_transparent_parts_look_white(colorizer, rgb):

@@ -257,7 +257,7 @@ SMALL = np.zeros((8, 9), np.uint8)
         (SMALL.astype(np.uint32), {}, "32-bit integers"),
         (SMALL.astype(np.complex64), {}, "floats"),
         (SMALL, {"photometric": 32803}, "raw pixels"),
-        (SMALL, {"subfiletype": 1}, "reduced copy"),
+        (SMALL, {"subfiletype": 1}, "reduced copies"),
         (np.dstack([SMALL] * 4), {"photometric": "separated", "extratags": [(332, 3, 1, 2, True)]}, "inks"),
     ],
 )
@@ -270,7 +270,7 @@ def test_what_has_no_one_meaning_is_refused(tmp_path, samples, options, reason):
     ("tags", "reason"),
     [
         ({254: 4}, "mask"),
-        ({255: 2}, "reduced copy"),
+        ({255: 2}, "reduced copies"),
         ({259: 34887}, "34887"),
         ({259: 6}, "compression"),
         ({258: (5,)}, "too short"),

@@ -348,11 +348,12 @@ def test_a_failed_write_leaves_nothing(tmp_path, rgb, gray, suffix):
 
 
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path, rgb, monkeypatch):
-    def full(self, target, **_):
-        Path(target).write_bytes(b"half")
+    def full(path, content):
+        with path.open("wb") as file:
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(PhotoError, match="No space left"):
         photos.write_pictures({tmp_path / "a.png": rgb})
     assert os.listdir(tmp_path) == []

@@ -14,7 +14,7 @@ from served import png
 client = pytest.importorskip("websockets.sync.client", reason="the studio's server is the extra [studio]")
 exceptions = pytest.importorskip("websockets.exceptions")
 
-from colorize_jax.photos.photo import photo_from_array  # noqa: E402
+from colorize_jax.photos.photo import photo_from_array, read_photo  # noqa: E402
 from colorize_jax.studio import protocol, server  # noqa: E402
 
 POINT = {"kind": "point", "at": [100, 120], "radius": 20, "color": {"lab": [60, 50, 20]}}
@@ -66,6 +66,26 @@ def test_edits_are_answered_and_the_picture_keeps_its_lightness(address, session
     picture = np.asarray(Image.open(io.BytesIO(answer)))
     assert status == 200 and picture.shape == (300, 400, 3)
     assert np.abs(photo_from_array(picture).lightness - photo_from_array(gray).lightness).max() < 1
+
+
+def test_the_picture_has_the_bits_of_the_photo_and_what_its_file_says(address, tmp_path):
+    photo = io.BytesIO()
+    exif = Image.Exif()
+    exif[270], exif[274] = "Plate 17", 3
+    values = np.linspace(20_000, 40_000, 90 * 120).astype(np.uint16).reshape(90, 120)
+    Image.fromarray(values).save(photo, "png", exif=exif, dpi=(600, 600))
+    status, answer = address.ask("/photos", photo.getvalue())
+    assert status == 200
+    session = protocol.unpack(answer)[0]["session"]
+    point = POINT | {"at": [60, 40]}
+    status, picture = address.ask(f"/photos/{session}/picture", message(0, point, version=1).encode())
+    assert status == 200
+    (tmp_path / "saved.png").write_bytes(picture)
+    saved = read_photo(tmp_path / "saved.png")
+    assert saved.bits == 16 and b"Plate 17" in saved.about.exif
+    np.testing.assert_allclose(saved.lightness, photo_from_array(values[::-1, ::-1]).lightness, atol=0.01)
+    assert round(saved.about.dpi[0]) == 600
+    assert b'colorize:Edits="1, over"' in saved.about.xmp and b'colorize:Version="2"' in saved.about.xmp
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", ""])
