@@ -213,6 +213,20 @@ def d50_to_linear(xyz: np.ndarray) -> np.ndarray:
     return linear
 
 
+def primaries_to_d50(chromaticities: np.ndarray) -> np.ndarray:
+    """The matrix from linear RGB to CIE XYZ of ICC's connection space (D50).
+
+    Args:
+      chromaticities: x and y of white, red, green and blue, (4, 2).
+    """
+    x, y = chromaticities.T
+    white, *primaries = np.stack([x / y, np.ones(4), (1 - x - y) / y], axis=-1)
+    columns = np.stack(primaries, axis=1)
+    adapted = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white)) @ _BRADFORD
+    matrix: np.ndarray = np.linalg.solve(_BRADFORD, adapted) @ columns * np.linalg.solve(columns, white)
+    return matrix
+
+
 def d50_lab_to_linear(lab: np.ndarray) -> np.ndarray:
     """CIE Lab of ICC's connection space (D50), shape (..., 3), to linear sRGB, not clipped."""
     y = (lab[..., 0] + 16) / 116

@@ -55,15 +55,22 @@ def shaper(profile: bytes) -> Shaper | None:
     return _recognized(Shaper(curves, np.stack([_fixed(tags[f"{name}XYZ"][8:20]) for name in names], axis=1)))
 
 
-def of_gamma(exponent: float, channels: int) -> Shaper:
-    """Values to the power of an exponent are linear light of sRGB's primaries.
+SRGB_PRIMARIES = np.array([[0.3127, 0.329], [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]])
+"""x and y of white, red, green and blue."""
+
+
+def of_gamma(
+    exponent: float, channels: int, primaries: Float64[np.ndarray, "4 2"] = SRGB_PRIMARIES
+) -> Shaper:
+    """Values to the power of an exponent are linear light.
 
     Args:
       exponent: 1 for values that are linear light.
       channels: 1 or 3.
+      primaries: as `SRGB_PRIMARIES`; of gray they say nothing.
     """
     curve = np.linspace(0, 1, _LEVELS + 1) ** exponent
-    matrix = np.linalg.inv(color.d50_to_linear(np.eye(3)).T) if channels == 3 else _WHITE
+    matrix = color.primaries_to_d50(primaries) if channels == 3 else _WHITE
     return Shaper(np.stack([curve] * channels), matrix)
 
 

@@ -18,15 +18,19 @@ _KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray with opacity, RGB, 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = {2: "RGB", 6: "RGBA"}
 _UP = 2
+_NEARLY = 0.002  # of a chromaticity
 _OF_SRGB = (0.45, 0.46)  # gAMA of 1/2.2, which writers give for sRGB, as the specification asks them to
 
 
 def meaning(info: Mapping[Any, Any], channels: int) -> bytes | icc.Shaper | None:
     """What an image's values mean by Pillow's `info`: its ICC profile, or sRGB where it says so, or else its gamma."""
-    gamma = info.get("gamma")
-    if info.get("icc_profile") or "srgb" in info or not gamma or _OF_SRGB[0] <= gamma <= _OF_SRGB[1]:
+    gamma, primaries = info.get("gamma"), np.reshape(info.get("chromaticity", icc.SRGB_PRIMARIES), (4, 2))
+    are_srgb = bool(np.abs(primaries - icc.SRGB_PRIMARIES).max() < _NEARLY) or channels != 3
+    if info.get("icc_profile") or "srgb" in info or not gamma:
         return info.get("icc_profile")
-    return icc.of_gamma(1 / gamma, channels)
+    if are_srgb and _OF_SRGB[0] <= gamma <= _OF_SRGB[1]:
+        return None
+    return icc.of_gamma(1 / gamma, channels, primaries)
 
 
 class Sixteen(NamedTuple):

@@ -215,9 +215,8 @@ def test_jpeg_and_fax_in_tiff(tmp_path, orientation):
 
 
 def _d50_lab(rgb: np.ndarray) -> np.ndarray:
-    """CIE Lab of D50, of sRGB, by the matrix of sRGB's profile (ICC's own, four digits)."""
-    matrix = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
-    f = np.cbrt(color.srgb_to_linear(rgb) @ matrix.T / matrix.sum(1))
+    """CIE Lab of D50, of sRGB, by the matrix of sRGB's profile."""
+    f = np.cbrt(color.srgb_to_linear(rgb) @ SRGB.T / SRGB.sum(1))
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
 
 
@@ -354,6 +353,48 @@ def test_the_gamma_of_a_png(tmp_path, gamma, bits):
             check(tmp_path, _png(stored, gAMA=chunk, sRGB=b"\0"), lightness(stored / 65535))
 
 
+def test_the_primaries_of_a_png(tmp_path):
+    """Those of Adobe RGB (1998), beside the gamma of 2.2 that writers give for sRGB, too."""
+    adobe = np.round(np.array([0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06]) * 100_000).astype(">u4")
+    pale = 0.5 + 0.45 * (RGB - 0.5)
+    linear = color.srgb_to_linear(pale) @ np.linalg.solve(ADOBE, SRGB).T
+    stored = levels(linear.clip(0, 1) ** (1 / 2.2), 16)
+    content = _png(stored, gAMA=struct.pack(">I", 45455), cHRM=adobe.tobytes())
+    check(tmp_path, content, lightness(pale), 0.1)
+
+
+def test_an_interlaced_png_of_16_bits(tmp_path):
+    """Adam7: seven pictures of a few pixels each."""
+    samples = levels(RGB, 16)
+    passes = [
+        (0, 8, 0, 8),
+        (0, 8, 4, 8),
+        (4, 8, 0, 4),
+        (0, 4, 2, 4),
+        (2, 4, 0, 2),
+        (0, 2, 1, 2),
+        (1, 2, 0, 1),
+    ]
+    rows = b"".join(
+        b"\0" + row.astype(">u2").tobytes() for t, dt, l, dl in passes for row in samples[t::dt, l::dl]
+    )
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 1)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(png._chunk(*each) for each in chunks)
+    check(tmp_path, content, lightness(RGB), 1e-2)
+
+
+@pytest.mark.parametrize("top", [1, 100, 255, 1023, 4095, 65535])
+@pytest.mark.parametrize("kind", ["P5", "P6", "P2"])
+def test_levels_of_ppm(tmp_path, kind, top):
+    shown = RGB if kind == "P6" else GRAY
+    values = np.round(shown * top).astype(int)
+    header = f"{kind} {WIDTH} {HEIGHT} {top}\n".encode()
+    body = values.astype("u1" if top < 256 else ">u2").tobytes()
+    content = header + (" ".join(map(str, values.ravel())).encode() if kind == "P2" else body)
+    check(tmp_path, content, lightness(values / top))
+
+
 def _png8(samples: np.ndarray, gamma: bytes) -> bytes:
     target = io.BytesIO()
     Image.fromarray(samples).save(target, "png")
@@ -386,7 +427,10 @@ def _gamma_curve(exponent: float) -> bytes:
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(exponent * 256))
 
 
-# Adobe RGB (1998), adapted to D50: the matrix of its profile.
+SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
+"""The matrix of its profile (D50)."""
+
+# Adobe RGB (1998), likewise.
 ADOBE = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
 
 
@@ -404,8 +448,7 @@ def test_gray_profiles(tmp_path, exponent, bits):
 def test_color_profiles(tmp_path, bits):
     profile = _profile(dict.fromkeys("rgb", _gamma_curve(2.2)), b"RGB ", ADOBE)
     pale = 0.5 + 0.45 * (RGB - 0.5)
-    srgb = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
-    linear = color.srgb_to_linear(pale) @ np.linalg.solve(ADOBE, srgb).T
+    linear = color.srgb_to_linear(pale) @ np.linalg.solve(ADOBE, SRGB).T
     for content in _with_profile(levels(linear.clip(0, 1) ** (1 / 2.19921875), bits), profile):
         check(tmp_path, content, lightness(pale))
 
