@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from colorize_jax.apps import stop_key
+
+stop_key.install()  # loading what follows takes seconds
+
 # OpenBLAS starts a pool beside XLA's, and the two make small solves hundreds of times slower. It is read when
 # numpy is loaded: import this module first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from absl import app, flags, logging
+from absl import app, flags, logging  # noqa: E402
 
-from colorize_jax.apps import console, streams
-
-sys.excepthook = console.excepthook
+from colorize_jax.apps import console, streams  # noqa: E402
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 
@@ -59,10 +61,10 @@ def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -
     try:
         console.check_no_address(sys.argv[1:])
         code = main(argv[1:]) or 0
-    except KeyboardInterrupt:
-        console.tell("stopped by Ctrl-C; give the same command again to go on")
-        return console.STOPPED
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if stop_key.was_pressed(error):
+            console.tell(stop_key.TOLD)
+            return stop_key.EXIT_CODE
         if (told := console.told(error)) is None:
             raise
         console.tell(told)

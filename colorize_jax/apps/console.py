@@ -8,15 +8,12 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from types import TracebackType
+from collections.abc import Sequence
 
 from absl import flags
 
+from colorize_jax.apps.stop_key import chain, tell
 from colorize_jax.photos.errors import one_line
-
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_IN_WORDS = re.compile("no space left on device|disk quota exceeded", re.IGNORECASE)
@@ -53,7 +50,7 @@ def check_no_address(command: Sequence[str]) -> None:
 
 def told(error: BaseException) -> str | None:
     """An error of the world in one line; None where it is a bug of this program, which deserves its traceback."""
-    if any(map(_is_full, _chain(error))):
+    if any(map(_is_full, chain(error))):
         return f"the disk is full ({one_line(error)}); free some space, then give the same command again"
     if (missing := missing_device(error)) is not None:
         return missing
@@ -79,30 +76,10 @@ def missing_device(error: BaseException) -> str | None:
     return None
 
 
-def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Python's own, but for Ctrl-C, which comes while modules are loaded, too, and for what follows a full disk."""
-    if issubclass(kind, KeyboardInterrupt):
-        tell("stopped by Ctrl-C")
-    # Writes that were under way when a checkpoint failed come back to an event loop that has ended.
-    elif str(error) != "Event loop is closed":
-        sys.__excepthook__(kind, error, trace)
-
-
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a log record says more than that the disk is full, which the program tells once, at its end."""
     error = record.exc_info[1] if record.exc_info else None
-    return not (any(map(_is_full, _chain(error))) or _FULL_IN_WORDS.search(record.getMessage()))
-
-
-def tell(text: str) -> None:
-    """One line on standard error."""
-    print(f"error: {text}", file=sys.stderr, flush=True)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    return not (any(map(_is_full, chain(error))) or _FULL_IN_WORDS.search(record.getMessage()))
 
 
 def _is_full(error: BaseException) -> bool:

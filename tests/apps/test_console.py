@@ -11,12 +11,12 @@ from pathlib import Path
 import jax
 import pytest
 
-from colorize_jax.apps import console, streams
+from colorize_jax.apps import console, stop_key, streams
 
 pytestmark = pytest.mark.quick
 
 TOY = """
-import sys
+import sys, time
 from absl import flags
 from colorize_jax.apps import common
 SIZE = flags.DEFINE_integer("size", 3, "Of the toy.")
@@ -25,6 +25,22 @@ def main(arguments):
         print(f"saw {name}", flush=True)
     if SIZE.value == 7:
         raise KeyboardInterrupt
+    if SIZE.value == 9:
+        class Callback:
+            def __del__(self):
+                raise KeyboardInterrupt
+        Callback()
+        time.sleep(30)
+    if SIZE.value == 6:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("a module in C") from error
+    if SIZE.value == 5:
+        with open("slow.py", "w") as file:
+            file.write("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(30)")
+        sys.path.insert(0, ".")
+        import slow
     if SIZE.value == 8:
         raise RuntimeError("a bug")
 common.run(main)
@@ -66,6 +82,16 @@ def test_ctrl_c_is_one_line_and_a_bug_keeps_its_traceback():
     assert done.returncode == 130 and done.stderr.startswith(b"error: stopped by Ctrl-C")
     assert done.stderr.count(b"\n") == 1
     assert b"Traceback" in toy("--size=8").stderr
+
+
+@pytest.mark.parametrize(
+    "size", [9, 6, 5], ids=["in a callback", "made another error", "while a module is loaded"]
+)
+def test_ctrl_c_is_the_same_line_wherever_it_comes(size, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = toy(f"--size={size}")
+    assert done.returncode == 130
+    assert done.stderr == b"error: stopped by Ctrl-C; give the same command again to go on\n"
 
 
 @pytest.mark.parametrize("asked", ["-h", "--help"])
@@ -137,11 +163,13 @@ def test_a_full_disk_is_told_once_and_not_by_threads_of_libraries(capsys):
     full = OSError(errno.ENOSPC, "No space left on device")
     assert not news("saving failed", full) and not news("RESOURCE_EXHAUSTED: no space left on device")
     assert news("saving failed", ValueError("a bug")) and news("checkpoint 3 is unreadable")
-    console.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
+    stop_key.excepthook(RuntimeError, RuntimeError("Event loop is closed"), None)
     assert capsys.readouterr().err == ""
-    console.excepthook(RuntimeError, RuntimeError("a bug"), None)
-    console.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert capsys.readouterr().err == "RuntimeError: a bug\nerror: stopped by Ctrl-C\n"
+    stop_key.excepthook(RuntimeError, RuntimeError("a bug"), None)
+    stop_key.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == (
+        "RuntimeError: a bug\nerror: stopped by Ctrl-C; give the same command again to go on\n"
+    )
 
 
 def test_a_missing_extra_is_told():
