@@ -124,6 +124,9 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         looks = [*screening.looks([photo.read for photo in photos], self._screen)]
         reasons = dict(zip(names, screening.reasons(names, looks, self._screen), strict=True))
         self._skipped.update({name: reason for name, reason in reasons.items() if reason is not None})
+        for name, look in zip(names, looks, strict=True):
+            if look.pages > 1:
+                self._skipped[f"{name}, pages after the first"] = f"pages: {look.pages}"
         usable = [photo for photo in photos if reasons[photo.name] is None]
         if not usable:
             raise ValueError(

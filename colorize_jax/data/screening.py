@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from colorize_jax.data import likeness, transforms
+from colorize_jax.photos import pages
 from colorize_jax.photos.read import size_of
 
 _SIDE = 32  # the scale at which photos are looked at; JPEG decodes to it at a fraction of the price
@@ -40,10 +41,14 @@ READABLE = Screen()
 
 
 class Look(NamedTuple):
-    """What one photo by itself shows: why it is of no use, None when it is, and the hashes of one that decodes."""
+    """What one photo by itself shows: why it is of no use, None when it is, and the hashes of one that decodes.
+
+    `pages` are those of its file, of which the first is read.
+    """
 
     reason: str | None
     hashes: UInt64[np.ndarray, "2 3"] | None
+    pages: int = 1
 
 
 def reasons(names: Sequence[str], looks: Sequence[Look], screen: Screen) -> list[str | None]:
@@ -120,7 +125,7 @@ def look(content: bytes, screen: Screen = READABLE, *, gray_tolerance: int = 16)
     if int(np.ptp(small, axis=-1).max()) <= gray_tolerance:
         return Look("gray", hashes)
     toned = screen.toned_tolerance and tone_residue(small) <= screen.toned_tolerance
-    return Look("toned" if toned else None, hashes)
+    return Look("toned" if toned else None, hashes, pages.count(io.BytesIO(content)).number)
 
 
 def tone_residue(small: UInt8[np.ndarray, "H W 3"]) -> float:

@@ -12,6 +12,7 @@ Every score is first averaged over the reveal draws of a photo: photos are the i
 are over photos.
 """
 
+import io
 import itertools
 import json
 import time
@@ -28,6 +29,7 @@ from colorize_jax.data.archives import DAMAGED, open_archive
 from colorize_jax.data.transforms import View, pixels
 from colorize_jax.evaluation import metrics, reveals
 from colorize_jax.evaluation.reveals import RevealProtocol
+from colorize_jax.photos import pages
 from colorize_jax.photos.errors import one_line
 from colorize_jax.shapes import Bool, Float
 
@@ -85,14 +87,17 @@ def load_photos(
       side: in pixels; a protocol's own is `protocol.side`.
       every: only every n-th photo.
       limit: at most so many.
-      tell: is given a line for each photo that cannot be read, which is left out.
+      tell: is given a line for each photo that cannot be read, which is left out, and for one of several pages.
     """
     photos = []
     with open_archive(archive) as opened:
         for name in sorted(opened.names)[::every][:limit]:
             shown = files.shown(name)
             try:
-                photos.append(color_photo(shown, opened.read(name), side))
+                content = opened.read(name)
+                photos.append(color_photo(shown, content, side))
+                if (number := pages.count(io.BytesIO(content)).number) > 1:
+                    tell(f"{shown}: {number} pages, of which the first is measured")
             except DAMAGED as error:
                 tell(f"left out: {shown}: {one_line(error)}")
     return photos

@@ -1,5 +1,6 @@
 """Preparing once, again, over, and being killed while at it."""
 
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import mini_archives as archives
 import pytest
+from PIL import Image
 
 from colorize_jax.data import prepared
 from colorize_jax.data.prepare import prepare
@@ -58,16 +60,18 @@ def test_names_that_are_no_utf8_links_and_all_kinds_of_photos(tmp_path, photos, 
     (photos / "phone.jfif").write_bytes(archives.encoded(10))
     (photos / os.fsdecode(b"b\xe4d.jpg")).write_bytes(archives.CORRUPT)
     (photos / "raw.nef").touch()
+    scans = [Image.open(io.BytesIO(archives.encoded(n))) for n in (20, 21, 22)]
+    scans[0].save(photos / "scans.tif", save_all=True, append_images=scans[1:])
     archives.write_folder(tmp_path / "disk", {"more.png": archives.encoded(11, "PNG")})
     (photos / "disk").symlink_to(tmp_path / "disk")
     (photos / "again").symlink_to(".")
     summary, _ = prepare("folder", directory=tmp_path / "data", source=photos, name="mine", test_images=2)
-    assert sum(summary.images.values()) == 9
+    assert sum(summary.images.values()) == 10
     stored = [prepared.PhotoSource(tmp_path / "data", "mine", split) for split in summary.images]
     names = {source[i].name for source in stored for i in range(len(source))}
     assert {r"caf\xe9.jpg", "phone.jfif", "disk/more.png"} < names
     skipped = prepared.skipped(tmp_path / "data", "mine")
-    assert [entry["name"] for entry in skipped] == [r"b\xe4d.jpg"]
+    assert [entry["name"] for entry in skipped] == [r"b\xe4d.jpg", "scans.tif, pages after the first"]
     told = capsys.readouterr().err
     assert "again: a link to a folder" in told and "1 .nef passed over" in told
 

@@ -202,9 +202,12 @@ def test_photos_that_cannot_be_read_are_told_and_the_others_come(tmp_path):
             Image.fromarray(good[:side, :side]).convert(mode).save(file, kind)
     (tmp_path / "cut.png").write_bytes((tmp_path / os.fsdecode(b"caf\xe9.png")).read_bytes()[:200])
     (tmp_path / "empty.jpg").touch()
+    scans = [Image.fromarray(synthetic.draw(n)) for n in (1, 2)]
+    scans[0].save(tmp_path / "scans.tif", save_all=True, append_images=scans[1:])
     told = []
     photos = edits.load_photos(tmp_path, 16, tell=told.append)
-    assert [photo.name for photo in photos] == [r"caf\xe9.png", "cmyk.jpg"]
+    assert [photo.name for photo in photos] == [r"caf\xe9.png", "cmyk.jpg", "scans.tif"]
+    assert told.pop(2) == "scans.tif: 2 pages, of which the first is measured"
     assert [line.split(": ")[1] for line in told] == ["cut.png", "empty.jpg", "tiny.png"]
     assert "truncated" in told[0]
     edits.revealed(photos[0], TINY, 2, draw=0, seed=0)  # by its name
