@@ -23,7 +23,7 @@ from colorize_jax.photos.encode import KEEPS_16_BITS, KEEPS_OPACITY, QUALITY
 from colorize_jax.photos.errors import PhotoError, one_line
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
-from colorize_jax.photos.results import Results, Source
+from colorize_jax.photos.results import Results, Source, known
 from colorize_jax.photos.samples import to_bytes
 from colorize_jax.photos.sheet import captioned
 from colorize_jax.shapes import Float, UInt8
@@ -89,8 +89,8 @@ def find_jobs(
     page of a TIFF is a job; of an animation the first frame is, with a word.
 
     Args:
-      arguments: files and folders.
-      out: of the results; what lies there is no photo, nor are results that other folders remember.
+      arguments: files and folders; results that folders remember are no photos.
+      out: of the results; what lies there is no photo.
       results: of `out`.
       piped: files with the content of arguments that are pipes, by argument.
     """
@@ -98,25 +98,39 @@ def find_jobs(
     jobs: list[Job] = []
     remarks: list[Remark] = []
     seen: set[str] = set()
+    ours = _named_results(arguments, piped, remarks.append)
     for argument in arguments:
         place = piped.get(argument, Path(argument))
-        is_folder = os.path.isdir(place)
-        photos = (
-            sorted(photos_below(place, remarks.append, without=apart(out, place))) if is_folder else [place]
-        )
-        if not photos:
-            told = (
-                f"{files.shown(argument)}: no photos in this folder (looked for {' '.join(kinds.SUFFIXES)})"
-            )
-            remarks.append(Remark(told, is_error=True))
+        photos = [] if argument in ours else _photos(place, out, remarks.append)
         for photo in photos:
             if (real := os.path.realpath(photo)) in seen:
                 continue
             seen.add(real)
-            folder = out / photo.relative_to(place).parent if is_folder else out
+            folder = out if photo == place else out / photo.relative_to(place).parent
             alias = argument if argument in piped else ""
             jobs += _pages(Source(photo, alias=alias), folder, named, remarks.append)
     return Found(jobs, remarks)
+
+
+def _named_results(arguments: Sequence[str], piped: Mapping[str, Path], tell: Tell) -> set[str]:
+    """The arguments that are results of earlier runs, as a shell's `*.png` names them, told in one line."""
+    is_result = known()
+    ours = [argument for argument in arguments if argument not in piped and is_result(Path(argument))]
+    if ours:
+        which = f"{len(ours):,} of the files that are named, such as {files.shown(ours[0])}"
+        tell(Remark(f"{which}, are results of earlier runs and no photos; passed over"))
+    return set(ours)
+
+
+def _photos(place: Path, out: Path, tell: Tell) -> list[Path]:
+    """A file, or the photos below a folder, in order."""
+    if not os.path.isdir(place):
+        return [place]
+    photos = sorted(photos_below(place, tell, without=apart(out, place)))
+    if not photos:
+        looked = f"looked for {' '.join(kinds.SUFFIXES)}"
+        tell(Remark(f"{files.shown(place)}: no photos in this folder ({looked})", is_error=True))
+    return photos
 
 
 def apart(out: Path, place: Path) -> Path | None:

@@ -134,6 +134,15 @@ def test_results_are_never_colored_again(photos, capsys, out):
     assert tally == (4, 0, 0) and told == [f"{photos}: 12 results of earlier runs are no photos; passed over"]
 
 
+def test_results_that_a_shell_names_are_never_colored_again(photos, capsys):
+    folder = photos / "b"
+    _run(folder.glob("c*.png"), folder, capsys)
+    before = _written(folder)
+    tally, told = _run(sorted(folder.glob("c*.png")), folder, capsys)
+    assert tally == (0, 0, 1) and _written(folder) == before and len(told) == 1
+    assert f"3 of the files that are named, such as {folder / 'cat_1.png'}, are results" in told[0]
+
+
 def test_a_photo_keeps_its_name_when_neighbors_come(tmp_path, capsys):
     folder, out = tmp_path / "all" / "in", tmp_path / "all" / "out"
     folder.mkdir(parents=True)
