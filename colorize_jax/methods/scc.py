@@ -80,6 +80,7 @@ class SccModel(NamedTuple):
       chroma: sampled colours are multiplied by it. Least absolute errors are medians, paler than photos.
       choice: how rule 'modes' chooses among the modes: by 'weight', or those that 'cover' them, see `mixture.cover`.
       tint: share of the tint that versions learn and are told apart by, see `less_tinted`.
+      residual: the decoder's colours are added to the regressed ones, so that a code tells what differs from these.
       guess: the unary of version 1 under rule 'modes', which the modes then follow; None where it is a mode, too.
     """
 
@@ -93,6 +94,7 @@ class SccModel(NamedTuple):
     chroma: float
     choice: str
     tint: float
+    residual: bool
     guess: Callable[[Variables, Batch], Float[Array, "B h w 2"]] | None
 
 
@@ -115,14 +117,14 @@ def defaults_with(reader: ModuleType) -> ConfigDict:
     config.mdn.chroma = 1.0  # sampled colours are multiplied by it
     # What rule 'modes' takes: the modes of largest 'weight', as the paper; or those that 'cover' the colours.
     config.mdn.choice = "weight"
+    # What a photo's mean colour differs by from the regressed one counts this much for codes and modes.
+    config.mdn.tint = 1.0
 
     config.loss = ConfigDict()
     config.loss.reconstruction = "absolute"  # or 'squared'
     # Positive: the structure stage maximises the G-CRF's likelihood with this σ², network units²; 0: as the paper.
     config.loss.likelihood_noise = 0.0
     config.loss.unary_weight = 0.0  # of the unary's own error in the structure stage
-    # What a photo's mean colour differs by from the regressed one counts this much for codes and modes.
-    config.loss.tint = 1.0
     config.loss.kl_weight = 1e-3  # per nat, beside a mean error per pixel and channel in network units
 
     config.stages.unary = stage_defaults(15.0, 32, 1e-3)
@@ -157,13 +159,13 @@ def check_with(reader: ModuleType, config: ConfigDict) -> None:
             "a variance in network units², or 0 for the reconstruction error"
         ),
         "loss.unary_weight": not_negative(),
-        "loss.tint": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
+        "mdn.tint": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
         "loss.kl_weight": not_negative(),
     }
     check_fields(config, allowed)
-    if config.loss.tint < 1 and reader is features and config.features.network == "vgg16":
+    if config.mdn.tint < 1 and reader is features and config.features.network == "vgg16":
         raise ValueError(
-            f"config.loss.tint is {config.loss.tint}, but config.features.network 'vgg16' regresses no colours, whose "
+            f"config.mdn.tint is {config.mdn.tint}, but config.features.network 'vgg16' regresses no colours, whose "
             "tint it is measured from; set it to 1"
         )
     _check_schedule(config.stages.structure.schedule)
@@ -199,6 +201,7 @@ def build_with(
     first: FirstStages,
     carried: tuple[str, ...],
     guess: Callable[[Variables, Batch], Array] | None = None,
+    residual: bool = False,
 ) -> Method:
     """The method on networks that `features.read` knows.
 
@@ -207,9 +210,9 @@ def build_with(
       networks: all of them: `shared_networks`, `gray`, and those that the others read.
       first: the stages that train what the others read.
       carried: names of the networks read that a model carries.
-      guess: see `SccModel`.
+      guess, residual: see `SccModel`.
     """
-    model = model_of(config, networks)._replace(guess=guess)
+    model = model_of(config, networks)._replace(guess=guess, residual=residual)
     most = config.mdn.components + (guess is not None)
     return Method(
         stages=Stages(partial(_stages, config, model, first)),
@@ -248,7 +251,8 @@ def model_of(config: Any, networks: Networks) -> SccModel:
         exclude_diagonal=crf.exclude_diagonal,
         chroma=config.mdn.chroma,
         choice=config.mdn.choice,
-        tint=config.loss.tint,
+        tint=config.mdn.tint,
+        residual=False,
         guess=None,
     )
 
@@ -319,7 +323,26 @@ def decode_versions(
     maps, stats = features.read_gray(model.networks, variables, batch, train=train)
     gray = jax.tree.map(lambda f: jnp.repeat(f, codes.shape[1], axis=0), maps)
     unary, stats_decoder = decode(model, variables, codes.reshape(-1, codes.shape[-1]), gray, train=train)
-    return unary.reshape(*codes.shape[:2], *unary.shape[1:]), {**stats, **stats_decoder}
+    versions = unary.reshape(*codes.shape[:2], *unary.shape[1:])
+    return _on_regressed(model, variables, batch, versions), {**stats, **stats_decoder}
+
+
+def decode_one(
+    model: SccModel, variables: Variables, batch: Batch, code: Float[Array, "B Z"], *, train: bool = False
+) -> tuple[Float[Array, "B F F 2"], dict[str, Any]]:
+    """`decode_versions` for a single code of each image."""
+    versions, stats = decode_versions(model, variables, batch, code[:, None], train=train)
+    return versions[:, 0], stats
+
+
+def _on_regressed(
+    model: SccModel, variables: Variables, batch: Batch, decoded: Float[Array, "B N F F 2"]
+) -> Float[Array, "B N F F 2"]:
+    """See `SccModel.residual`."""
+    if not model.residual:
+        return decoded
+    answer = features.regress(model.networks, variables, batch)
+    return decoded + resize_field(answer, model.field)[:, None]
 
 
 def gray_features(model: SccModel, variables: Variables, batch: Batch) -> tuple[Array, ...]:
@@ -447,7 +470,7 @@ def reconstruct(
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B F F 2"]]:
     """(Unary, G-CRF output) decoded from the mean code of the true colours: what the VAE can express."""
     mean, _ = encode(model, variables, batch)
-    unary, _ = decode(model, variables, mean, gray_features(model, variables, batch))
+    unary, _ = decode_one(model, variables, batch, mean)
     structure, _ = embed(model, variables, batch)
     return unary, make_consistent(model, structure, unary[:, None], beta=model.beta_test)[:, 0]
 
@@ -479,11 +502,10 @@ def unary_loss(
     drop, noise = jax.random.split(rng)
     (mean, log_variance), stats_encoder = train("encoder", batch["ab"], rng=drop)
     code = losses.sample_normal(noise, mean, log_variance)
-    gray, stats_gray = features.read_gray(model.networks, variables, batch, train=True)
-    unary, stats_decoder = decode(model, variables, code, gray, train=True)
+    unary, stats_decoder = decode_one(model, variables, batch, code, train=True)
     error = reconstruction(unary, resize_field(batch["ab"], model.field)).mean()
     kl = losses.kl_to_standard_normal(mean, log_variance).mean()
-    stats = {**stats_encoder, **stats_gray, **stats_decoder}
+    stats = {**stats_encoder, **stats_decoder}
     return error + kl_weight * kl, (stats, {"reconstruction": error, "kl_nats": kl})
 
 
@@ -516,7 +538,8 @@ def structure_loss(
     noise, mask = jax.random.split(rng)
     code = losses.sample_normal(noise, *encode(model, variables, batch))
     trunk, _ = apply(model.networks, variables, "trunk", code, gray_features(model, variables, batch))
-    unary, stats_top = apply(model.networks, variables, "top", trunk, train=True)
+    decoded, stats_top = apply(model.networks, variables, "top", trunk, train=True)
+    unary = _on_regressed(model, variables, batch, decoded[:, None])[:, 0]
     structure, stats = embed(model, variables, batch, train=True)
     share = kept_share(step, steps_per_epoch, schedule)
     kept = (jax.random.uniform(mask, structure[0].shape[:2]) < share).astype(jnp.float32)
@@ -563,7 +586,7 @@ def _absolute(difference: Array) -> Array:
 
 def _unary_of_truth(model: SccModel, variables: Variables, batch: Batch) -> Array:
     mean, _ = encode(model, variables, batch)
-    return decode(model, variables, mean, gray_features(model, variables, batch))[0]
+    return decode_one(model, variables, batch, mean)[0]
 
 
 def _evaluate_unary(model: SccModel, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:

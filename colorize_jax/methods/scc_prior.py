@@ -10,6 +10,8 @@ colours. Here the photo prior is that network (`parts/prior.py`), and everything
 | mixture density network | the prior's features |
 | S for edits | f1-f4 and the prior's features, and the regressed colours |
 
+A code tells what differs from the regressed colours: what is decoded is added to them. Version 1 is the prior's guess.
+
 Stages are those of the prior, `prior` and `prior_tuned`, and then those of `scc`, to which the prior is a constant.
 """
 
@@ -47,7 +49,9 @@ def build(config: Any) -> Method:
     """`scc` on the prior, with the prior's histograms, whose annealed mean is version 1 under rule 'modes'."""
     networks = build_networks(config)
     guess = prior.guesser(config, networks)
-    method = scc.build_with(config, networks, first=prior.stages, carried=prior.NAMES, guess=guess)
+    method = scc.build_with(
+        config, networks, first=prior.stages, carried=prior.NAMES, guess=guess, residual=True
+    )
     return method._replace(
         abstract_variables=lambda: prior.with_weights(config, method.abstract_variables()),
         statistics=prior.survey(config),

@@ -141,6 +141,21 @@ def test_other_networks_read_maps_of_one_size_whatever_the_prior_reads(config, v
     np.testing.assert_allclose(told[1], own[0], atol=1e-5)
 
 
+def test_what_a_code_decodes_to_is_added_to_the_regressed_colors(config, variables, batch, monkeypatch):
+    networks = scc_prior.build_networks(config)
+    monkeypatch.setattr(features, "regress", lambda *_: jnp.full((2, 40, 40, 2), 0.25))
+    model = scc.model_of(config, networks)
+    codes = jax.random.normal(rng(), (2, 3, config.model.latent))
+
+    @jax.jit
+    def decoded(variables, batch):
+        both = [model._replace(residual=residual) for residual in (False, True)]
+        return [scc.decode_versions(each, variables, batch, codes)[0] for each in both]
+
+    alone, added = decoded(variables, batch)
+    np.testing.assert_allclose(added - alone, 0.25, atol=1e-5)
+
+
 @pytest.mark.parametrize("tint", [0.0, 0.25, 1.0])
 def test_the_tint_is_taken_out_as_far_as_it_differs_from_the_regressed_one(tint, config, batch, monkeypatch):
     monkeypatch.setattr(features, "regress", lambda *_: jnp.full((2, 32, 32, 2), 0.1))
