@@ -41,7 +41,7 @@ def _small(config: ConfigDict) -> None:
     config.width = 0.25
     config.mdn.update({"width": 0.09375, "choice": "cover"})
     config.modes.update({"learned": True, "chroma_power": 1.0})
-    config.spread.update({"learned": True, "fine": True})
+    config.spread.update({"learned": True, "fine": True, "painted": 0.5})
     config.loss.update({"kl_weight": 4e-4, "unary_weight": 1.0})
     for stage, epochs in EPOCHS.items():
         config.stages[stage].epochs = epochs

@@ -39,7 +39,7 @@ VANISHED = {
     "vae_mdn": (*_SCC_ONLY, *_EDIT_STAGES, "mdn.chroma", "mdn.choice", "mdn.tint", "cvae."),
     "vae_mdn_skip": (*_SCC_ONLY, *_EDIT_STAGES, "mdn.chroma", "mdn.choice", "mdn.tint", "cvae."),
     "cvae": (*_SCC_ONLY, *_EDIT_STAGES, "features.", "mdn.", "stages.features.", "stages.mdn."),
-    "photo_prior": ("mdn.",),
+    "photo_prior": ("mdn.", "spread."),
     "scc_prior": (),
 }
 """Beginnings of the fields that a method's config had and the method did not read; a method has its own alone now."""
@@ -96,7 +96,7 @@ def test_every_stage_of_the_plan_is_compared():
     assert set(load("released").plan) - set(labels) == {"correct_again"}
 
 
-CAME = {"mdn.tint": 1.0}
+CAME = {"mdn.tint": 1.0, "spread.painted": 0.0}
 """Fields that came later, and what stands for their absence."""
 
 

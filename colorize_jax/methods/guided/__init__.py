@@ -1,7 +1,7 @@
 """Edits that spread through a similarity learned for them: what a method needs to have them.
 
-`defaults` has what they read of a config, `fields` the networks and the solves, `reveals` the simulated edits of
-training, `stages` the stages.
+`defaults` has what they read of a config, `fields` the networks and the solves, `reveals` and `strokes` the simulated
+edits of training, `stages` the stages.
 """
 
 from colorize_jax.methods.guided.defaults import check, defaults

@@ -12,6 +12,9 @@ def defaults() -> ConfigDict:
     config.spread.learned = False
     config.spread.width = 64  # of the learned vectors
     config.spread.hidden = 192
+    config.spread.painted = (
+        0.0  # share of the photos that learn from strokes in other colours, not from reveals
+    )
     config.spread.fine = False  # one more solve, on a field of twice the side
     config.spread.fine_width = 24
     config.spread.fine_hidden = 64
@@ -43,6 +46,7 @@ def check(config: ConfigDict) -> None:
         ),
         "spread.correct_side": (lambda x: x > 0 and x % 8 == 0, "a multiple of 8 cells"),
         "spread.draws": positive("a positive number of times"),
+        "spread.painted": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
         "spread.together": one_of(True, False),
         "spread.turn": (lambda x: 0 <= x <= 1, "a share in [0, 1]"),
     }

@@ -1,5 +1,7 @@
 """Stages `spread_coarse`, `spread`, `spread_fine` and `correct`: each trains one step of `fields` on `reveals`.
 
+In the first three a share of the photos is painted (`strokes`): strokes in colours of their own fill things.
+
 | stage | trains | field |
 |---|---|---|
 | `spread_coarse` | S and the confidence of the coarse field | 16², which costs a tenth |
@@ -37,6 +39,8 @@ from colorize_jax.methods.guided.fields import (
     solve,
 )
 from colorize_jax.methods.guided.reveals import MOST, reveal, revealed_fields, turned
+from colorize_jax.methods.guided.strokes import Strokes, paint, shrunk, things
+from colorize_jax.methods.parts import features
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
@@ -84,13 +88,16 @@ def build_stages(config: Any, networks: Networks, inputs: Callable[[Batch], Exam
             pictures=partial(picture_spread, own),
         )
 
+    coarse_error, fine_error = (
+        partial(loss, painted=config.spread.painted) for loss in (spread_loss, fine_loss)
+    )
     found = []
     if "spread" in networks:
         found += [
-            stage(name, ("spread",), spread_loss, _coarse_fields, side=side) for name, side in FIELDS.items()
+            stage(name, ("spread",), coarse_error, _coarse_fields, side=side) for name, side in FIELDS.items()
         ]
     if "refine" in networks:
-        found.append(stage("spread_fine", ("refine",), fine_loss, _fine_fields))
+        found.append(stage("spread_fine", ("refine",), fine_error, _fine_fields))
     if "correct" in networks:
         together = config.spread.together
         own = {"turn": config.spread.turn, "draws": config.spread.draws, "together": together}
@@ -99,29 +106,66 @@ def build_stages(config: Any, networks: Networks, inputs: Callable[[Batch], Exam
 
 
 def spread_loss(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, side: int, beta: float
+    networks: Networks,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    side: int,
+    beta: float,
+    painted: float = 0.0,
 ) -> LossResult:
-    """Mean over the photos of log ‖x − truth‖² / P, from a random number of reveals each."""
-    places, number = jax.random.split(rng)
-    true = resize_field(batch["ab"], side)
-    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(true),)))
+    """Mean over the photos of log ‖x − wanted‖² / P, from a random number of reveals each, or from strokes."""
+    told = _edits(networks, variables, batch, rng, side, painted)
     coarse, stats = coarse_of(networks, variables, batch, side, train=True)
-    field = solve(coarse, *reveal(places, true, counts), beta=beta).colors
-    return _learned(variables["params"]["spread"], field, true, coarse.confidence, stats)
+    field = solve(coarse, *_flat(told), beta=beta).colors
+    return _learned(variables["params"]["spread"], field, told.wanted, coarse.confidence, stats)
 
 
 def fine_loss(
-    networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array, *, beta: float
+    networks: Networks,
+    variables: Variables,
+    batch: Batch,
+    rng: Array,
+    step: Array,
+    *,
+    beta: float,
+    painted: float = 0.0,
 ) -> LossResult:
     """As `spread_loss`, of the fine field; the coarse one gets no gradient."""
-    places, number = jax.random.split(rng)
-    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(batch["ab"]),)))
     coarse = jax.lax.stop_gradient(coarse_of(networks, variables, batch, FIELDS["spread"])[0])
     fine = fine_of(networks, variables, context_of(networks, variables, batch, coarse), train=True)
-    true = resize_field(batch["ab"], fine.confidence.shape[1])
-    field, _ = _refined(coarse, fine, true, places, counts, beta=beta)
+    told = _edits(networks, variables, batch, rng, fine.confidence.shape[1], painted)
+    field, _ = _refined(coarse, fine, shrunk(told, FINE), told, beta=beta)
     stats = {"refine": variables["batch_stats"].get("refine", {})}
-    return _learned(variables["params"]["refine"], field, true, fine.confidence, stats)
+    return _learned(variables["params"]["refine"], field, told.wanted, fine.confidence, stats)
+
+
+def _edits(
+    networks: Networks, variables: Variables, batch: Batch, rng: Array, side: int, painted: float
+) -> Strokes:
+    """What is known of each photo, and wanted: reveals of its own colours; or, of the share `painted`, strokes."""
+    places, number, which, clusters, marks = jax.random.split(rng, 5)
+    true = resize_field(batch["ab"], side)
+    counts = jnp.floor((MOST + 1.0) ** jax.random.uniform(number, (len(true),)))
+    revealed = Strokes(true, *revealed_fields(places, true, counts))
+    if not painted:
+        return revealed
+    lightness = batch.get("lightness_large", batch["lightness"])
+    seen = jax.lax.stop_gradient(features.read(networks, variables, batch)[0])
+    strokes = paint(marks, true, things(clusters, seen, lightness, side))
+    chosen = jax.random.bernoulli(which, painted, (len(true),))
+
+    def choose(one: Array, other: Array) -> Array:
+        return jnp.where(chosen.reshape(-1, *[1] * (one.ndim - 1)), one, other)
+
+    return Strokes(*map(choose, strokes, revealed))
+
+
+def _flat(told: Strokes) -> tuple[Float[Array, "B P 2"], Float[Array, "B P"]]:
+    """Colours and revealed shares, as `solve` takes them."""
+    return told.colors.reshape(len(told.colors), -1, 2), told.revealed.reshape(len(told.colors), -1)
 
 
 def correct_loss(
@@ -167,15 +211,22 @@ def correct_loss(
 
 
 def _refined(
-    coarse: Coarse, fine: Fine, true: Array, places: Array, counts: Array, *, beta: float
+    coarse: Coarse, fine: Fine, small: Strokes, told: Strokes, *, beta: float
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B f f"]]:
-    """The fine field from the first `counts` reveals of `true`, and how far they reach in the coarse one."""
-    side = true.shape[1]
-    coarse_true = resize_field(true, side // FINE)
-    found = solve(coarse, *reveal(jax.random.clone(places), coarse_true, counts), beta=beta)
-    lifted = jax.image.resize(found.colors.reshape(coarse_true.shape), true.shape, "cubic")
-    field = refine(fine, lifted, *revealed_fields(places, true, counts), beta=beta)
-    return field, found.reach.reshape(coarse_true.shape[:3])
+    """The fine field from edits, which are given on the coarse one as well, and how far they reach in that one."""
+    found = solve(coarse, *_flat(small), beta=beta)
+    lifted = jax.image.resize(found.colors.reshape(small.colors.shape), told.colors.shape, "cubic")
+    field = refine(fine, lifted, told.colors, told.revealed, beta=beta)
+    return field, found.reach.reshape(small.revealed.shape)
+
+
+def _revealed(true: Float[Array, "B F F 2"], places: Array, counts: Array) -> tuple[Strokes, Strokes]:
+    """The first `counts` reveals of `true`, on the coarse field and on the fine one."""
+    small = resize_field(true, true.shape[1] // FINE)
+    return (
+        Strokes(small, *revealed_fields(places, small, counts)),
+        Strokes(true, *revealed_fields(places, true, counts)),
+    )
 
 
 def _systems(networks: Networks, variables: Variables, batch: Batch) -> Systems:
@@ -196,7 +247,8 @@ def _corrected(
 ) -> tuple[Float[Array, "B F F 2"], Float[Array, "B m m 2"]]:
     """The fine field from the first `counts` reveals of `true`, and what `correct` makes of it."""
     small = resize_field(true, systems.fine.confidence.shape[1])
-    field, reach = _refined(systems.coarse, systems.fine, small, places, counts, beta=beta)
+    told = _revealed(small, places, counts)
+    field, reach = _refined(systems.coarse, systems.fine, *told, beta=beta)
     cells = resize_field(true, networks["correct"].side)
     edits = (*revealed_fields(places, cells, counts), *revealed_fields(places, true, counts))
     return field, correct(networks, variables, systems.context, field, reach, *edits)
@@ -247,7 +299,7 @@ def _fine_fields(
     true = resize_field(batch["ab"], systems.fine.confidence.shape[1])
 
     def field(counts: Array) -> Array:
-        return _refined(systems.coarse, systems.fine, true, rng, counts, beta=beta)[0]
+        return _refined(systems.coarse, systems.fine, *_revealed(true, rng, counts), beta=beta)[0]
 
     return true, _after_each_number(field, len(true))
 

@@ -14,6 +14,7 @@ from colorize_jax.methods import guided, scc
 from colorize_jax.methods.guided import fields, stages
 from colorize_jax.methods.parts.networks import init_networks
 from colorize_jax.models import refine
+from colorize_jax.models.layers import resize_field
 
 
 def trained_last(config, networks, variables, batch, *, steps, changed=()):
@@ -60,12 +61,23 @@ def test_the_coarse_stage_learns_to_spread_and_changes_its_own_network_only(conf
         jax.tree.map(np.testing.assert_array_equal, value, variables["params"][name])
 
 
+@pytest.mark.parametrize("painted", [0.0, 0.5, 1.0])
+def test_a_share_of_the_photos_is_painted(painted, batch, monkeypatch):
+    seen = jax.random.normal(jax.random.key(1), (4, 8, 8, 3))
+    monkeypatch.setattr(stages.features, "read", lambda *_: (seen, None))
+    told = stages._edits({}, {}, batch, jax.random.key(4), 16, painted)
+    true = resize_field(batch["ab"], 16)
+    changed = (jnp.abs(told.wanted - true).max(axis=(1, 2, 3)) > 1e-3).sum()
+    assert changed == {0.0: 0, 1.0: 4}.get(painted, changed) and (painted != 0.5 or 0 < changed < 4)
+    assert told.revealed.shape == (4, 16, 16) and told.colors.shape == (4, 16, 16, 2)
+
+
 @pytest.mark.slow
 def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
     monkeypatch.setitem(fields.FIELDS, "spread", 8)
     monkeypatch.setattr(refine, "REACH", 1)
     fine = ConfigDict(config.to_dict())
-    fine.spread.fine, fine.spread.fine_width, fine.spread.fine_hidden = True, 4, 8
+    fine.spread.update({"fine": True, "fine_width": 4, "fine_hidden": 8, "painted": 0.5})
     networks, variables = begun(fine, batch, "features", "gray", "spread")
     name, state, told = trained_last(fine, networks, variables, batch, steps=24)
     losses = [metrics["loss"] for metrics in told]
