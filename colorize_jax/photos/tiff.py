@@ -41,6 +41,8 @@ _COLORS = {
 _OTHERS = {4: "a mask", 10: "ITU Lab", 32803: "a camera's raw pixels", 34892: "a camera's raw pixels"}
 _NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _LZMA, _ZSTD = 1, 5, 7, 8, 32773, 32946, 34925, 50000
 _FAX = (2, 3, 4)
+_PREDICTED = (_LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD)
+_READ = (_NONE, _JPEG, _PACKBITS, *_PREDICTED, *_FAX)
 _PREMULTIPLIED, _OPACITY = 1, 2
 _REVERSED = bytes(int(f"{n:08b}"[::-1], 2) for n in range(256))
 _ROWS = 256  # converted at a time
@@ -159,7 +161,7 @@ def _reasons(layout: _Layout) -> Iterator[str]:
     all_bits, kinds = set(tags.values(BITS)) or {1}, set(tags.values(SAMPLE_FORMAT)) or {1}
     if photometric not in _COLORS:
         yield f"it holds {_OTHERS.get(photometric, f'colours of kind {photometric}')}, which is no picture yet"
-    elif compression not in (_NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _LZMA, _ZSTD, *_FAX):
+    elif compression not in _READ:
         yield f"its compression (TIFF's number {compression}) is not read; save it with LZW"
     elif kinds & {3, 6}:
         yield f"{bits}-bit floats have no fixed range; {again}"
@@ -262,16 +264,9 @@ def _cell(file: ifd.File, layout: _Layout, index: int, rows: int) -> Shaped[np.n
         raise PhotoError("a truncated or damaged image (a strip or tile is too short)")
     packed = np.frombuffer(raw, np.uint8, rows * row_bytes).reshape(rows, row_bytes)
     values = _unpacked(packed, layout, columns * samples).reshape(rows, columns, samples)
-    if layout.page.number(PREDICTOR, 1) == 2 and layout.compression in (
-        _LZW,
-        _DEFLATE,
-        _OLD_DEFLATE,
-        _LZMA,
-        _ZSTD,
-    ):
-        return np.cumsum(
-            values, axis=1, dtype=values.dtype
-        )  # section 14: each is the difference to its neighbour
+    if layout.page.number(PREDICTOR, 1) == 2 and layout.compression in _PREDICTED:
+        # Section 14: each is the difference to its neighbour.
+        return np.cumsum(values, axis=1, dtype=values.dtype)
     return values
 
 
