@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 
 from colorize_jax.photos import icc, png
 from colorize_jax.photos.errors import PhotoError, one_line
-from colorize_jax.photos.metadata import ORIENTATION, Metadata, of_image
+from colorize_jax.photos.metadata import Metadata, of_image, orientation_of
 from colorize_jax.photos.samples import Colors, StoredPixels, as_colors, channels_of, to_bytes
 
 __all__ = ["Bands", "PhotoError", "as_srgb", "on_white", "one_line", "to_srgb"]
@@ -68,17 +68,6 @@ def to_srgb(image: Image.Image, *, name: str = "image") -> Bands:
 def as_srgb(samples: StoredPixels, *, name: str) -> Bands:
     """As `to_srgb`, for pixels that are upright already."""
     return Bands(_through_own_profile(samples.colors, samples.profile, name), samples.alpha)
-
-
-def orientation_of(image: Image.Image, name: str) -> object:
-    """EXIF's orientation, 1 to 8; 1 where damaged EXIF does not tell, with a warning."""
-    try:
-        return image.getexif().get(ORIENTATION, 1)
-    except Exception as error:  # of damaged values Pillow makes anything
-        logging.getLogger(__name__).warning(
-            "%s: its EXIF is damaged, and does not turn it (%s)", name, one_line(error)
-        )
-        return 1
 
 
 def on_white(bands: Bands) -> Image.Image:

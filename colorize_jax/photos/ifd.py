@@ -72,8 +72,9 @@ class Directory(NamedTuple):
         return struct.unpack(f"{self.order}{entry.number * len(code)}{code[0]}", entry.data)
 
     def number(self, tag: int, missing: int) -> int:
-        """The first of a tag's numbers, `missing` where there is none."""
-        return int((*self.values(tag), missing)[0])
+        """The first of a tag's whole numbers, `missing` where there is none."""
+        found = (*self.values(tag), missing)[0]
+        return found if isinstance(found, int) else missing
 
 
 def directories(file: File) -> Iterator[Directory]:
@@ -98,6 +99,14 @@ def directory_at(file: File, offset: int) -> Directory:
     """
     order, is_big, _ = _header(file)
     return _read(file, order, is_big, offset)[0]
+
+
+def is_there(file: File, offset: int) -> bool:
+    """Whether a whole directory lies at an offset."""
+    try:
+        return offset > 0 and bool(directory_at(file, offset).entries)
+    except PhotoError:
+        return False
 
 
 def entry(order: str, kind: int, *values: int) -> Entry:
@@ -159,7 +168,7 @@ def patched(content: bytes, offset: int, values: Mapping[int, int]) -> bytes:
     order = "<" if content[:2] == b"II" else ">"
     changed = bytearray(content)
     (count,) = struct.unpack_from(f"{order}H", content, offset)
-    for place in range(offset + 2, offset + 2 + 12 * count, 12):
+    for place in range(offset + 2, min(offset + 2 + 12 * count, len(content) - 11), 12):
         tag, kind, values_there = struct.unpack_from(f"{order}HHI", content, place)
         if tag in values and kind in (SHORT, LONG) and values_there == 1:
             struct.pack_into(f"{order}{_CODES[kind]}", changed, place + 8, values[tag])
@@ -211,7 +220,8 @@ def _read(file: File, order: str, is_big: bool, offset: int) -> tuple[Directory,
                     continue
                 file.seek(at)
                 data = file.read(length)
-            entries.setdefault(tag, Entry(kind, number, data))
+            if len(data) == length:
+                entries.setdefault(tag, Entry(kind, number, data))
     except struct.error:
         raise PhotoError("cut off in its directory") from None
     return Directory(order, entries), following

@@ -16,9 +16,9 @@ wide ones lose levels at 8 bits, and every program shows sRGB right.
 import io
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from PIL import Image
 
@@ -39,6 +39,8 @@ OF_PIXELS = (
     *(*range(512, 522), 529, 530, 532, 559),
     *(XMP, IPTC, PHOTOSHOP, 34675, 37724, 50215, 50216),
 )
+Value = TypeVar("Value")
+
 _XMP_KEY = "XML:com.adobe.xmp"
 
 
@@ -64,44 +66,73 @@ class Metadata(NamedTuple):
     provenance: Mapping[str, str] = MappingProxyType({})
 
 
+def orientation_of(image: Image.Image, name: str) -> object:
+    """EXIF's orientation, 1 to 8; 1 where damaged EXIF does not tell, with a warning."""
+    return _tried(name, "EXIF", lambda: image.getexif().get(ORIENTATION, 1), 1)
+
+
 def of_image(image: Image.Image, *, name: str = "image") -> Metadata:
     """Of an image that Pillow has opened and loaded; what is damaged is left out with a warning."""
-    try:
-        return _of_info(image.info)
-    except Exception as error:  # of damaged values Pillow makes anything
-        return _told(name, error)
+    info = image.info
+    exif = _tried(name, "EXIF", lambda: _exif(info), b"")
+    return Metadata(
+        exif=exif,
+        xmp=_tried(name, "XMP", lambda: _xmp(info), b""),
+        iptc=_tried(name, "IPTC", lambda: _iptc(info), b""),
+        profile=bytes(info.get("icc_profile") or b""),
+        dpi=_tried(name, "resolution", lambda: _dpi(info.get("dpi")) or _dpi_of_exif(exif), None),
+        words=_words(info),
+    )
 
 
 def of_tiff(file: ifd.File, tags: ifd.Directory, *, name: str = "image") -> Metadata:
     """Of a page of a TIFF; what is damaged is left out with a warning."""
-    try:
-        return _of_tags(file, tags)
-    except Exception as error:
-        return _told(name, error)
 
+    def data(tag: int) -> bytes:
+        return tags.entries[tag].data if tag in tags.entries else b""
 
-def _told(name: str, error: Exception) -> Metadata:
-    logging.getLogger(__name__).warning(
-        "%s: its metadata is damaged and is left out (%s)", name, one_line(error)
+    return Metadata(
+        exif=_tried(name, "EXIF", lambda: _standing_alone(file, tags), b""),
+        xmp=data(XMP).rstrip(b"\0"),
+        iptc=_tried(
+            name, "IPTC", lambda: _of_photoshop(_in_order(data(IPTC))) or _of_photoshop(data(PHOTOSHOP)), b""
+        ),
+        profile=data(34675),
+        dpi=_tried(name, "resolution", lambda: _dpi_of_tags(tags), None),
     )
-    return Metadata()
 
 
-def _of_info(info: Mapping[Any, Any]) -> Metadata:
-    exif = bytes(info.get("exif") or _raw_profile(info, "exif", "APP1"))
+def _tried(name: str, what: str, read: Callable[[], Value], missing: Value) -> Value:
+    try:
+        return read()
+    except Exception as error:  # of damaged values Pillow and struct make anything
+        told = "%s: its %s is damaged and is left out (%s)"
+        logging.getLogger(__name__).warning(told, name, what, one_line(error))
+        return missing
+
+
+def _exif(info: Mapping[Any, Any]) -> bytes:
+    return _checked(bytes(info.get("exif") or _raw_profile(info, "exif", "APP1")).removeprefix(_PREFIX))
+
+
+def _xmp(info: Mapping[Any, Any]) -> bytes:
     xmp = info.get("xmp") or info.get(_XMP_KEY) or _raw_profile(info, "xmp")
-    iptc = _of_photoshop(_raw_profile(info, "iptc", "8bim"))
+    return xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+
+
+def _iptc(info: Mapping[Any, Any]) -> bytes:
     resources = info.get("photoshop")
     if isinstance(resources, dict) and isinstance(resources.get(_IPTC_RESOURCE), bytes):
-        iptc = resources[_IPTC_RESOURCE]
-    return Metadata(
-        exif=_checked(exif.removeprefix(_PREFIX)),
-        xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-        iptc=iptc,
-        profile=bytes(info.get("icc_profile") or b""),
-        dpi=_dpi(info.get("dpi")) or _dpi_of_exif(exif.removeprefix(_PREFIX)),
-        words=_words(info),
-    )
+        found: bytes = resources[_IPTC_RESOURCE]
+        return found
+    return _of_photoshop(_raw_profile(info, "iptc", "8bim"))
+
+
+def _in_order(iptc: bytes) -> bytes:
+    """IPTC's records, which some writers put into words of the other byte order."""
+    if iptc[:1] == b"\x1c" or iptc[3:4] != b"\x1c":
+        return iptc
+    return b"".join(iptc[n : n + 4][::-1] for n in range(0, len(iptc), 4))
 
 
 def _checked(exif: bytes) -> bytes:
@@ -159,22 +190,6 @@ def _dpi(found: object) -> tuple[float, float] | None:
     return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None  # 1 says nothing
 
 
-def _of_tags(file: ifd.File, tags: ifd.Directory) -> Metadata:
-    def data(tag: int) -> bytes:
-        return tags.entries[tag].data if tag in tags.entries else b""
-
-    iptc = data(IPTC)
-    if iptc[:1] != b"\x1c" and iptc[3:4] == b"\x1c":  # as words of the other byte order
-        iptc = b"".join(iptc[n : n + 4][::-1] for n in range(0, len(iptc), 4))
-    return Metadata(
-        exif=_standing_alone(file, tags),
-        xmp=data(XMP).rstrip(b"\0"),
-        iptc=_of_photoshop(iptc) or _of_photoshop(data(PHOTOSHOP)),
-        profile=data(34675),
-        dpi=_dpi_of_tags(tags),
-    )
-
-
 def _dpi_of_exif(exif: bytes) -> tuple[float, float] | None:
     first = next(ifd.directories(io.BytesIO(exif)), None) if _checked(exif) else None
     return None if first is None else _dpi_of_tags(first)
@@ -193,8 +208,10 @@ def _standing_alone(file: ifd.File, tags: ifd.Directory) -> bytes:
     kept = {tag: entry for tag, entry in tags.entries.items() if tag not in OF_PIXELS and entry.kind <= 13}
     content = ifd.empty(tags.order)
     for tag in (EXIF, GPS):
-        if tag in kept:
+        if tag in kept and ifd.is_there(file, tags.number(tag, 0)):
             content, kept[tag] = _moved(file, content, tags, tag)
+        else:
+            kept.pop(tag, None)
     return ifd.amended(content, kept) if kept else b""
 
 
@@ -202,8 +219,10 @@ def _moved(file: ifd.File, content: bytes, tags: ifd.Directory, tag: int) -> tup
     """A directory that a tag of another one points to, appended to `content`; and the tag's new value."""
     found = ifd.directory_at(file, tags.number(tag, 0))
     kept = {name: entry for name, entry in found.entries.items() if entry.kind <= 13}
-    if INTEROPERABILITY in kept:
+    if INTEROPERABILITY in kept and ifd.is_there(file, found.number(INTEROPERABILITY, 0)):
         content, kept[INTEROPERABILITY] = _moved(file, content, found, INTEROPERABILITY)
+    else:
+        kept.pop(INTEROPERABILITY, None)
     content += bytes(len(content) % 2)
     place = len(content)
     return content + ifd.packed(tags.order, kept, place), ifd.entry(tags.order, ifd.LONG, place)
@@ -223,10 +242,12 @@ def exif_of(about: Metadata, width: int, height: int) -> bytes:
     changed = {ORIENTATION: ifd.entry(first.order, ifd.SHORT, 1)}
     if about.dpi is not None:
         changed |= resolution(first.order, about.dpi)
-    if EXIF in first.entries:
+    content = io.BytesIO(exif)
+    lost = [tag for tag in (EXIF, GPS) if not ifd.is_there(content, first.number(tag, 0))]
+    if EXIF not in lost:
         now = {_COLOR_SPACE: 1, _PIXEL_WIDTH: width, _PIXEL_HEIGHT: height}
         exif = ifd.patched(exif, first.number(EXIF, 0), now)
-    return ifd.amended(exif, changed, without=OF_PIXELS)
+    return ifd.amended(exif, changed, without=(*OF_PIXELS, *lost))
 
 
 def resolution(order: str, dpi: tuple[float, float]) -> dict[int, ifd.Entry]:

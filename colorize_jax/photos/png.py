@@ -12,6 +12,7 @@ from PIL import Image
 
 from colorize_jax.photos import icc
 from colorize_jax.photos.ifd import File
+from colorize_jax.photos.metadata import orientation_of
 from colorize_jax.photos.samples import StoredPixels, as_colors, channels_of, to_bytes, upright
 
 _KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: gray, gray with opacity, RGB, RGB with opacity
@@ -45,12 +46,13 @@ def is_sixteen(start: bytes) -> bool:
     return start[:8] == _SIGNATURE and start[24:25] == b"\x10" and start[25:26] in (b"\2", b"\4", b"\6")
 
 
-def decode(file: File) -> Sixteen:
-    """An image that `is_sixteen`."""
+def decode(file: File, *, name: str = "image") -> Sixteen:
+    """An image that `is_sixteen`; `name` is what warnings call it."""
     file.seek(0)
     start = file.read(33)
     values, image = _gray_and_alpha(file, start) if start[25] == 4 else _by_halves(file, _MODES[start[25]])
-    values = upright(values, image.getexif().get(0x0112, 1))
+    orientation = orientation_of(image, name)
+    values = upright(values, orientation if isinstance(orientation, int) else 1)
     channels = values.shape[2]
     colors = np.ascontiguousarray(values[..., 0] if channels == 2 else values[..., :3])
     alpha = values[..., -1] if channels != 3 else _outside_of(image.info.get("transparency"), colors)

@@ -91,7 +91,7 @@ def _read(file: ifd.File, name: str, number: int, max_pixels: int, at_least: int
     image = Image.open(file, formats=_formats())
     check_size(name, image.size, max_pixels)
     if is_sixteen:
-        sixteen = png.decode(file)
+        sixteen = png.decode(file, name=name)
         about = metadata.of_image(sixteen.image, name=name)
         return as_srgb(sixteen.samples, name=name)._replace(about=about)
     if number:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from colorize_jax.photos.icc import Shaper
 
-Colors = Image.Image | UInt16[np.ndarray, "H W *channels"]
+Colors = Image.Image | UInt16[np.ndarray, "..."]
 """Of 8 bits an image in mode L, RGB or CMYK; of 16 an array, gray (H, W) or RGB (H, W, 3)."""
 
 

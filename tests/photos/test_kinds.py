@@ -453,6 +453,15 @@ def test_color_profiles(tmp_path, bits):
         check(tmp_path, content, lightness(pale))
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_gray_with_a_profile_of_colors(tmp_path, bits):
+    profile = _profile(dict.fromkeys("rgb", _gamma_curve(1.8)), b"RGB ", ADOBE)
+    stored = levels(color.srgb_to_linear(GRAY) ** (1 / 1.8), bits)
+    kept = (stored / ((1 << bits) - 1)) ** (round(1.8 * 256) / 256)
+    for content in _with_profile(stored, profile):
+        check(tmp_path, content, lightness(color.linear_to_srgb(kept)))
+
+
 def _with_profile(stored: np.ndarray, profile: bytes) -> list[bytes]:
     kind = "rgb" if stored.ndim == 3 else "minisblack"
     tiff_file = _written(stored, iccprofile=profile, photometric=kind)

@@ -213,6 +213,29 @@ def test_damaged_exif_does_not_stop_a_photo(tmp_path, exif):
         assert encode.encode(RGB[..., :3], "png", photo.about)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_metadata_is_left_out_and_the_rest_kept(tmp_path, seed):
+    """Bytes of everything are changed at random, where a PNG's sums are right again."""
+    rng = np.random.default_rng(seed)
+
+    def damaged(content: bytes) -> bytes:
+        changed = np.frombuffer(content, np.uint8).copy()
+        changed[rng.integers(0, len(changed), 4)] = rng.integers(0, 256, 4)
+        return changed.tobytes()
+
+    for _ in range(8):
+        chunks = [
+            (b"eXIf", damaged(_exif(rng.choice(["<", ">"])))),
+            (b"iCCP", b"a\0\0" + zlib.compress(damaged(PROFILE))),
+        ]
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + damaged(PACKET)))
+        chunks.append((b"zTXt", encode._raw_profile(damaged(metadata.in_photoshop(FULL.iptc)))))
+        about = _read_back(tmp_path, png.encode(RGB[..., 0], chunks))
+        for kind in KINDS:
+            made = encode.encode(RGB[..., :3], kind, about._replace(provenance={"Model": "m"}))
+            assert b'colorize:Model="m"' in _read_back(tmp_path, made).xmp
+
+
 def test_exif_that_is_too_long_for_a_jpeg_is_told(caplog):
     long = ifd.amended(_exif(), {0x9286: ifd.text(ifd.UNDEFINED, bytes(70_000))})
     content = encode.encode(RGB[..., :3], "jpg", FULL._replace(exif=long))
