@@ -8,7 +8,7 @@
 from ml_collections import ConfigDict
 
 from colorize_jax import methods
-from colorize_jax.configs.released import FULL
+from colorize_jax.configs import released
 
 PHOTOS = {
     "lfw_deepfunneled": 0.6,
@@ -31,5 +31,5 @@ def get_config() -> ConfigDict:
     config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
     for stage, epochs in {"features": 3.0, "unary": 4.5, "structure": 0.6, "mdn": 3.5}.items():
         config.stages[stage].epochs = epochs
-    config.stages.structure.update({"batch_size": 16, "schedule": FULL})
+    config.stages.structure.update({"batch_size": 16, "schedule": released.FULL})
     return config.lock()

@@ -113,7 +113,7 @@ def test_no_config_changed(before):
 
 def test_every_config_is_compared():
     methods = {now(name).partition(":")[0] for name in GOLDEN.keys() - RUNS.keys()}
-    assert set(packaged()) == {*methods, "released"}
+    assert set(packaged()) == {*methods, "released", "scc_photos"}
 
 
 def test_a_checkout_on_the_path_has_its_own_configs(tmp_path):
