@@ -82,7 +82,7 @@ def common() -> ConfigDict:
     config.optim.b1 = 0.9
     config.optim.b2 = 0.99
     config.optim.weight_decay = 1e-4
-    config.optim.clip_norm = 1.0
+    config.optim.clip_norm = 1.0  # of all gradients of a step together; 0 clips nothing
     config.optim.warmup_steps = 200
     config.optim.calibration_batches = (
         64  # over which a stage measures BatchNorm's statistics at its end; 0: none
@@ -128,7 +128,7 @@ _COMMON: dict[str, Allowed] = {
     "budget.steps": not_negative("a number of optimiser steps, or 0 for the stages' own epochs"),
     "budget.images": not_negative("a number of images, or 0 for the stages' own epochs"),
     "optim.calibration_batches": not_negative("a number of batches, or 0 to keep the running averages"),
-    "optim.clip_norm": positive(),
+    "optim.clip_norm": not_negative("a norm of the gradients, or 0 to clip nothing"),
     "optim.accumulate": positive("a positive number of parts of a batch"),
     "optim.remat": one_of(True, False),
     "mesh.data": not_negative("a number of devices, or 0 for those that fsdp and pixel leave"),

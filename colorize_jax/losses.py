@@ -23,6 +23,16 @@ Reconstruction = Callable[[Array, Array], Array]
 RECONSTRUCTION: dict[str, Reconstruction] = {"absolute": absolute_error, "squared": squared_error}
 
 
+def adversarial_cross_entropy(answers: Float[Array, "B h w"], *, real: bool) -> Float[Array, "B"]:
+    """Nats between a critic's answers and what they should be, mean over its patches (Goodfellow et al. 2014).
+
+    Args:
+      answers: logits of 'is of the training set'.
+      real: what they should be. A generator wants True of what it made.
+    """
+    return jax.nn.softplus(-answers if real else answers).mean(axis=(1, 2))
+
+
 def kl_to_standard_normal(mean: Float[Array, "B Z"], log_variance: Float[Array, "B Z"]) -> Float[Array, "B"]:
     """Eq. (7): D_KL(N(μ, σ²) ‖ N(0, I)) of a diagonal Gaussian, in nats; μ is `mean`, ln σ² is `log_variance`."""
     return 0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=-1)

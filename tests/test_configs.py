@@ -40,6 +40,7 @@ VANISHED = {
     "vae_mdn_skip": (*_SCC_ONLY, *_EDIT_STAGES, "mdn.chroma", "mdn.choice", "mdn.tint", "cvae."),
     "cvae": (*_SCC_ONLY, *_EDIT_STAGES, "features.", "mdn.", "stages.features.", "stages.mdn."),
     "photo_prior": ("mdn.", "spread."),
+    "cgan": ("mdn.", "spread."),
     "scc_prior": (),
 }
 """Beginnings of the fields that a method's config had and the method did not read; a method has its own alone now."""

@@ -15,15 +15,17 @@ DATASETS = {
 }
 """Prepared data sets by the names of the papers' columns; Tiny ImageNet stands in for the last."""
 
-ORDER = ("scc", "vae_mdn", "vae_mdn_skip", "cvae")
+ORDER = ("scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan")
 """Methods in the papers' order; others follow by name."""
 
 ALL_TERMS = "Mah + colourfulness + gradient"
 
-LOSS_NAMES = {("l2",): "L2", ("mah",): "Mah", ("grad", "hist", "mah"): ALL_TERMS}
+GAN = "GAN + L1"
+
+LOSS_NAMES = {("l2",): "L2", ("mah",): "Mah", ("grad", "hist", "mah"): ALL_TERMS, ("gan", "l1"): GAN}
 """Losses of a decoder as the paper names them together; 'kl' is in all of them and not named."""
 
-TRAINED_WITH = {"cvae": "L2", "vae_mdn": ALL_TERMS, "vae_mdn_skip": ALL_TERMS}
+TRAINED_WITH = {"cvae": "L2", "vae_mdn": ALL_TERMS, "vae_mdn_skip": ALL_TERMS, "cgan": GAN}
 """The losses behind a method's published numbers; another variant of the method has no published number."""
 
 
@@ -107,7 +109,7 @@ DESHPANDE_2 = LossTable(
 DESHPANDE_3 = MethodTable(
     "Deshpande et al. 2017, Table 3: error of best and variance",
     (Column("eob_mae", "eob_mae", "{:.4f}"), Column("variance", "variance", "{:.2e}")),
-    {"cvae": "CVAE", "vae_mdn": "Ours", "vae_mdn_skip": "Ours+skip"},
+    {"cvae": "CVAE", "cgan": "cGAN", "vae_mdn": "Ours", "vae_mdn_skip": "Ours+skip"},
     {
         "LFW": {
             "CVAE": (0.031, 1.0e-4), "cGAN": (0.047, 8.4e-6), "Ours": (0.030, 1.1e-3), "Ours+skip": (0.031, 4.4e-4),
@@ -129,7 +131,7 @@ MESSAOUD_2 = MethodTable(
         Column("pair_ssim_ab", "pair SSIM", "{:.2f}"),
         Column("training_s", "training", "{:.0f} s", "~{:g} h"),
     ),
-    {"scc": "Ours", "vae_mdn": "VAE-MDN"},
+    {"scc": "Ours", "vae_mdn": "VAE-MDN", "cgan": "c-GAN"},
     {
         "LFW": {
             "c-GAN": (0.047, 8.40e-6, 0.92, 4), "MLN-GAN": (0.057, 2.83e-2, 0.12, 4),
@@ -173,6 +175,7 @@ class Claim(NamedTuple):
 
 
 _M2, _D2, _D3 = "Messaoud, Table 2", "Deshpande, Table 2", "Deshpande, Table 3"
+_COLLAPSE = "Messaoud, Table 2, and Sec. 4.1, 'mode collapse'"
 _BLEED = "Messaoud, Sec. 4.1 and Fig. 5"
 CLAIMS = (
     Claim(Variant("scc"), Variant("vae_mdn"), "field", "eob_mae", False, _M2),
@@ -181,6 +184,13 @@ CLAIMS = (
     Claim(Variant("scc"), Variant("vae_mdn"), "field", "bleed_human", False, _BLEED),
     Claim(Variant("vae_mdn"), Variant("cvae"), "field", "variance", True, _D3),
     Claim(Variant("vae_mdn_skip"), Variant("cvae"), "field", "variance", True, _D3),
+    Claim(Variant("scc"), Variant("cgan"), "field", "eob_mae", False, _M2),
+    Claim(Variant("scc"), Variant("cgan"), "field", "variance", True, _COLLAPSE),
+    Claim(Variant("scc"), Variant("cgan"), "field", "pair_ssim_ab", False, _COLLAPSE),
+    Claim(Variant("vae_mdn"), Variant("cgan"), "field", "eob_mae", False, _D3),
+    Claim(Variant("vae_mdn"), Variant("cgan"), "field", "variance", True, _D3),
+    Claim(Variant("cvae"), Variant("cgan"), "field", "eob_mae", False, _D3),
+    Claim(Variant("cvae"), Variant("cgan"), "field", "variance", True, _D3),
     Claim(Variant("vae_mdn"), Variant("vae_mdn", "L2"), "reconstruction", "mae_weighted", False, _D2),
 )
 

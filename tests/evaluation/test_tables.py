@@ -62,6 +62,14 @@ def test_every_method_stands_beside_its_own_published_numbers():
     assert cells(deshpande(methods), "(templates)")[1] == "0.0615 [–]"
 
 
+def test_a_conditional_gan_stands_in_both_papers_tables():
+    theirs = [scored("pix", "cgan", losses={"gan": 1.0, "l1": 100.0}, variance=9e-6)]
+    assert cells(messaoud(theirs), "pix = c-GAN")[1:3] == ("0.0500 [0.047]", "9.00e-06 [8.4e-06]")
+    assert cells(deshpande(theirs), "pix = cGAN")[1:] == ("0.0500 [0.047]", "9.00e-06 [8.4e-06]")
+    alone = [scored("pix", "cgan", losses={"gan": 1.0, "l1": 0.0})]
+    assert cells(messaoud(alone), "pix")[1] == "0.0500 [–]"
+
+
 def test_a_variant_of_a_method_has_no_published_numbers():
     methods = [scored("plain", "vae_mdn", losses=TERMS), scored("squared", "vae_mdn", losses=L2)]
     assert cells(deshpande(methods), "squared")[1] == "0.0500 [–]"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "launch" / "benchmark"
-METHODS = ["scc", "vae_mdn", "vae_mdn_skip", "cvae"]
+METHODS = ["scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan"]
 
 # Notes its call; takes the first of the exit codes in the file `codes`, a negative one as a signal to itself.
 FAKE = """#!{python}
@@ -49,7 +49,7 @@ def bench(tmp_path):
 def test_every_method_is_trained_at_the_budget_and_then_scored(bench, tmp_path):
     code, _, _, calls = bench("--dataset=lfw", "--steps=40", "--config.width=0.1", "--eval.images=9")
     folder = "runs/lfw/40steps/seed0"
-    assert code == 0 and [call[0] for call in calls] == ["colorize-train"] * 4 + [
+    assert code == 0 and [call[0] for call in calls] == ["colorize-train"] * len(METHODS) + [
         "colorize-eval",
         "colorize-report",
     ]
@@ -58,7 +58,8 @@ def test_every_method_is_trained_at_the_budget_and_then_scored(bench, tmp_path):
         assert {"--config.budget.steps=40", "--config.budget.images=0", "--config.width=0.1"} <= set(call)
         assert (tmp_path / folder / method / "benchmark.json").is_file()
     assert (
-        f"--methods={','.join(f'{m}={folder}/{m}' for m in METHODS)}" in calls[4] and "--images=9" in calls[4]
+        f"--methods={','.join(f'{m}={folder}/{m}' for m in METHODS)}" in calls[-2]
+        and "--images=9" in calls[-2]
     )
 
 
@@ -73,7 +74,10 @@ def test_a_dry_run_prints_the_commands_and_leaves_nothing(bench, tmp_path):
     code, printed, _, calls = bench("--dataset=church", "--images=99", "--dry_run")
     lines = [shlex.split(line) for line in printed.splitlines()]
     assert code == 0 and not calls and not (tmp_path / "runs").exists()
-    assert [line[0] for line in lines] == ["colorize-train"] * 4 + ["colorize-eval", "colorize-report"]
+    assert [line[0] for line in lines] == ["colorize-train"] * len(METHODS) + [
+        "colorize-eval",
+        "colorize-report",
+    ]
     assert "--config.budget.images=99" in lines[0] and "runs/church/99images/seed0/scc" in lines[0][2]
 
 

@@ -30,7 +30,13 @@ def build_stage(
 
 
 def stage_adam(
-    config: Any, name: str, *, lr: float | None = None, repeats: int = 1, rates: Rates | None = None
+    config: Any,
+    name: str,
+    *,
+    lr: float | None = None,
+    repeats: int = 1,
+    rates: Rates | None = None,
+    left: float = 0.01,
 ) -> Optimizer:
     """Adam as `config.optim` has it, over the length of the stage `name`; see `updates.adam`.
 
@@ -40,10 +46,11 @@ def stage_adam(
       lr: the highest rate; by default the stage's own.
       repeats: the player's, who makes as many updates a step.
       rates: what the rate of each weight is multiplied by; None: by 1.
+      left: share of the rate that is left at the end of the stage.
     """
     settings = config.stages[name]
     steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
-    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps, rates)
+    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps, rates, left=left)
 
 
 def build_stage_of(

@@ -27,8 +27,18 @@ Rates = Callable[[Any], Any]
 """`weights by network -> a tree like them`: what the rate of each is multiplied by; 0 leaves a weight as it is."""
 
 
-def adam(optim: Any, learning_rate: float, total_steps: int, rates: Rates | None = None) -> Optimizer:
-    """Adam with decoupled weight decay, global-norm clipping, linear warm-up and cosine decay to 1 % of the rate."""
+def adam(
+    optim: Any, learning_rate: float, total_steps: int, rates: Rates | None = None, *, left: float = 0.01
+) -> Optimizer:
+    """Adam with decoupled weight decay, global-norm clipping, linear warm-up and cosine decay of the rate.
+
+    Args:
+      optim: `config.optim`; a `clip_norm` of 0 clips nothing.
+      learning_rate: the highest.
+      total_steps: to the end of the decay.
+      rates: what the rate of each weight is multiplied by; None: by 1.
+      left: share of the rate that is left at the end; at 1 it stays what it is.
+    """
 
     @functools.cache
     def build() -> "optax.GradientTransformation":
@@ -36,10 +46,10 @@ def adam(optim: Any, learning_rate: float, total_steps: int, rates: Rates | None
 
         warmup = min(optim.warmup_steps, total_steps // 10)
         rate = optax.warmup_cosine_decay_schedule(
-            0.0, learning_rate, warmup, total_steps, 0.01 * learning_rate
+            0.0, learning_rate, warmup, total_steps, left * learning_rate
         )
         parts = [
-            optax.clip_by_global_norm(optim.clip_norm),
+            optax.clip_by_global_norm(optim.clip_norm) if optim.clip_norm else optax.identity(),
             optax.adamw(rate, b1=optim.b1, b2=optim.b2, weight_decay=optim.weight_decay),
         ]
         if rates is not None:

@@ -190,3 +190,14 @@ def test_rates_scale_changes_and_keep_whole_weights():
     np.testing.assert_array_equal(changes["kept"], 0)
     np.testing.assert_allclose(3 * changes["third"], changes["full"], rtol=1e-6)
     assert (changes["full"] < -0.1).all()  # the step and the decay
+
+
+def test_without_clipping_and_decay_every_step_is_a_whole_rate():
+    optim = ConfigDict({"b1": 0.5, "b2": 0.999, "weight_decay": 0.0, "clip_norm": 0.0, "warmup_steps": 0})
+    params, gradient = {"net": jnp.ones(2)}, {"net": jnp.array([300.0, -300.0])}
+    optimizer = updates.adam(optim, 0.1, 4, left=1.0)()
+    state = optimizer.init(params)
+    for _ in range(6):  # two beyond the end
+        changes, state = optimizer.update(gradient, state, params)
+        np.testing.assert_allclose(changes["net"], [-0.1, 0.1], rtol=1e-5)
+    assert float(optax.tree.get(state, "nu")["net"][0]) > 100  # of the gradient itself, not of a clipped one
