@@ -77,7 +77,7 @@ def with_data(method: str, name: str) -> ConfigDict:
         config.data.test = ("imagenet_photos", "test")
         config.data.epoch_images = 60000
         config.stages.prior.epochs = 4.0
-        config.stages.prior_tuned.epochs = 7.0
+        config.stages.prior_tuned.epochs = 6.0
         config.stages.prior_tuned.overrides = ConfigDict(with_small())
         config.checkpoint.every_steps = 300
         config.log.update({"eval_every_epochs": 0.2, "eval_images": 83})

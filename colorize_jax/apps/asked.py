@@ -35,7 +35,12 @@ _EXPLAIN_AT = flags.DEFINE_multi_string(
     "explain_at", [], "x,y of a pixel to explain, in pixels of the photo; may be repeated. Implies --explain."
 )
 
-OF_A_MODEL = ("samples", "seed", "rule", "model", "edits", "explain", "explain_at")
+_SERIES = flags.DEFINE_bool(
+    "series", None, "The photos are frames that follow each other: versions keep their order and their colours. By "
+    "default those that nearly are the same as the one before are.",
+)  # fmt: skip
+
+OF_A_MODEL = ("samples", "seed", "rule", "model", "edits", "explain", "explain_at", "series")
 """Flags that only a model has an answer to."""
 
 LOOKED_AT = ("edits", "explain", "explain_at")
@@ -56,6 +61,10 @@ def check() -> None:
         raise ValueError(
             "--edits_mode says what --edits do, which are not given; add --edits=FILE or leave it out"
         )
+    if _SERIES.value and (looked_at := given(LOOKED_AT)):
+        raise ValueError(
+            f"--{looked_at} is for single photos, and --series for frames; leave out one of them"
+        )
 
 
 def request(*, alone: bool = False) -> requests.Request:
@@ -72,5 +81,5 @@ def request(*, alone: bool = False) -> requests.Request:
             edits = as_edits(file)
     explained = _EXPLAIN.value or bool(positions)
     return requests.Request(
-        _MODEL.value, samples, _RULE.value, _SEED.value, edits, mode, explained, positions
+        _MODEL.value, samples, _RULE.value, _SEED.value, edits, mode, explained, positions, _SERIES.value
     )

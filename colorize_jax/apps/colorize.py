@@ -74,7 +74,7 @@ def _colorize(arguments: Sequence[str], out: Path, piped: Mapping[str, Path]) ->
         workers = request.of_model(wanted) if lent is None else request.of_reference(lent)
         options = _options(workers.samples, explain.NAMES if workers.explain else ())
         options = options._replace(made=request.digest(wanted, lent, options))
-        tally = batch.run(found.jobs, workers.colorize, options, workers.explain, results)
+        tally = batch.run(found.jobs, workers.colorize, options, workers.explain, results, workers.pass_over)
     tally = tally._replace(failed=tally.failed + len(found.errors))
     print(tally.summary(time.perf_counter() - start))
     return 1 if tally.failed else 0
@@ -86,9 +86,9 @@ def _check_flags() -> None:
         raise ValueError(
             f"--reference is given with --{given}, which only a model has; leave out one of them"
         )
-    if bulk.given() and asked.given(asked.LOOKED_AT):
+    if bulk.given() and asked.given((*asked.LOOKED_AT, "series")):
         raise ValueError(
-            "--edits and --explain are for photos that are looked at; leave out --multihost and --manifest"
+            "--edits, --explain and --series are for photos that are looked at; leave out --multihost and --manifest"
         )
     if _OUT.value == pipes.DASH and (bulk.given() or asked.given(asked.EXPLAINED)):
         raise ValueError(

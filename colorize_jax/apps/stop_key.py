@@ -3,7 +3,6 @@
 Nothing but the standard library is imported, so that this is in force before anything else is loaded.
 """
 
-import _thread
 import os
 import signal
 import sys
@@ -66,6 +65,9 @@ def _pressed(number: int, frame: FrameType | None) -> None:
 def _unraisablehook(caught: "sys.UnraisableHookArgs") -> None:
     """Python's own, but that a Ctrl-C comes again which a callback had, where nothing can be raised."""
     if issubclass(caught.exc_type, KeyboardInterrupt):
-        threading.Timer(_SOON_S, _thread.interrupt_main).start()
+        main = threading.main_thread().ident
+        assert main is not None  # it runs
+        # A signal, and not _thread.interrupt_main(): a sleep or a read would not notice that one.
+        threading.Timer(_SOON_S, signal.pthread_kill, (main, signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(caught)

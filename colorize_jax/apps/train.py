@@ -44,10 +44,6 @@ def main(arguments: Sequence[str]) -> int:
     """Trains, or goes on training, what the flags name."""
     if arguments or _CONFIG.value is None or not _WORKDIR.value:
         raise ValueError("usage: colorize-train --config=NAME --workdir=runs/NAME; --help lists all flags")
-    if "://" in _WORKDIR.value:
-        raise ValueError(
-            f"--workdir is {_WORKDIR.value!r}; it must be a folder, so mount the bucket (gcsfuse) and name the folder"
-        )
     common.keep_memory()
     multihost.join()
     from colorize_jax import methods

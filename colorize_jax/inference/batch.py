@@ -163,6 +163,8 @@ def _candidates(folder: Path, name: Path, end: str) -> Iterator[Path]:
 Colorize = Callable[[Photo], Versions]
 Explain = Callable[[Photo], dict[str, UInt8[np.ndarray, "h w 3"]]]
 """Further pictures of a photo, by the names in `Options.explained`."""
+PassOver = Callable[[Job, Sequence[Path]], None]
+"""Is told of a photo that an earlier run coloured, with the files that this one would write."""
 
 
 class Options(NamedTuple):
@@ -179,6 +181,10 @@ class Options(NamedTuple):
     resume: bool = True
     made: str = ""
     quality: int = QUALITY
+
+
+Make = Callable[[Job, Options], object]
+"""Writes the files of a job, all of them or none."""
 
 
 def outputs(job: Job, options: Options) -> list[Path]:
@@ -207,25 +213,43 @@ def run(
     options: Options,
     explain: Explain | None = None,
     results: Results | None = None,
+    pass_over: PassOver | None = None,
 ) -> Counts:
-    """Colours every photo, and tells what was written and what failed, each in one line.
+    """Colours every photo, and tells what was written and what failed; see `run_all`.
 
     `colorize` and `explain` may raise ValueError or OSError for a photo; anything else is a bug and stops the batch.
+    """
+
+    def make(job: Job, options: Options) -> None:
+        colorize_file(job, colorize, options, explain, results)
+
+    return run_all(jobs, make, options, results, pass_over)
+
+
+def run_all(
+    jobs: Sequence[Job],
+    make: Make,
+    options: Options,
+    results: Results | None = None,
+    pass_over: PassOver | None = None,
+) -> Counts:
+    """Does every job, and tells what was written and what failed, each in one line.
+
     What `results` remember as made of these photos in the same way is there already; what an earlier run was stopped at
     is made again.
     """
     photos = {os.path.abspath(job.photo) for job in jobs}
-    ends = Counter(_tried(job, colorize, options, explain, results, photos) for job in jobs)
+    ends = Counter(_tried(job, make, options, results, photos, pass_over) for job in jobs)
     return Counts(**ends)
 
 
 def _tried(
     job: Job,
-    colorize: Colorize,
+    make: Make,
     options: Options,
-    explain: Explain | None,
     results: Results | None,
     photos: Container[str],
+    pass_over: PassOver | None,
 ) -> str:
     """How it ended: the name of a field of `Counts`."""
     start, written = time.perf_counter(), outputs(job, options)
@@ -235,9 +259,11 @@ def _tried(
                 raise PhotoError(f"{job.name}: {path} is a photo itself; give another --out")
         if results is not None and not options.overwrite:
             if options.resume and results.is_done(job.source, written, options.made):
+                if pass_over is not None:
+                    pass_over(job, written)
                 return "there"
             options = options._replace(overwrite=results.was_interrupted(job.source, written))
-        colorize_file(job, colorize, options, explain, results)
+        make(job, options)
     except MISTAKES as error:
         report(told(job.photo, error))
         return "failed"

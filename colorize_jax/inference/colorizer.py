@@ -157,7 +157,7 @@ class Colorizer:
           ValueError: an unknown rule, or more samples than it gives.
         """
         photo = as_photo(image)
-        versions = self._versions(photo, samples, seed=seed, rule=rule)
+        versions = self.versions(photo, samples, seed=seed, rule=rule)
         about = self.origin(photo, samples, rule, seed)
         return versions._replace(rgb=render(photo, versions.field), about=about)
 
@@ -208,7 +208,7 @@ class Colorizer:
             versions = Versions([], np.ones(1, np.float32), field, field)
         else:
             prior = self.prior(photo)
-            sampled = self._versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
+            sampled = self.versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
             versions = self._spread_over(prior, marks, mode, sampled, confidence)
         tiles = propagate.exact_tiles(_columns(versions.field), photo.lightness, marks)
         about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
@@ -328,8 +328,10 @@ class Colorizer:
         samples, rule = self.request(samples, rule)
         return origin.told(photo.about, self.identity, Rule=rule, Seed=seed, Versions=samples, Edits=edits)
 
-    def _versions(self, photo: Photo, samples: int | None, *, seed: int, rule: str | None) -> Versions:
-        """Versions without their pictures."""
+    def versions(
+        self, photo: Photo, samples: int | None = None, *, seed: int = 0, rule: str | None = None
+    ) -> Versions:
+        """As `colorize`, without the pictures and what is told about them."""
         drawn = self.sample(photo, samples=samples, seed=seed, rule=rule)
         weights, unary, field = (np.asarray(x[0]) for x in (drawn.weights, drawn.unary, drawn.field))
         return Versions([], weights, unary, field)

@@ -10,7 +10,7 @@ import numpy as np
 
 from colorize_jax import bundle
 from colorize_jax.control.document import EditDocument
-from colorize_jax.inference import batch, explain, reference
+from colorize_jax.inference import batch, explain, reference, series
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos import results
 from colorize_jax.photos.photo import Photo
@@ -27,6 +27,7 @@ class Request(NamedTuple):
       mode: of the edits, see `Colorizer.edit`.
       explained: whether pictures that explain the versions are wanted, too.
       positions: (x, y) in pixels of what they explain; none: where an edit is suggested.
+      series: whether the photos are frames that follow each other; None: those that nearly are the same are.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     mode: str
     explained: bool
     positions: Sequence[tuple[float, float]]
+    series: bool | None = None
 
 
 class Workers(NamedTuple):
@@ -45,6 +47,7 @@ class Workers(NamedTuple):
     samples: int
     colorize: batch.Colorize
     explain: batch.Explain | None = None
+    pass_over: batch.PassOver | None = None
 
 
 def position(text: str) -> tuple[float, float]:
@@ -78,12 +81,33 @@ def of_model(asked: Request) -> Workers:
       ValueError: there is no such model, or it has no such versions.
     """
     colorizer = Colorizer.load(asked.model)
+    if asked.series is not False and asked.edits is None and not asked.explained:
+        return _of_series(colorizer, asked)
     samples, rule = colorizer.request(asked.samples, asked.rule)
     sampling: dict[str, Any] = {"samples": samples, "seed": asked.seed, "rule": rule}
     colorize: batch.Colorize = partial(colorizer.colorize, **sampling)
     if asked.edits is not None:
         colorize = partial(colorizer.edit, edits=asked.edits, mode=asked.mode, **sampling)
     return Workers(samples, colorize, partial(_explained, colorizer, asked) if asked.explained else None)
+
+
+def _of_series(colorizer: Colorizer, asked: Request) -> Workers:
+    samples, rule = colorizer.request(asked.samples, asked.rule)
+    usual, _ = colorizer.request(None, rule)
+    frames = series.Series(
+        colorizer,
+        samples=samples,
+        # A photo that may stand alone is coloured as if it did.
+        candidates=usual if asked.series else None,
+        seed=asked.seed,
+        rule=rule,
+        least=series.SCENE if asked.series else series.NEARLY_THE_SAME,
+    )
+
+    def pass_over(job: batch.Job, files: Sequence[Path]) -> None:
+        frames.pass_over(job.photo, job.page, files[:samples])
+
+    return Workers(samples, frames.colorize, pass_over=pass_over)
 
 
 def of_reference(path: str) -> Workers:

@@ -37,7 +37,7 @@ def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["--multihost", "--processes=2"], "coordinator and process_id not given"),
         (["--multihost"], "JAX detected no cluster here"),
         (["--expect_devices=999"], "999 devices were expected, but there are "),
-        (["--workdir=gs://bucket/run"], "--workdir is 'gs://bucket/run'; it must be a folder"),
+        (["--workdir=gs://bucket/run"], "--workdir=gs://bucket/run: an address, and only files"),
         (
             [
                 "--multihost",

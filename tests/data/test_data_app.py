@@ -15,7 +15,7 @@ def test_prepares_prints_and_does_it_once(tmp_path):
     source = archives.write_tar(tmp_path / "lfw.tgz", archives.lfw())
     flags = (f"--source={source}", f"--dir={tmp_path}", "--dataset=lfw_deepfunneled", "--test_images=3")
     first = colorize_data(*flags)
-    assert first.returncode == 0, first.stderr
+    assert first.returncode == 3, first.stderr  # without the corrupt photo
     assert "train       5 photos  split hash" in first.stdout
     assert "skipped 2 (1 corrupt, 1 gray)" in first.stdout
     assert "\n    Torn_Photo_0001.jpg: corrupt: " in first.stdout

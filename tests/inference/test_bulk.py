@@ -324,7 +324,7 @@ def _app(*arguments, cwd):
         (("photos", "--multihost", "--processes=2", "--process_id=2"), "--process_id is 2; allowed are 0..1"),
         (("photos", "--processes=2"), "--processes is given without --multihost"),
         (("--multihost", "--processes=1", "--process_id=0"), "bulk work takes one folder"),
-        (("--manifest=m.txt", "--explain"), "--edits and --explain"),
+        (("--manifest=m.txt", "--explain"), "--edits, --explain and --series"),
     ],
 )
 def test_mistakes_are_told_before_work_starts(tmp_path, arguments, message):
