@@ -67,6 +67,16 @@ def check() -> None:
         )
 
 
+def check_film(name: str) -> None:
+    """Raises: ValueError, for a flag that a film, which errors call `name`, has no answer to."""
+    if flag := given(("reference", *LOOKED_AT)):
+        raise ValueError(f"--{flag} is for photos, and {name} is a film; leave out one of them")
+    if _SERIES.value is False:
+        raise ValueError(
+            f"--noseries colours every photo as alone, and {name} is a film; leave out one of them"
+        )
+
+
 def request(*, alone: bool = False) -> requests.Request:
     """What the flags ask for; `alone`: one version, whatever the model's number is."""
     samples, mode = _SAMPLES.value, _EDITS_MODE.value

@@ -1,4 +1,4 @@
-"""Colours photos: `colorize photo.jpg more.png folder/ --out=colorized [--edits=edits.json] [--explain]`.
+"""Colours photos and films: `colorize photo.jpg clip.mp4 folder/ --out=colorized [--edits=edits.json] [--explain]`.
 
 The same command goes on where it was stopped: what it has coloured in the same way is passed over. `-` is standard
 input, and as --out standard output: `cat photo.jpg | colorize - --out=- > colored.png`.
@@ -20,7 +20,8 @@ from typing import NoReturn
 from absl import flags
 
 from colorize_jax.apps import asked, bulk
-from colorize_jax.inference import batch, explain, pipes, request
+from colorize_jax.inference import batch, explain, films, pipes, request
+from colorize_jax.photos import film
 from colorize_jax.photos.discover import on_stderr
 from colorize_jax.photos.encode import LOSSY, QUALITY, SUFFIXES
 from colorize_jax.photos.photo import check_writable
@@ -67,17 +68,30 @@ def _colorize(arguments: Sequence[str], out: Path, piped: Mapping[str, Path]) ->
     found = batch.find_jobs(arguments, out, results=results, piped=piped)
     for remark in found.remarks:
         on_stderr(remark)
-    tally = batch.Counts()
-    wanted, lent = asked.request(alone=_OUT.value == pipes.DASH), _REFERENCE.value
+    clips = [job for job in found.jobs if film.is_film(job.photo)]
+    photos = [job for job in found.jobs if not film.is_film(job.photo)]
+    wanted = asked.request(alone=_OUT.value == pipes.DASH)
+    if clips:
+        asked.check_film(clips[0].name)
     if found.jobs:
         check_writable(out)
-        workers = request.of_model(wanted) if lent is None else request.of_reference(lent)
-        options = _options(workers.samples, explain.NAMES if workers.explain else ())
-        options = options._replace(made=request.digest(wanted, lent, options))
-        tally = batch.run(found.jobs, workers.colorize, options, workers.explain, results, workers.pass_over)
+    tally = _color_photos(photos, wanted, results) if photos else batch.Counts()
     tally = tally._replace(failed=tally.failed + len(found.errors))
-    print(tally.summary(time.perf_counter() - start))
+    if photos or found.errors or not clips:
+        print(tally.summary(time.perf_counter() - start))
+    if clips:
+        filmed = films.run(clips, wanted, _options(1), results, among=photos)
+        print(filmed.summary(time.perf_counter() - start, "films"))
+        tally = filmed._replace(failed=filmed.failed + tally.failed)
     return 1 if tally.failed else 0
+
+
+def _color_photos(jobs: list[batch.Job], wanted: request.Request, results: Results) -> batch.Counts:
+    lent = _REFERENCE.value
+    workers = request.of_model(wanted) if lent is None else request.of_reference(lent)
+    options = _options(workers.samples, explain.NAMES if workers.explain else ())
+    options = options._replace(made=request.digest(wanted, lent, options))
+    return batch.run(jobs, workers.colorize, options, workers.explain, results, workers.pass_over)
 
 
 def _check_flags() -> None:

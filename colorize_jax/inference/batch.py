@@ -201,10 +201,10 @@ class Counts(NamedTuple):
     failed: int = 0
     there: int = 0
 
-    def summary(self, seconds: float) -> str:
+    def summary(self, seconds: float, things: str = "photos") -> str:
         """One line for people."""
         there = f"; {self.there} were there already (--overwrite colours them again)" if self.there else ""
-        return f"{self.done} of {sum(self)} photos coloured in {seconds:.1f} s{there}"
+        return f"{self.done} of {sum(self)} {things} coloured in {seconds:.1f} s{there}"
 
 
 def run(
@@ -232,13 +232,14 @@ def run_all(
     options: Options,
     results: Results | None = None,
     pass_over: PassOver | None = None,
+    among: Sequence[Job] = (),
 ) -> Counts:
     """Does every job, and tells what was written and what failed, each in one line.
 
     What `results` remember as made of these photos in the same way is there already; what an earlier run was stopped at
-    is made again.
+    is made again. The photos of `among`, too, are never written over.
     """
-    photos = {os.path.abspath(job.photo) for job in jobs}
+    photos = {os.path.abspath(job.photo) for job in (*jobs, *among)}
     ends = Counter(_tried(job, make, options, results, photos, pass_over) for job in jobs)
     return Counts(**ends)
 
@@ -319,15 +320,20 @@ def open_photo(job: Job, options: Options) -> Photo:
     Raises:
       PhotoError: it cannot be read, a file exists already (without `options.overwrite`), or opacity in a JPEG.
     """
-    for path in outputs(job, options):
-        if path.exists() and not options.overwrite:
-            raise PhotoError(
-                f"{job.photo}: {path} exists already, of another photo or way; --overwrite replaces it"
-            )
+    check_free(job, outputs(job, options), options)
     photo = read_photo(job.photo, page=job.page)
     if photo.alpha is not None and options.suffix not in KEEPS_OPACITY:
         raise PhotoError(f"{job.photo}: JPEG keeps no opacity, and this photo has some; use --format=png")
     return fitting(photo, options)
+
+
+def check_free(job: Job, paths: Iterable[Path], options: Options) -> None:
+    """Raises: PhotoError, where one of the files that a job writes exists already, without `options.overwrite`."""
+    for path in paths:
+        if path.exists() and not options.overwrite:
+            raise PhotoError(
+                f"{job.photo}: {path} exists already, of another photo or way; --overwrite replaces it"
+            )
 
 
 def fitting(photo: Photo, options: Options) -> Photo:

@@ -1,7 +1,7 @@
 """What is asked for every one of many photos, as functions of one photo: of a model, with edits, or of a reference."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,6 +108,19 @@ def _of_series(colorizer: Colorizer, asked: Request) -> Workers:
         frames.pass_over(job.photo, job.page, files[:samples])
 
     return Workers(samples, frames.colorize, pass_over=pass_over)
+
+
+def of_films(asked: Request) -> tuple[int, Callable[[], series.Series]]:
+    """How many versions a film gets, 1 by default, and what begins one.
+
+    Raises:
+      ValueError: there is no such model, or it has no such versions.
+    """
+    colorizer, samples = Colorizer.load(asked.model), asked.samples or 1
+    usual, rule = colorizer.request(None, asked.rule)
+    begin = partial(series.Series, colorizer, samples=samples, candidates=usual, seed=asked.seed, rule=rule)
+    begin()  # refuses what the model cannot
+    return samples, begin
 
 
 def of_reference(path: str) -> Workers:

@@ -10,7 +10,7 @@ colours are about as likely it takes now the one, now the other. So each frame i
 All of it happens on the model's own low-resolution fields, before they are lifted to the photo's size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +19,10 @@ from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
 from colorize_jax import color
+from colorize_jax.inference import origin
 from colorize_jax.inference.colorizer import Colorizer, Versions, render
 from colorize_jax.photos import upsample
+from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo, read_photo, read_rgb
 from colorize_jax.shapes import Float, Int
 
@@ -35,7 +37,9 @@ NEARLY_THE_SAME = 0.9
 _NOISE = 4.0  # variance of L* that says nothing, such as grain on an even ground
 _MOVED = 6.0  # L*; a cell that changed by more shows something else
 _GAIN = 0.1  # share of the way to the new colors that a cell goes which shows the same
-_MOST = 1.0  # ab units, the longest way that such a cell goes in a frame
+_MOST = (
+    0.6  # ab units, the longest way that such a cell goes in a frame; 8 bits and a codec add as much again
+)
 _SHRUNK = 8  # times the field: how large pictures are of which it is taken
 
 
@@ -84,7 +88,7 @@ def settled(
 ) -> Float[np.ndarray, "N F F 2"]:
     """Fields on the way from those of the frame before to those that were found for the new one.
 
-    A cell that moved goes the whole way. One that shows the same goes a tenth of it, and at most 1 unit of ab: a
+    A cell that moved goes the whole way. One that shows the same goes a tenth of it, and at most 0.6 units of ab: a
     recursive filter of about ten frames, in which no jump of the model's is seen.
 
     Args:
@@ -171,6 +175,12 @@ class Series:
         self.memory = Memory(lightness, followed.field)
         about = self._colorizer.origin(photo, self._samples, **how)
         return followed._replace(rgb=render(photo, followed.field), about=about)
+
+    def provenance(self, version: int) -> Mapping[str, str]:
+        """Where the colours of a version, from 1, are from, by the names that `origin` gives them."""
+        how = {"Rule": self._rule, "Seed": self._seed, "Versions": self._samples}
+        about = origin.told(Metadata(), self._colorizer.identity, **how)
+        return origin.numbered(about, version).provenance
 
     def pass_over(self, photo: Path, page: int, versions: Sequence[Path]) -> None:
         """The next photo follows one that was coloured by an earlier run, whose files are read if they are needed.

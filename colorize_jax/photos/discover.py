@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorize_jax import files
-from colorize_jax.photos import kinds, results
+from colorize_jax.photos import film, kinds, results
 
 
 class Remark(NamedTuple):
@@ -65,7 +65,7 @@ class _Walk:
         self._tell, self._is_result = tell, results.known()
         self._without = None if without is None else _identity(without)
         self._seen: set[tuple[int, int]] = set()
-        self._results = 0
+        self._results = self._films = 0
         self._unread = collections.Counter[str]()
 
     def entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -96,6 +96,7 @@ class _Walk:
         suffix = path.suffix.lower()
         if suffix in kinds.UNREAD:
             self._unread[suffix] += 1
+        self._films += film.is_film(path) and not self._is_result(path)
         if suffix not in kinds.SUFFIXES:
             return False
         if self._is_result(path):
@@ -110,6 +111,8 @@ class _Walk:
             self._tell(
                 Remark(f"{name}: {self._results:,} results of earlier runs are no photos; passed over")
             )
+        if self._films:
+            self._tell(Remark(f"{name}: {self._films:,} films passed over; name a film itself to colour it"))
         if self._unread:
             told = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(self._unread.items()))
             self._tell(Remark(f"{name}: {told} passed over, which are not read here; {kinds.DEVELOP}"))

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mini_films
 import numpy as np
 import pytest
 import random_model
 from PIL import Image
 
 from colorize_jax import bundle
-from colorize_jax.photos import ifd
+from colorize_jax.photos import film, ifd
 from colorize_jax.photos.encode import encode
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import read_photo
@@ -74,6 +75,20 @@ def test_the_same_command_goes_on_and_another_one_is_told(folder):
     assert other.returncode == 1 and "exists already" in other.stderr
 
 
+def test_a_film_and_a_photo_in_one_command(folder):
+    mini_films.write(folder / "clip.mp4")
+    (folder / "empty.mov").touch()
+    command = ("clip.mp4", "clear.png", "empty.mov", "--model=./model", "--out=filmed")
+    done = _run(*command, cwd=folder)
+    assert done.returncode == 1 and done.stderr.startswith("error: empty.mov: the film cannot be read")
+    assert len(done.stderr.splitlines()) == 1
+    assert "1 of 1 photos coloured" in done.stdout and "1 of 2 films coloured" in done.stdout
+    names = [name for name in _visible(folder / "filmed") if not name.startswith("clear")]
+    assert names == ["clip_1.mp4"] and film.look(folder / "filmed" / names[0]).length == 12
+    again = _run(*command, cwd=folder)
+    assert "0 of 2 films coloured" in again.stdout and "1 were there already" in again.stdout
+
+
 def test_a_pipe_in_and_a_pipe_out(folder):
     command = [
         sys.executable,
@@ -104,6 +119,11 @@ def test_a_pipe_in_and_a_pipe_out(folder):
         (("clear.png", "--batch_size=4"), "--batch_size is of bulk work; add --multihost or --manifest"),
         (("clear.png", "--out=-", "--samples=2"), "--samples is 2, but --out=- has one version"),
         (("clear.png", "--out=-", "--explain"), "--out=- takes one version of one photo"),
+        (("clear.png", "--series", "--explain"), "--explain is for single photos, and --series for frames"),
+        (("photos", "--series", "--multihost"), "--series are for photos that are looked at"),
+        (("clip.mp4", "--explain"), "--explain is for photos, and clip.mp4 is a film"),
+        (("clip.mp4", "--reference=red.png"), "--reference is for photos, and clip.mp4 is a film"),
+        (("clip.mp4", "--noseries"), "--noseries colours every photo as alone, and clip.mp4 is a film"),
     ],
 )
 def test_mistakes_are_told_before_work_starts(folder, arguments, message):

@@ -68,6 +68,16 @@ def test_photos_that_are_not_read_are_told_once(folder):
     assert remarks[0].text.startswith(f"{folder}: 1 .jxl, 2 .nef passed over, which are not read here")
 
 
+def test_films_in_folders_are_told(folder):
+    for name in ("1.mp4", "2.MOV"):
+        (folder / name).touch()
+    paths, remarks = found(folder)
+    assert paths == ["here.jpg"]
+    assert [remark.text for remark in remarks] == [
+        f"{folder}: 2 films passed over; name a film itself to colour it"
+    ]
+
+
 def test_one_folder_is_left_out_whatever_it_is_called(folder):
     (folder / "link").symlink_to(folder.parent / "nas")
     assert found(folder, without=folder.parent / "nas" / ".." / "nas")[0] == ["here.jpg"]
