@@ -13,6 +13,15 @@ from ml_collections import ConfigDict
 
 from colorize_jax import methods
 
+FIRST = {
+    "lfw_deepfunneled": 0.6,
+    "tiny_imagenet": 0.15,
+    "imagenette": 0.1,
+    "imagenet_photos": 0.08,
+    "lsun_church": 0.07,
+}
+"""Shares of the views in the first stages."""
+
 FULL = ((0.0, 1.0), (0.1, 0.75), (0.2, 0.5), (0.3, 0.25), (0.4, 0.1))
 LONGER = ((0.0, 1.0), (0.1, 0.5), (0.2, 0.25), (0.3, 0.1), (0.5, 0.03))
 TOP = ((0.0, 1.0), (0.1, 0.5), (0.2, 0.1), (0.3, 0.03))
@@ -44,9 +53,7 @@ def _model() -> ConfigDict:
 
 def _add_versions(config: ConfigDict) -> None:
     """The paper's stages, three times over: colours in a code, the code from the gray image."""
-    run = _run(
-        0, lfw_deepfunneled=0.6, tiny_imagenet=0.15, imagenette=0.1, imagenet_photos=0.08, lsun_church=0.07
-    )
+    run = _run(0, **FIRST)
     _add(config, "features", "features", 3.0, 1e-3, run)
     _add(config, "unary", "unary", 4.5, 1e-3, run)
     _add(config, "structure", "structure", 0.6, 1e-3, run, batch_size=16, schedule=FULL)

@@ -10,15 +10,6 @@ from ml_collections import ConfigDict
 from colorize_jax import methods
 from colorize_jax.configs import released
 
-PHOTOS = {
-    "lfw_deepfunneled": 0.6,
-    "tiny_imagenet": 0.15,
-    "imagenette": 0.1,
-    "imagenet_photos": 0.08,
-    "lsun_church": 0.07,
-}
-"""Shares of the views."""
-
 
 def get_config() -> ConfigDict:
     config = methods.defaults("scc")
@@ -28,7 +19,7 @@ def get_config() -> ConfigDict:
     config.loss.kl_weight = 4e-4
     config.optim.warmup_steps = 100
     config.data.update({"epoch_images": 12000, "crop": 0.85})
-    config.data.mixture = tuple((name, "train", share) for name, share in PHOTOS.items())
+    config.data.mixture = tuple((name, "train", share) for name, share in released.FIRST.items())
     for stage, epochs in {"features": 3.0, "unary": 4.5, "structure": 0.6, "mdn": 3.5}.items():
         config.stages[stage].epochs = epochs
     config.stages.structure.update({"batch_size": 16, "schedule": released.FULL})

@@ -4,6 +4,7 @@ Neither knows colours between the given ones: they are what a colour that fills 
 measured against. Both need scikit-image, of the extra [train].
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,14 @@ def random_walker(
     Raises:
       ValueError: see `given.confidences`.
     """
-    labels, colors = _labels(lightness, targets, weights)
-    if len(colors) < 2:
-        return _plain(lightness, colors)
-    segmentation = _skimage("segmentation")
-    shares = segmentation.random_walker(
-        lightness / 100.0, labels, beta=STIFFNESS, mode="cg_j", tol=1e-5, return_full_prob=True
-    )
-    return np.einsum("khw,kc->hwc", shares, colors).astype(np.float32)
+
+    def walked(labels: np.ndarray, count: int) -> np.ndarray:
+        found: np.ndarray = _skimage("segmentation").random_walker(
+            lightness / 100.0, labels, beta=STIFFNESS, mode="cg_j", tol=1e-5, return_full_prob=True
+        )
+        return found
+
+    return _mixed(lightness, targets, weights, walked)
 
 
 def geodesic(
@@ -51,16 +52,30 @@ def geodesic(
     Raises:
       ValueError: see `given.confidences`.
     """
+
+    def nearest(labels: np.ndarray, count: int) -> np.ndarray:
+        costs, graph = 1 + CROSSING * np.hypot(*np.gradient(lightness / 100.0)), _skimage("graph")
+        # A finder for each label: the next search of one overwrites what the last one gave.
+        lengths = [
+            graph.MCP_Geometric(costs).find_costs(np.argwhere(labels == number + 1))[0]
+            for number in range(count)
+        ]
+        return np.equal(np.arange(count)[:, None, None], np.argmin(lengths, axis=0)).astype(float)
+
+    return _mixed(lightness, targets, weights, nearest)
+
+
+def _mixed(
+    lightness: np.ndarray,
+    targets: np.ndarray,
+    weights: Weights,
+    shares: Callable[[np.ndarray, int], np.ndarray],
+) -> Float[np.ndarray, "H W 2"]:
+    """The given colours in the shares (K, H, W) that `shares` finds for the labels 1 to K; 0 is a pixel without one."""
     labels, colors = _labels(lightness, targets, weights)
     if len(colors) < 2:
         return _plain(lightness, colors)
-    graph = _skimage("graph")
-    slope = np.hypot(*np.gradient(lightness / 100.0))
-    ways = [
-        graph.MCP_Geometric(1 + CROSSING * slope).find_costs(np.argwhere(labels == number))[0]
-        for number in range(1, len(colors) + 1)
-    ]
-    return colors[np.argmin(ways, axis=0)].astype(np.float32)
+    return np.einsum("khw,kc->hwc", shares(labels, len(colors)), colors).astype(np.float32)
 
 
 def _labels(
