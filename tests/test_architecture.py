@@ -109,7 +109,9 @@ def test_what_workers_import_never_imports_jax():
     """All that reads photos, and every module that says so of itself."""
     named = [p for p in FILES if p.parent.name == "photos" or "must never import jax" in p.read_text()]
     names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in named]
-    code = f"import importlib, sys; [importlib.import_module(n) for n in {names}]; print('jax' in sys.modules)"
+    code = (
+        f"import importlib, sys; [importlib.import_module(n) for n in {names}]; print('jax' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
