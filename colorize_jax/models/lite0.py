@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from colorize_jax.models import external
+from colorize_jax.models.levels import evened
 from colorize_jax.shapes import Array, Float
 
 
@@ -183,15 +184,20 @@ def _groups(version: str, x: Array, dtype: Any) -> Maps:
 
 
 class GrayLite(nn.Module):
-    """A gray image to the maps of EfficientNet-Lite; its stem reads one channel, as if all three were it."""
+    """A gray image to the maps of EfficientNet-Lite; its stem reads one channel, as if all three were it.
+
+    With `even_levels` it sees every photo as `levels.evened`.
+    """
 
     version: str = "lite0"
+    even_levels: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, lightness: Float[Array, "B H W 1"], *, train: bool = False) -> Maps:
         """Lightness, network units, any size, to five maps, float32; `train` changes nothing."""
-        x = (255 * (lightness + 1) / 2 - 127) / 128
+        seen = evened(lightness) if self.even_levels else lightness
+        x = (255 * (seen + 1) / 2 - 127) / 128
         x = nn.relu6(Depthwise(_STEM, 3, 2, self.dtype, name="stem")(x))
         return tuple(found.astype(jnp.float32) for found in _groups(self.version, x, self.dtype))
 

@@ -39,6 +39,19 @@ def batch():
     return {"lightness": 0.5 * small, "ab": ab, "lightness_large": 0.5 * large}
 
 
+def test_a_faded_photo_is_read_as_if_it_were_not(config, batch, encoder):
+    networks = prior.networks(config)
+    faded = batch | {"lightness_large": 0.3 * batch["lightness_large"] + 0.4}
+    as_it_is = {prior.ENCODER: networks[prior.ENCODER].clone(even_levels=False)}
+
+    def finest(networks, batch):
+        found = networks[prior.ENCODER].apply({"params": encoder}, batch["lightness_large"])
+        return np.asarray(found[0])
+
+    np.testing.assert_allclose(finest(networks, faded), finest(networks, batch), atol=1e-4)
+    assert np.abs(finest(as_it_is, faded) - finest(as_it_is, batch)).max() > 1e-2
+
+
 @pytest.fixture
 def trained(config, batch, encoder, monkeypatch):
     """`(stage, steps) -> (state before, state after, metrics of the first and the last step)`."""

@@ -19,7 +19,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from colorize_jax import color, losses
-from colorize_jax.config import check_fields, not_negative, positive, stage_defaults
+from colorize_jax.config import check_fields, not_negative, one_of, positive, stage_defaults
 from colorize_jax.data import color_statistics
 from colorize_jax.methods.base import (
     STATISTICS,
@@ -56,6 +56,7 @@ def defaults() -> ConfigDict:
     config = ConfigDict()
     config.prior = ConfigDict()
     config.prior.widths = (320, 256, 192, 128, 128)  # of the decoder's levels, from the coarsest
+    config.prior.even_levels = True  # whether faded photos are read as if they were not, see `models.levels`
     config.prior.classification = 0.3  # weight of the cross entropy, nats
     config.prior.regression = 10.0  # weight of the absolute error, network units
     config.prior.uniform = 0.5  # λ of Zhang et al. 2016, Eq. (4); 1 gives all bins one weight
@@ -76,6 +77,7 @@ def check(config: ConfigDict) -> None:
             lambda x: len(x) == len(MAP_CHANNELS) and min(x) > 0,
             f"{len(MAP_CHANNELS)} positive numbers of channels",
         ),
+        "prior.even_levels": one_of(True, False),
         "prior.classification": positive(),
         "prior.regression": positive(),
         "prior.uniform": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
@@ -103,7 +105,7 @@ def networks(config: Any) -> Networks:
     """Encoder and decoder at the config's sizes."""
     dtype = jnp.dtype(config.compute_dtype)
     decoder = PriorDecoder(len(bin_centers()), tuple(config.prior.widths), dtype)
-    return {ENCODER: GrayLite(dtype=dtype), DECODER: decoder}
+    return {ENCODER: GrayLite(even_levels=config.prior.even_levels, dtype=dtype), DECODER: decoder}
 
 
 def inputs(batch: Batch) -> ExampleInputs:
