@@ -42,6 +42,7 @@ def _model() -> ConfigDict:
     config.width = 0.25
     config.features.width = 0.1875
     config.mdn.width = 0.125
+    config.mdn.sigma = 0.1  # as the present weights, from before all methods took 0.1 for the variance
     config.mdn.choice = "cover"
     config.modes.learned = True
     config.spread.update({"learned": True, "fine": True, "correct": 16})

@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
     config.width = 0.25
     config.features.width = 0.1875
     config.mdn.width = 0.125
+    config.mdn.sigma = 0.1  # as `released`
     config.loss.kl_weight = 4e-4
     config.optim.warmup_steps = 100
     config.data.update({"epoch_images": 12000, "crop": 0.85})

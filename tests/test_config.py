@@ -31,8 +31,12 @@ def get_config(arguments="none"):
         ("model.field", 64),
         ("model.dropout", 1.0),
         ("features.network", "resnet"),
-        ("gcrf.floor", 0.0),
+        ("gcrf.floor", -1.0),
+        ("gcrf.floor_on", "kept"),
+        ("gcrf.solver", "cg"),
+        ("gcrf.learn_temperature", "no"),
         ("gcrf.beta_test", -5.0),
+        ("mdn.dropout", 1.0),
         ("mdn.relaxation", 1.0),
         ("mdn.chroma", 0.0),
         ("mdn.choice", "best"),
@@ -115,10 +119,23 @@ def test_a_decoder_without_any_loss_is_refused():
         resolve(config)
 
 
-def test_vgg_needs_the_large_gray_image():
+@pytest.mark.parametrize("network", ["vgg16", "cic"])
+def test_vgg_and_cic_need_the_large_gray_image(network):
     config = load("base")
-    config.features.network = "vgg16"
-    with pytest.raises(ValueError, match="lightness_large"):
+    config.features.network = network
+    with pytest.raises(ValueError, match=f"lightness_large is 0.*{network!r} reads 224x224"):
+        resolve(config)
+
+
+def test_no_floor_needs_an_h_that_keeps_every_pixel():
+    config = load("base")
+    config.gcrf.floor = 0.0
+    with pytest.raises(ValueError, match=r"gcrf\.floor is 0.*keeps a share of 0\.75.*singular"):
+        resolve(config)
+    config.stages.structure.schedule = ((0.0, 1.0),)
+    assert resolve(config).gcrf.floor == 0
+    config.spread.learned = True
+    with pytest.raises(ValueError, match=r"gcrf\.floor is 0.*spread\.learned.*singular"):
         resolve(config)
 
 
@@ -155,7 +172,7 @@ def test_a_file_of_ones_own_is_handed_what_follows_the_colon(tmp_path):
         ("moon.py", "config is 'moon.py', and there is no such file"),
         ("configs/scc", "config is 'configs/scc'; it must be NAME"),
         ("scc:data=moon", "data is 'moon'; it must be one of lfw, church, tiny_imagenet, imagenet_val"),
-        ("scc:moon", "argument is 'moon'; this config takes data, features, as in NAME=VALUE"),
+        ("scc:moon", "argument is 'moon'; this config takes data, paper, features, as in NAME=VALUE"),
         ("scc:data=lfw,data=church", "data is given twice, as 'lfw' and 'church'"),
     ],
 )

@@ -268,7 +268,7 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
     if similarity:
         diagnostics = score.diagnose(
             method, variables, batches(), samples=samples, rule=rule, seed=settings.seed,
-            unary_weight=config.gcrf.beta_test + config.gcrf.floor, images=settings.diagnosed,
+            unary_weight=_unary_weight(config.gcrf), images=settings.diagnosed,
         )  # fmt: skip
         images = collect(batches(), range(min(report.ROWS, len(gallery.indices))))
         shown = np.asarray(jax.jit(similarity)(variables, images), np.float32)
@@ -278,6 +278,12 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
         for row in score.reduce_rows(per_image, counts)
     ]
     return Measured(tuple(rows), per_image, sheets, gallery, diagnostics)
+
+
+def _unary_weight(crf: Any) -> float:
+    """w of every pixel in the method's sampling, where H keeps all."""
+    weight: float = crf.beta_test + (crf.floor if crf.floor_on == "all" else 0)
+    return weight
 
 
 def images_from_nothing(

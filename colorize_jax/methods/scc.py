@@ -75,7 +75,9 @@ class SccModel(NamedTuple):
       sigma: σ of Eq. (8), the deviation of every mixture component.
       beta_train: β of Eq. (6) in training.
       beta_test: β at test time.
-      floor: weight of gray on every pixel; it bounds the overshoot where H is 0.
+      floor: weight of gray; it bounds the overshoot where H is 0.
+      floor_on: which pixels have it, 'all' or those that H has 'hidden'.
+      solver: of Eq. (6), a factorization of `gcrf.SOLVERS`.
       exclude_diagonal: a pixel must not explain itself.
       chroma: sampled colours are multiplied by it. Least absolute errors are medians, paler than photos.
       choice: how rule 'modes' chooses among the modes: by 'weight', or those that 'cover' them, see `mixture.cover`.
@@ -90,6 +92,8 @@ class SccModel(NamedTuple):
     beta_train: float
     beta_test: float
     floor: float
+    floor_on: str
+    solver: str
     exclude_diagonal: bool
     chroma: float
     choice: str
@@ -109,10 +113,14 @@ def defaults_with(reader: ModuleType) -> ConfigDict:
     config.model.field = FIELD_SIDE
     config.gcrf = ConfigDict()
     config.gcrf.temperature = 0.0  # at the start of training; 0 is the square root of the embedding's size
+    config.gcrf.learn_temperature = True  # False: it stays there
     config.gcrf.exclude_diagonal = True
     config.gcrf.beta_train = 1.0
     config.gcrf.beta_test = 5.0
-    config.gcrf.floor = 1e-3  # weight of gray on every pixel
+    # Weight of gray on 'all' pixels, or on those that H has 'hidden'; 0 where H keeps every one.
+    config.gcrf.floor = 1e-3
+    config.gcrf.floor_on = "all"
+    config.gcrf.solver = "cholesky"  # or as in the paper 'lu': the same colours at twice the work
 
     config.mdn.chroma = 1.0  # sampled colours are multiplied by it
     # What rule 'modes' takes: the modes of largest 'weight', as the paper; or those that 'cover' the colours.
@@ -151,7 +159,10 @@ def check_with(reader: ModuleType, config: ConfigDict) -> None:
         ),
         "gcrf.beta_train": positive(),
         "gcrf.beta_test": positive(),
-        "gcrf.floor": positive("a positive number: without it the solution overshoots and can be singular"),
+        "gcrf.learn_temperature": one_of(True, False),
+        "gcrf.floor": not_negative("a positive number, or 0 where H keeps every pixel"),
+        "gcrf.floor_on": one_of("all", "hidden"),
+        "gcrf.solver": one_of("cholesky", "lu"),
         "mdn.chroma": positive("a positive number; 1 leaves sampled colours as they are decoded"),
         "mdn.choice": one_of("weight", "cover"),
         "loss.reconstruction": one_of(*losses.RECONSTRUCTION),
@@ -169,6 +180,20 @@ def check_with(reader: ModuleType, config: ConfigDict) -> None:
             "tint it is measured from; set it to 1"
         )
     _check_schedule(config.stages.structure.schedule)
+    if config.gcrf.floor == 0:
+        _check_solvable(config)
+
+
+def _check_solvable(config: ConfigDict) -> None:
+    """Raises a ValueError where H hides pixels on which there is no floor either."""
+    hiding = [row[1] for row in config.stages.structure.schedule if row[1] < 1]
+    told = [f"config.stages.structure.schedule keeps a share of {hiding[0]}"] if hiding else []
+    told += ["config.spread.learned is for edits, which keep few pixels"] if config.spread.learned else []
+    if told:
+        raise ValueError(
+            f"config.gcrf.floor is 0, but {' and '.join(told)}; a hidden pixel then has no weight, and A of Eq. (6) is "
+            "singular where S nears the identity: give a positive floor, or keep all with the schedule ((0.0, 1.0),)"
+        )
 
 
 def _parts(reader: ModuleType) -> tuple[ModuleType, ...]:
@@ -225,11 +250,16 @@ def build_with(
             regress=features.regressor(model.networks),
             reconstruct=partial(reconstruct, model),
         ),
-        edits=Edits(
-            similarity=partial(similarity, model),
-            spread=guided.spreader(model.networks, model.field),
-            correct=guided.corrector(model.networks),
-        ),
+        edits=_edits(model) if model.floor else None,
+    )
+
+
+def _edits(model: SccModel) -> Edits:
+    """Of a model with a floor: without one A is singular where few pixels have a colour."""
+    return Edits(
+        similarity=partial(similarity, model),
+        spread=guided.spreader(model.networks, model.field),
+        correct=guided.corrector(model.networks),
     )
 
 
@@ -248,6 +278,8 @@ def model_of(config: Any, networks: Networks) -> SccModel:
         beta_train=crf.beta_train,
         beta_test=crf.beta_test,
         floor=crf.floor,
+        floor_on=crf.floor_on,
+        solver=crf.solver,
         exclude_diagonal=crf.exclude_diagonal,
         chroma=config.mdn.chroma,
         choice=config.mdn.choice,
@@ -271,7 +303,9 @@ def shared_networks(config: Any) -> Networks:
         "encoder": Encoder(latent=code.latent, dropout=code.dropout, **vae),
         "trunk": DecoderTrunk(**vae),
         "top": DecoderTop(**vae),
-        "structure": StructureEncoder(temperature=initial_temperature(config), **vae),
+        "structure": StructureEncoder(
+            temperature=initial_temperature(config), learn_temperature=config.gcrf.learn_temperature, **vae
+        ),
         **mixture.networks(config),
         **guided.spread_networks(config),
     }
@@ -369,7 +403,7 @@ def make_consistent(
     """Eq. (6): the G-CRF's colours for N versions of each image, which share one factorisation.
 
     Args:
-      model: its `floor` is gray's weight on every pixel.
+      model: its `floor` is gray's weight.
       structure: embeddings and temperature, of `embed`.
       unary: α, network units.
       kept: diag(H), 1 where the unary colour counts; all of them by default.
@@ -386,7 +420,7 @@ def make_consistent(
         weights,
         temperature=temperature,
         exclude_diagonal=model.exclude_diagonal,
-        solver="cholesky",
+        solver=model.solver,
     )
     return jnp.moveaxis(solved.value.reshape(batch, side, side, samples, channels), 3, 1)
 
@@ -394,12 +428,13 @@ def make_consistent(
 def believed(
     model: SccModel, unary: Float[Array, "B P C"], kept: Float[Array, "B P"], beta: float
 ) -> tuple[Float[Array, "B P C"], Float[Array, "B P"]]:
-    """Targets and weights of Eq. (6): the unary with weight β where it is kept, and gray with the floor's everywhere.
+    """Targets and weights of Eq. (6): the unary with weight β where it is kept, and gray with the floor's.
 
     The floor pulls towards gray and not towards the unary: a hidden pixel's own unary would give its answer away.
+    On 'hidden' pixels alone it leaves the printed system where H keeps all.
     """
     known = beta * kept
-    weights = known + model.floor
+    weights = known + model.floor * (1 - kept if model.floor_on == "hidden" else 1)
     return (known / weights)[:, :, None] * unary, weights
 
 
@@ -603,7 +638,7 @@ def _picture_unary(model: SccModel, variables: Variables, batch: Batch, rng: Arr
 
 
 MASKED_SHARES = (1.0, 0.1, 0.01)
-"""Shares of the unary that the structure stage's evaluation keeps."""
+"""Shares of the unary that the structure stage's evaluation keeps; without a floor only the first."""
 
 
 def _masked(
@@ -614,7 +649,8 @@ def _masked(
     structure, _ = embed(model, variables, batch)
     uniform = jax.random.uniform(rng, structure[0].shape[:2])
     consistent = partial(make_consistent, model, structure, unary[:, None], beta=model.beta_test)
-    kept = {share: (uniform < share).astype(jnp.float32) for share in MASKED_SHARES}
+    shares = MASKED_SHARES if model.floor else MASKED_SHARES[:1]
+    kept = {share: (uniform < share).astype(jnp.float32) for share in shares}
     return unary, {share: consistent(mask)[:, 0] for share, mask in kept.items()}
 
 
@@ -623,7 +659,7 @@ def _evaluate_structure(model: SccModel, variables: Variables, batch: Batch, rng
     true = resize_field(batch["ab"], model.field)
     errors = {f"absolute_error_kept_{share:g}": _absolute(x - true) for share, x in solved.items()}
     columns = (len(unary), model.field**2, 2)
-    weights = jnp.full(columns[:2], model.beta_test + model.floor)
+    _, weights = believed(model, unary.reshape(columns), jnp.ones(columns[:2]), model.beta_test)
     monitored = jax.vmap(gcrf.diagnostics)(
         similarity(model, variables, batch), solved[1.0].reshape(columns), unary.reshape(columns), weights
     )

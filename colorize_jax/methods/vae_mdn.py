@@ -38,7 +38,6 @@ from colorize_jax.shapes import Array
 def defaults() -> ConfigDict:
     """The paper's values, second version."""
     config = merged(features.defaults(), mixture.defaults(), field_vae.defaults())
-    config.mdn.sigma = 0.1**0.5  # "a fixed spherical variance of .1"
     config.stages.mdn.epochs = 10.0
     return config
 

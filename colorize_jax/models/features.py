@@ -1,4 +1,4 @@
-"""The 28x28 gray feature map that the mixture density network reads: our own network, or VGG-16's conv4_3."""
+"""The 28x28 gray feature map that the mixture reads: of our own network, VGG-16's conv4_3, or conv7 of a colorizer."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from colorize_jax.models.cic import CicNetwork
 from colorize_jax.models.layers import ConvBlock, resize_field, scaled
 from colorize_jax.models.vgg import CHANNELS as VGG_CHANNELS
 from colorize_jax.models.vgg import Vgg16Features
@@ -58,12 +59,14 @@ def build(network: str, width: float, dtype: Any) -> nn.Module:
         return FeatureNetwork(width=width, dtype=dtype)
     if network == "vgg16":
         return Vgg16Features(dtype=dtype)
-    raise ValueError(f"config.features.network is {network!r}; allowed are 'small' and 'vgg16'")
+    if network == "cic":
+        return CicNetwork(width=width, dtype=dtype)
+    raise ValueError(f"config.features.network is {network!r}; allowed are 'small', 'vgg16' and 'cic'")
 
 
 def source(network: nn.Module, batch: dict[str, Array]) -> Float[Array, "B H W 1"]:
-    """What the feature network reads of a batch: VGG-16 the 224x224 lightness, ours the one that all networks see."""
-    return batch["lightness_large" if isinstance(network, Vgg16Features) else "lightness"]
+    """What the feature network reads of a batch: ours what all networks see, the others the 224x224 lightness."""
+    return batch["lightness_large" if isinstance(network, Vgg16Features | CicNetwork) else "lightness"]
 
 
 def channels(network: nn.Module) -> int:

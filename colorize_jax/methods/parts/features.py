@@ -4,6 +4,7 @@
 |---|---|---|---|---|
 | `features`, ours | 28x28 | its own | the lightness | the stage `features`, which is here |
 | `features`, VGG-16 | conv4_3, 28x28 | none | the lightness | public weights |
+| `features`, Zhang et al. 2016's | conv7, 28x28 | its own | the lightness | as ours |
 | `lite0`, `prior` | the decoder's, of 32x32 | the prior's | the maps of both | the stages of `parts/prior.py` |
 """
 
@@ -24,7 +25,7 @@ from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models import features as feature_models
 from colorize_jax.models.heads import unit
 from colorize_jax.models.layers import resize_field
-from colorize_jax.models.vgg import Vgg16Features, load_vgg16
+from colorize_jax.models.vgg import SIDE, Vgg16Features, load_vgg16
 from colorize_jax.shapes import Array, Float
 
 
@@ -32,23 +33,23 @@ def defaults() -> ConfigDict:
     """What the gray feature network and its stage read of a config."""
     config = ConfigDict()
     config.features = ConfigDict()
-    config.features.network = "small"  # or 'vgg16'
+    config.features.network = "small"  # or 'vgg16', or 'cic'
     config.features.width = 0.0  # 0 is config.width
     config.stages = ConfigDict({"features": stage_defaults(15.0, 32, 1e-3)})
     return config
 
 
 def check(config: ConfigDict) -> None:
-    """Raises a ValueError where a field of `defaults` is not allowed, or VGG-16 lacks the image that it reads."""
+    """Raises a ValueError where a field of `defaults` is not allowed, or a network lacks the image that it reads."""
     allowed = {
-        "features.network": one_of("small", "vgg16"),
+        "features.network": one_of("small", "vgg16", "cic"),
         "features.width": not_negative("a positive number, or 0 for config.width"),
     }
     check_fields(config, allowed)
-    if config.features.network == "vgg16" and config.data.lightness_large != 224:
+    if config.features.network != "small" and config.data.lightness_large != SIDE:
         raise ValueError(
-            f"config.data.lightness_large is {config.data.lightness_large}, but config.features.network 'vgg16' "
-            "reads 224x224 gray images; set it to 224"
+            f"config.data.lightness_large is {config.data.lightness_large}, but config.features.network "
+            f"{config.features.network!r} reads {SIDE}x{SIDE} gray images; set it to {SIDE}"
         )
 
 
@@ -67,7 +68,7 @@ def inputs(networks: Networks, batch: Batch) -> ExampleInputs:
 
 def carried(config: Any) -> tuple[str, ...]:
     """Those of `networks` that a model carries: whoever samples with VGG-16 loads its public weights."""
-    return ("features",) if config.features.network == "small" else ()
+    return () if config.features.network == "vgg16" else ("features",)
 
 
 def read(
@@ -136,20 +137,21 @@ def regressor(networks: Networks) -> Callable[..., Array] | None:
 
 def public(config: Any) -> dict[str, Callable[[], Any]]:
     """`Method.public`: VGG-16's weights."""
-    return {} if config.features.network == "small" else {"features": load_vgg16}
+    return {"features": load_vgg16} if config.features.network == "vgg16" else {}
 
 
 def features_loss(
     networks: Networks, variables: Variables, batch: Batch, rng: Array, step: Array
 ) -> LossResult:
-    """Colour regression from the gray image, absolute error at 28x28."""
-    (_, colors), stats = apply(networks, variables, "features", batch["lightness"], train=True)
+    """Colour regression from the gray image, absolute error at the network's size."""
+    source = feature_models.source(networks["features"], batch)
+    (_, colors), stats = apply(networks, variables, "features", source, train=True)
     error = losses.absolute_error(colors, resize_field(batch["ab"], colors.shape[-2])).mean()
     return error, (stats, {"absolute_error": error})
 
 
 def evaluate_features(networks: Networks, variables: Variables, batch: Batch, rng: Array) -> dict[str, Array]:
-    """Absolute error of the regressed colours at 28x28."""
+    """Absolute error of the regressed colours at the network's size."""
     colors = regress(networks, variables, batch)
     error = jnp.abs(colors - resize_field(batch["ab"], colors.shape[-2])).mean(axis=(1, 2, 3))
     return {"absolute_error": error}
@@ -163,7 +165,7 @@ def picture_features(networks: Networks, variables: Variables, batch: Batch, rng
 
 def stages(config: Any, networks: Networks, inputs: Callable[[Batch], ExampleInputs]) -> list[Stage]:
     """The stage `features`; none with VGG-16, which is trained already."""
-    if config.features.network != "small":
+    if config.features.network == "vgg16":
         return []
     stage = build_stage(
         config,

@@ -34,7 +34,8 @@ def defaults() -> ConfigDict:
     config = ConfigDict()
     config.mdn = ConfigDict()
     config.mdn.components = 8
-    config.mdn.sigma = 0.1
+    config.mdn.sigma = 0.1**0.5  # both papers: a fixed spherical variance of 0.1
+    config.mdn.dropout = 0.0  # of what its fully connected layers read; Deshpande's program drops 0.25
     config.mdn.width = 0.0  # 0 is config.width
     config.mdn.relaxation = 0.05
     config.mdn.code = "mean"  # what it learns to predict: q's mean, or as in the paper a 'sample' of q
@@ -46,7 +47,8 @@ def check(config: ConfigDict) -> None:
     """Raises a ValueError where a field of `defaults` is not allowed."""
     allowed = {
         "mdn.components": positive("a positive number; the paper's is 8"),
-        "mdn.sigma": positive("a positive number; the paper's is 0.1"),
+        "mdn.sigma": positive("a positive deviation; the papers' is 0.1**0.5"),
+        "mdn.dropout": share(),
         "mdn.width": not_negative("a positive number, or 0 for config.width"),
         "mdn.relaxation": share(),
         "mdn.code": one_of("mean", "sample"),
@@ -60,7 +62,7 @@ def networks(config: Any) -> Networks:
         components=config.mdn.components,
         latent=config.model.latent,
         width=config.mdn.width or config.width,
-        dropout=config.model.dropout,
+        dropout=config.mdn.dropout,
         dtype=jnp.dtype(config.compute_dtype),
     )
     return {"mdn": network}
@@ -259,14 +261,17 @@ def stage(
 
     `learns` is applied to the loss, for a method that shows it other batches.
     """
-    loss = partial(
+    loss = learns(objective(config, networks, encode))
+    return build_stage(config, "mdn", networks, inputs, trained=("mdn",), loss=loss, **judged(config, sample))
+
+
+def objective(config: Any, networks: Networks, encode: Encode) -> Loss:
+    """`mdn_loss` as the config has it."""
+    return partial(
         mdn_loss,
         networks,
         encode,
         sigma=config.mdn.sigma,
         relaxation=config.mdn.relaxation,
         sampled_code=config.mdn.code == "sample",
-    )
-    return build_stage(
-        config, "mdn", networks, inputs, trained=("mdn",), loss=learns(loss), **judged(config, sample)
     )
