@@ -149,9 +149,9 @@ MESSAOUD_2 = MethodTable(
             "PIC": (0.035, 6.74e-2, 0.19, 96), "Ours": (12e-5, 8.80e-3, 0.52, 18),
         },
     },
-    "Pair SSIM is of the colours alone (ab scaled to [0, 1]); the paper does not state of what its own is. Its c-GAN row "
-    "is Deshpande's Table 3 to the digit, and its VAE-MDN variances are 10 to 34 times Deshpande's: c-GAN cannot be "
-    "ranked against the others by it.",
+    "Pair SSIM is of the colours alone (ab scaled to [0, 1]); the paper does not state of what its own is. Its c-GAN "
+    "row is Deshpande's Table 3 to the digit, and its VAE-MDN variances are 10 to 34 times Deshpande's: c-GAN cannot "
+    "be ranked against the others by it.",
 )  # fmt: skip
 
 LOSS_TABLES = (DESHPANDE_1, DESHPANDE_2)
