@@ -39,6 +39,9 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace files that exist.")
 _RESUME = flags.DEFINE_bool(
     "resume", True, "Pass over photos that an earlier run with this --out has coloured in the same way."
 )
+_BORDERS = flags.DEFINE_bool(
+    "borders", True, "Leave the white or black border of a scan, and a film's bars, without colour."
+)
 _CONTACT_SHEET = flags.DEFINE_bool("contact_sheet", True, "Also write the photo beside its versions.")
 flags.adopt_module_key_flags(asked)
 flags.adopt_module_key_flags(bulk)
@@ -126,6 +129,7 @@ def _options(samples: int, explained: tuple[str, ...] = ()) -> batch.Options:
         explained,
         _RESUME.value,
         quality=_QUALITY.value,
+        borders=_BORDERS.value,
     )
 
 

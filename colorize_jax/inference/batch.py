@@ -170,7 +170,7 @@ PassOver = Callable[[Job, Sequence[Path]], None]
 class Options(NamedTuple):
     """How the versions are written; see the flags of the program.
 
-    `made` is a `results.digest` of how the photos are coloured.
+    `made` is a `results.digest` of how the photos are coloured; `borders`: those of photos take no colour.
     """
 
     samples: int = 5
@@ -181,6 +181,7 @@ class Options(NamedTuple):
     resume: bool = True
     made: str = ""
     quality: int = QUALITY
+    borders: bool = True
 
 
 Make = Callable[[Job, Options], object]
@@ -337,8 +338,9 @@ def check_free(job: Job, paths: Iterable[Path], options: Options) -> None:
 
 
 def fitting(photo: Photo, options: Options) -> Photo:
-    """The photo, whose pictures have no more bits than their files can keep."""
-    return photo if options.suffix in KEEPS_16_BITS else photo._replace(bits=8)
+    """The photo as its files can keep it: with no more bits; and with a border only if that is to stay gray."""
+    bits = photo.bits if options.suffix in KEEPS_16_BITS else 8
+    return photo._replace(bits=bits, inside=photo.inside if options.borders else None)
 
 
 def pictures(

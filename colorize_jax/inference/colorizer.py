@@ -35,7 +35,7 @@ from colorize_jax.inference import origin
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables
 from colorize_jax.methods.parts.histograms import colors_or_answers
-from colorize_jax.photos import upsample
+from colorize_jax.photos import border, upsample
 from colorize_jax.photos.encode import QUALITY
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo, as_photo, write_pictures
@@ -203,6 +203,7 @@ class Colorizer:
             )
         parsed, photo = as_edits(edits), as_photo(image)
         marks = mark(parsed, *photo.lightness.shape)
+        photo = without_border(photo, marks)
         if self.responds:
             field = self.respond(photo, marks, mode)
             versions = Versions([], np.ones(1, np.float32), field, field)
@@ -210,7 +211,7 @@ class Colorizer:
             prior = self.prior(photo)
             sampled = self.versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
             versions = self._spread_over(prior, marks, mode, sampled, confidence)
-        tiles = propagate.exact_tiles(_columns(versions.field), photo.lightness, marks)
+        tiles = propagate.exact_tiles(_columns(versions.field), guide(photo), marks)
         about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
         return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)), about=about)
 
@@ -402,11 +403,14 @@ def _sample_many(
 def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np.ndarray, "1 _ _ 1"]]:
     """The whole photo, squashed to squares, as a batch of one: `lightness`, and `lightness_large` where `large` > 0.
 
-    Transparent parts look white to the networks, as they do in training.
+    Transparent parts look white to the networks, as they do in training. In place of a border they see the mirror image
+    of the photo, so that it tints nothing.
     """
     shown = photo.lightness
     if photo.alpha is not None:
         shown = 100 + (shown - 100) * (photo.alpha / np.float32(255))
+    if photo.inside is not None:
+        shown = border.filled(shown, photo.inside)
     sides = {"lightness": size} | ({"lightness_large": large} if large else {})
     return {
         name: color.lightness_to_network(upsample.resize(shown, side, side).clip(0, 100))[None, ..., None]
@@ -415,8 +419,16 @@ def network_input(photo: Photo, size: int, large: int = 0) -> dict[str, Float[np
 
 
 def render(photo: Photo, field: Float[np.ndarray, "N F F 2"]) -> list[Picture]:
-    """Colour fields, network units, on the photo's lightness: lifted, gamut-mapped, with its opacity and its bits."""
-    return render_tiles(photo, upsample.lift_tiles(_columns(field), photo.lightness), len(field))
+    """Colour fields, network units, on the photo's lightness: lifted, gamut-mapped, with its opacity and its bits.
+
+    Its border stays gray.
+    """
+    return render_tiles(photo, upsample.lift_tiles(_columns(field), guide(photo)), len(field))
+
+
+def guide(photo: Photo) -> Float[np.ndarray, "H W"]:
+    """The lightness along which fields are lifted: that of the photo, mirrored in place of its border."""
+    return photo.lightness if photo.inside is None else border.filled(photo.lightness, photo.inside)
 
 
 def render_tiles(photo: Photo, tiles: Iterator[upsample.Tile], count: int) -> list[Picture]:
@@ -424,10 +436,21 @@ def render_tiles(photo: Photo, tiles: Iterator[upsample.Tile], count: int) -> li
     pictures = [_canvas(photo) for _ in range(count)]
     encoded = color.lab_to_srgb_words if photo.bits == 16 else color.lab_to_srgb_bytes
     for rows, planes in _joined(tiles):
+        if photo.inside is not None:
+            planes[:, border.outside(photo.inside, rows, planes.shape[2])] = 0
         for picture, ab in zip(pictures, planes.reshape(count, 2, *planes.shape[1:]), strict=True):
             lab = np.stack([photo.lightness[rows], *ab], axis=-1)
             picture[rows, :, :3] = encoded(lab)
     return pictures
+
+
+def without_border(photo: Photo, marks: Marks) -> Photo:
+    """The photo; where a colour was put on its border, as if it had none."""
+    if photo.inside is None:
+        return photo
+    marked = marks.exact >= 0
+    marked[photo.inside] = False
+    return photo._replace(inside=None) if marked.any() else photo
 
 
 def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:

@@ -97,7 +97,7 @@ class _Parts:
     def __init__(self, job: batch.Job, options: batch.Options):
         how = results.digest([options.made, options.samples, results.stamp(job.photo)])
         self.folder = job.target.with_name(f".{job.target.name}.{how}.film")
-        self._versions = options.samples
+        self._options = options
 
     def number(self) -> int:
         """How many are complete."""
@@ -120,14 +120,15 @@ class _Parts:
         ):
             puts = [stack.enter_context(film.part(path, look)) for path in temporary]
             for frame in group:
-                versions = frames.colorize(photo_from_array(frame.rgb, name="a frame"))
+                photo = batch.fitting(photo_from_array(frame.rgb, name="a frame"), self._options)
+                versions = frames.colorize(photo)
                 for put, rgb in zip(puts, versions.rgb, strict=True):
                     put(film.Frame(rgb, frame.time))
         assert frames.memory is not None
         files.write_arrays(self._memory(number), frames.memory._asdict(), overwrite=True)
 
     def _files(self, number: int) -> list[Path]:
-        names = (f"{number:06}_{version + 1}.{film.PART}" for version in range(self._versions))
+        names = (f"{number:06}_{version + 1}.{film.PART}" for version in range(self._options.samples))
         return [self.folder / name for name in names]
 
     def _memory(self, number: int) -> Path:

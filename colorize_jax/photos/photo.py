@@ -15,6 +15,7 @@ from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
 from colorize_jax import color, files
+from colorize_jax.photos.border import Inside, inside_of
 from colorize_jax.photos.decode import Bands, on_white, to_srgb
 from colorize_jax.photos.encode import QUALITY, encode
 from colorize_jax.photos.errors import PhotoError, one_line
@@ -37,12 +38,14 @@ class Photo(NamedTuple):
       alpha: opacity, 0 to 255, or None where the photo has none.
       bits: of a channel in the file, 8 or, where it has more, 16; its pictures have as many.
       about: what its file says beside the pixels; its pictures say it, too.
+      inside: what lies within its border, which takes no colour; None where it has none, or where that is coloured.
     """
 
     lightness: Float32[np.ndarray, "H W"]
     alpha: UInt8[np.ndarray, "H W"] | None
     bits: int = 8
     about: Metadata = Metadata()
+    inside: Inside | None = None
 
 
 def read_photo(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, page: int = 0) -> Photo:
@@ -108,7 +111,8 @@ def photo_from_image(image: Image.Image, *, name: str = "image", max_pixels: int
 def _photo(bands: Bands) -> Photo:
     values = np.asarray(bands.colors)
     alpha = None if bands.alpha is None else np.asarray(bands.alpha, np.uint8)
-    return Photo(_lightness(values), alpha, 8 * values.itemsize, bands.about)
+    lightness = _lightness(values)
+    return Photo(lightness, alpha, 8 * values.itemsize, bands.about, inside_of(lightness))
 
 
 def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = "array") -> Photo:
@@ -125,13 +129,13 @@ def photo_from_array(array: Shaped[np.ndarray, "H W *channels"], *, name: str = 
             f"{name} has the type {array.dtype}; allowed are uint8, uint16, bool and floats in [0, 1]."
         )
     bits = 16 if array.dtype == np.uint16 else 8
-    if array.ndim == 2 or array.shape[2] in (1, 3):
-        return Photo(
-            _lightness(array if array.ndim == 2 or array.shape[2] == 3 else array[..., 0]), None, bits
-        )
-    top = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
-    alpha = np.round(array[..., -1].astype(np.float32) * (255 / top)).astype(np.uint8)
-    return Photo(_lightness(array[..., 0] if array.shape[2] == 2 else array[..., :3]), alpha, bits)
+    channels = 1 if array.ndim == 2 else array.shape[2]
+    values = array if array.ndim == 2 else array[..., 0] if channels < 3 else array[..., :3]
+    lightness, alpha = _lightness(values), None
+    if channels in (2, 4):
+        top = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+        alpha = np.round(array[..., -1].astype(np.float32) * (255 / top)).astype(np.uint8)
+    return Photo(lightness, alpha, bits, inside=inside_of(lightness))
 
 
 def as_photo(source: Photo | str | os.PathLike[str] | Image.Image | np.ndarray) -> Photo:

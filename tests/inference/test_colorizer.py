@@ -110,6 +110,30 @@ def test_opacity_is_kept_and_transparent_parts_look_white(colorizer, rgb):
     np.testing.assert_allclose(seen["lightness"], 1)
 
 
+def bordered(rgb: np.ndarray, tone: int) -> np.ndarray:
+    return np.pad(rgb, ((20, 20), (16, 16), (0, 0)), constant_values=tone)
+
+
+def test_a_border_takes_no_color_and_tints_nothing(colorizer, rgb):
+    on_white, on_black = (colorizer.colorize(bordered(rgb, tone), samples=2) for tone in (250, 4))
+    np.testing.assert_array_equal(on_white.field, on_black.field)
+    for one, other in zip(on_white.rgb, on_black.rgb, strict=True):
+        np.testing.assert_array_equal(one[20:-20, 16:-16], other[20:-20, 16:-16])
+        assert (
+            np.ptp(one[:20].astype(int), axis=-1).max()
+            == np.ptp(one[:, -16:].astype(int), axis=-1).max()
+            == 0
+        )
+        assert np.ptp(one[20:-20, 16:-16].astype(int), axis=-1).mean() > 10
+
+
+def test_a_border_is_colored_where_it_is_asked_for(colorizer, rgb):
+    photo = photo_from_array(bordered(rgb, 250))
+    assert photo.inside is not None
+    [picture] = colorizer.colorize(photo._replace(inside=None), samples=1).rgb
+    assert np.ptp(picture[:20].astype(int), axis=-1).mean() > 3
+
+
 def test_a_path_a_pil_image_and_an_array_are_the_same(colorizer, rgb, tmp_path):
     image = Image.fromarray(rgb)
     image.save(tmp_path / "a.png")
