@@ -62,7 +62,7 @@ def main(path: Path) -> None:
     print(f"{'strokes':>8}{'shown':>8}{'all':>8}{'Cholesky':>10}   ms{'furthest':>10} of a*, b*")
     crf, rng = colorizer.config.gcrf, np.random.default_rng(0)
     for count in (1, 6, 12, 40, 100):
-        cells = live.marks(strokes(count, rng)).cells(live.side)
+        cells = live.layers(strokes(count, rng)).marks[0].cells(live.side)
         pulls = {"weight": crf.beta_test, "floor": crf.floor, "confidence": crf.beta_test}
         system = propagate.over(live.similarity, cells, **pulls)
         versions = len(live.unary)

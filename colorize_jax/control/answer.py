@@ -6,7 +6,8 @@
 | `alone` | nothing; a weak pull to gray | 0 |
 | `guided` | the model's own single answer | the confidence learned with it; then refined and corrected |
 
-Eq. (6) with these α and κ is in `control.propagate`.
+Eq. (6) with these α and κ is in `control.propagate`. Edits of less reach than everything alike follow, over what the
+others made.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -15,6 +16,7 @@ import numpy as np
 
 from colorize_jax import color
 from colorize_jax.control import propagate
+from colorize_jax.control.document import REACHES
 from colorize_jax.control.prior import Correction, Prior
 from colorize_jax.control.propagate import Inverse, System
 from colorize_jax.control.raster import CellEdits
@@ -70,14 +72,30 @@ def answer(
     Raises:
       ValueError: an unknown mode, a bad confidence, or mode 'over' without versions.
     """
-    system = system_of(prior, marks.cells(len(prior.unary)), mode, solver, confidence)
-    if mode == "guided":
-        return _guided(prior, marks, system, solver)[None]
-    if mode == "alone":
-        return propagate.solve(system, np.zeros_like(prior.unary)[None], solver.inverse)
-    if versions is None:
+    if mode == "over" and versions is None:
         raise ValueError("versions is None, but mode 'over' edits versions; give their unary, (N, F, F, 2).")
-    return propagate.solve(system, versions, solver.inverse)
+    cells = marks.cells(len(prior.unary))
+    everywhere, *limited = cells.parts or (cells,)
+    system = system_of(prior, everywhere, mode, solver, confidence)
+    unary = _unary(prior, cells, mode) if versions is None or mode != "over" else versions
+    fields = propagate.solve(system, unary, solver.inverse)
+    for reach, part in zip(REACHES[1:], limited, strict=False):
+        fields = propagate.again(
+            prior.similarity,
+            part,
+            reach,
+            fields,
+            weight=solver.weight,
+            floor=solver.floor,
+            inverse=solver.inverse,
+        )
+    return _finished(prior, marks, cells, fields[0], solver)[None] if mode == "guided" else fields
+
+
+def _unary(prior: Prior, cells: CellEdits, mode: str) -> Float[np.ndarray, "1 F F 2"]:
+    """α of the modes with one answer."""
+    unary = np.zeros_like(prior.unary) if mode == "alone" else propagate.calibrated(prior.unary, cells)
+    return unary[None]
 
 
 def system_of(
@@ -116,10 +134,10 @@ def system_of(
     )
 
 
-def _guided(prior: Prior, marks: Evidence, system: System, solver: EditSolver) -> Float[np.ndarray, "G G 2"]:
-    """The coarse field, refined and corrected where the model has learned to."""
-    unary = propagate.calibrated(prior.unary, system.edits)
-    coarse: np.ndarray = propagate.solve(system, unary[None], solver.inverse)[0]
+def _finished(
+    prior: Prior, marks: Evidence, cells: CellEdits, coarse: Float[np.ndarray, "F F 2"], solver: EditSolver
+) -> Float[np.ndarray, "G G 2"]:
+    """The coarse field of mode 'guided', refined and corrected where the model has learned to."""
     if prior.fine is None:
         return coarse
     side = len(prior.fine.confidence)
@@ -127,6 +145,7 @@ def _guided(prior: Prior, marks: Evidence, system: System, solver: EditSolver) -
     field = propagate.refine(prior.fine, lifted, marks.cells(side), weight=solver.weight, within=coarse)
     if solver.correction is None or prior.context is None:
         return field
+    system = system_of(prior, cells, "guided", solver)
     reach = propagate.reach(system, solver.inverse).reshape(coarse.shape[:2])
     return _corrected(prior, marks, field, reach, solver.correction)
 

@@ -1,15 +1,16 @@
-"""Colour edits as data: the JSON format, version 1, and what is wrong with a document that does not follow it.
+"""Colour edits as data: the JSON format, version 2, and what is wrong with a document that does not follow it.
 
-    {"version": 1,
-     "edits": [{"kind": "stroke", "path": [[120, 80], [180, 95]], "radius": 6, "color": "#b03a2e"}]}
+    {"version": 2,
+     "edits": [{"kind": "stroke", "path": [[120, 80], [180, 95]], "radius": 6, "color": "#b03a2e", "reach": "thing"}]}
 
 | kind | fields | effect |
 |---|---|---|
-| `point` | `at`, `color`; `radius`, `weight`, `exact` | a disc of this colour; without a radius, one pixel |
-| `stroke` | `path`, `radius`, `color`; `weight`, `exact` | a round brush along the path, which may be one point |
-| `region` | `polygon`, `color`; `weight`, `exact` | the inside of a polygon, by the even-odd rule |
-| `link` | `regions`; `weight` | two polygons share one colour, whichever it is |
-| `eraser` | `path` and `radius`, or `polygon` | takes away what the edits before it put there; links stay |
+| `point` | `at`, `color`; `radius`, `strength`, `reach`, `exact` | a disc of this colour; without a radius a pixel |
+| `stroke` | `path`, `radius`, `color`; `strength`, `reach`, `exact` | a round brush along the path; one point will do |
+| `region` | `polygon`, `color`; `strength`, `reach` or `closed`, `exact` | the inside of a polygon (even-odd rule) |
+| `link` | `regions`; `strength` | two polygons share one colour, whichever it is |
+| `eraser` | `path` and `radius`, or `polygon` | takes away what the edits before it put there; links and locks stay |
+| `lock` | `path` and `radius`, or `polygon` | keeps its pixels as the edits before it left them |
 
 The pixel in column i and row j is the square [i, i + 1] x [j, j + 1]: its centre is at (i + 1/2, j + 1/2), the photo
 spans [0, width] x [0, height], x to the right and y down. The integers (i, j) themselves name that pixel, too. A shape
@@ -20,8 +21,14 @@ of all sizes. `"size": [width, height]` pins a file to the photo that it was dra
 
 A `color` is `"#rrggbb"`, `"#rgb"`, `{"rgb": [r, g, b]}` from 0 to 255, or `{"lab": [L, a, b]}`. Only its a* and b*
 count: the lightness stays the photo's. Later edits paint over earlier ones. An exact edit wins over any other, and
-its pixels come out as given, with the chroma that the photo's lightness leaves; the others are evidence: `weight`
-times as much as an edit of weight 1.
+its pixels come out as given, with the chroma that the photo's lightness leaves; the others are evidence: `strength`
+times as much as an edit of strength 1.
+
+`reach` says how far a colour goes: from its `"spot"` alone, over the `"thing"` that its spot is part of, or over
+everything `"alike"`, wherever it lies, which is the default. A region with `"closed": true` fills itself to its edge,
+and changes no pixel outside of it.
+
+Version 1 is read, too: it says `weight` for `strength`, and has neither `reach` nor `closed` nor locks.
 
 `edits.schema.json` beside this file says the same as a JSON Schema. Nothing here needs more than NumPy.
 """
@@ -40,23 +47,36 @@ from jaxtyping import Float64
 
 from colorize_jax import color, files
 
-VERSION = 1
+VERSION = 2
+REACHES = ("alike", "thing", "spot")
+"""In the order in which edits are answered: the nearer over the farther. The first is the default."""
 UNITS = ("pixels", "fraction")
 MAX_EDITS = 1000
 MAX_POINTS = 20_000
 """Of all paths and polygons together."""
-MAX_WEIGHT = 100.0
+MAX_STRENGTH = 100.0
 MAX_BYTES = 4_000_000
 SCHEMA = Path(__file__).with_name("edits.schema.json")
 
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
-_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # kind: (required, optional)
+_Fields = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+_FIRST: _Fields = {  # of version 1; kind: (required, optional)
     "point": (("at", "color"), ("radius", "weight", "exact")),
     "stroke": (("path", "radius", "color"), ("weight", "exact")),
     "region": (("polygon", "color"), ("weight", "exact")),
     "link": (("regions",), ("weight",)),
     "eraser": ((), ("path", "radius", "polygon")),
 }
+_FIELDS: _Fields = {
+    "point": (("at", "color"), ("radius", "strength", "reach", "exact")),
+    "stroke": (("path", "radius", "color"), ("strength", "reach", "exact")),
+    "region": (("polygon", "color"), ("strength", "reach", "closed", "exact")),
+    "link": (("regions",), ("strength",)),
+    "eraser": ((), ("path", "radius", "polygon")),
+    "lock": ((), ("path", "radius", "polygon")),
+}
+_VERSIONS: dict[int, tuple[_Fields, str]] = {1: (_FIRST, "weight"), 2: (_FIELDS, "strength")}
+"""The fields of each version, and what it calls the strength of an edit."""
 KINDS = tuple(_FIELDS)
 
 
@@ -77,16 +97,20 @@ class Edit(NamedTuple):
     Attributes:
       kind: one of `KINDS`.
       shapes: two of a link, one of all others.
-      ab: CIE a* and b*; None for a link and an eraser.
-      weight: > 0; of a link at most 1.
+      ab: CIE a* and b*; None for a link, an eraser and a lock.
+      strength: > 0; of a link at most 1.
       exact: its pixels come out in this colour.
+      reach: one of `REACHES`.
+      closed: of a region: nothing leaves it.
     """
 
     kind: str
     shapes: tuple[Shape, ...]
     ab: tuple[float, float] | None = None
-    weight: float = 1.0
+    strength: float = 1.0
     exact: bool = False
+    reach: str = REACHES[0]
+    closed: bool = False
 
 
 class EditDocument(NamedTuple):
@@ -100,7 +124,7 @@ class EditDocument(NamedTuple):
 def as_edits(
     source: EditDocument | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | os.PathLike[str],
 ) -> EditDocument:
-    """Edits from a file's path, a whole document, or a list of edits in pixels.
+    """Edits from a file's path, a whole document, or a list of edits in pixels, which may still say `weight`.
 
     Raises:
       EditError: see `parse_edits` and `read_edits`.
@@ -111,7 +135,8 @@ def as_edits(
         return read_edits(source)
     if isinstance(source, Mapping):
         return parse_edits(source)
-    return parse_edits({"version": VERSION, "edits": source})
+    old = any(isinstance(edit, Mapping) and "weight" in edit for edit in source)
+    return parse_edits({"version": 1 if old else VERSION, "edits": source})
 
 
 def read_edits(path: str | os.PathLike[str]) -> EditDocument:
@@ -152,15 +177,15 @@ def parse_edits(document: Any) -> EditDocument:
     """
     _check_fields(document, "the document", ("version", "edits"), ("units", "size"))
     version = document["version"]
-    if isinstance(version, bool) or version != VERSION:
-        raise EditError(f"version is {version!r}; this program reads version {VERSION}")
+    if isinstance(version, bool) or version not in tuple(_VERSIONS):
+        raise EditError(f"version is {version!r}; this program reads versions 1 and {VERSION}")
     units = document.get("units", "pixels")
     if units not in UNITS:
         raise EditError(f"units is {units!r}; allowed are {_listed(UNITS)}")
     listed = _list(document["edits"], "edits")
     if len(listed) > MAX_EDITS:
         raise EditError(f"edits has {len(listed):,} entries, too many; allowed are {MAX_EDITS:,}")
-    edits = tuple(_edit(entry, index) for index, entry in enumerate(listed))
+    edits = tuple(_edit(entry, index, *_VERSIONS[version]) for index, entry in enumerate(listed))
     points = sum(len(shape.points) for edit in edits for shape in edit.shapes)
     if points > MAX_POINTS:
         raise EditError(f"edits has {points:,} points in all, too many; allowed are {MAX_POINTS:,}")
@@ -179,27 +204,43 @@ def _size(value: Any) -> tuple[int, int]:
     return int(numbers_[0]), int(numbers_[1])
 
 
-def _edit(entry: Any, index: int) -> Edit:
+def _edit(entry: Any, index: int, fields: _Fields, strength: str) -> Edit:
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
-    if not isinstance(kind, str) or kind not in _FIELDS:
-        raise EditError(f"edits[{index}]: its kind is {kind!r}; allowed are {_listed(KINDS)}")
+    if not isinstance(kind, str) or kind not in fields:
+        raise EditError(f"edits[{index}]: its kind is {kind!r}; allowed are {_listed(tuple(fields))}")
     where = f"edits[{index}] ({kind})"
-    required, optional = _FIELDS[kind]
+    required, optional = fields[kind]
     _check_fields(entry, where, ("kind", *required), optional)
     if kind == "link":
-        return Edit(kind, _regions(entry["regions"], where), weight=_weight(entry, where, 1.0))
+        return Edit(kind, _regions(entry["regions"], where), strength=_strength(entry, where, strength, 1.0))
     shape = _shape(entry, where)
-    if kind == "eraser":
+    if "color" not in required:
         return Edit(kind, (shape,))
-    exact = entry.get("exact", False)
-    if not isinstance(exact, bool):
-        raise EditError(f"{where}: exact is {exact!r}; allowed are true and false")
-    if exact and "weight" in entry:
+    exact, closed = (_flag(entry, where, name) for name in ("exact", "closed"))
+    if exact and strength in entry:
         raise EditError(
-            f"{where}: an exact edit has no weight, it contradicts itself; leave out one of the two"
+            f"{where}: an exact edit has no {strength}, it contradicts itself; leave out one of the two"
         )
-    ab = _ab(entry["color"], where)
-    return Edit(kind, (shape,), ab, _weight(entry, where, MAX_WEIGHT), exact)
+    if closed and "reach" in entry:
+        raise EditError(
+            f"{where}: what is closed has no reach, it contradicts itself; leave out one of the two"
+        )
+    amount = _strength(entry, where, strength, MAX_STRENGTH)
+    return Edit(kind, (shape,), _ab(entry["color"], where), amount, exact, _reach(entry, where), closed)
+
+
+def _flag(entry: Mapping[str, Any], where: str, name: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        raise EditError(f"{where}: {name} is {value!r}; allowed are true and false")
+    return value
+
+
+def _reach(entry: Mapping[str, Any], where: str) -> str:
+    reach = entry.get("reach", REACHES[0])
+    if not isinstance(reach, str) or reach not in REACHES:
+        raise EditError(f"{where}: reach is {_shown(reach)}; allowed are {_listed(REACHES)}")
+    return reach
 
 
 def _check_fields(entry: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
@@ -265,11 +306,11 @@ def _radius(value: Any, where: str) -> float:
     return radius
 
 
-def _weight(entry: Mapping[str, Any], where: str, most: float) -> float:
-    weight = _number(entry.get("weight", 1.0), f"{where}: weight")
-    if not 0 < weight <= most:
-        raise EditError(f"{where}: weight is {weight:g}; allowed are numbers above 0 up to {most:g}")
-    return weight
+def _strength(entry: Mapping[str, Any], where: str, name: str, most: float) -> float:
+    value = _number(entry.get(name, 1.0), f"{where}: {name}")
+    if not 0 < value <= most:
+        raise EditError(f"{where}: {name} is {value:g}; allowed are numbers above 0 up to {most:g}")
+    return value
 
 
 def _ab(value: Any, where: str) -> tuple[float, float]:

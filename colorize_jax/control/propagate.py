@@ -23,6 +23,9 @@ of these steps is in `control.answer`.
 **Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
 the share that they give up.
 
+**Reach.** Edits whose reach is less than everything alike come after those that have it. `territory` says of which
+cells they speak, and Eq. (6) holds for what they change there (`again`). All other cells keep their bits.
+
 **Range.** This energy has no maximum principle: around a far-reaching orange it would turn gray into cyan. The result
 is clipped, channel by channel, to the range of α, gray and the edits' colours.
 
@@ -37,18 +40,24 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from colorize_jax import color, gcrf
 from colorize_jax.control import calibrate
 from colorize_jax.control.prior import Fine
 from colorize_jax.control.raster import CellEdits, CellLink, Marks
+from colorize_jax.gcrf.interactive import host
 from colorize_jax.photos import upsample
-from colorize_jax.shapes import Float
+from colorize_jax.shapes import Bool, Float
 
 # Along a side, at most: a corrected field, whose cells are pixels, has the halo of a solved one.
 _HALO_CELLS = 64
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
+_LEAST = 0.02  # how much an edit of less reach speaks of the cells that it changes
+_SPOT = (
+    3.0  # cells: how far from its spot a colour goes; in full for the first, and fading over the other two
+)
+
 # L*, as in `upsample`: pixels that differ more from an exact edit keep more of their own colour.
 _SIGMA_RANGE = 12.0
 
@@ -160,6 +169,83 @@ def reach(system: System, inverse: Inverse = dense_inverse) -> Float[np.ndarray,
     if not system.known.any():
         return np.zeros_like(system.known)
     return np.clip(inverse(system.similarity, system.known, system.weights), 0, 1)
+
+
+def territory(
+    spoken: Float[np.ndarray, "F F"], marked: Bool[np.ndarray, "F F"], reach: str
+) -> Float[np.ndarray, "F F"]:
+    """How much edits of a reach speak of each cell.
+
+    Of a thing: on the best way from a marked cell, from neighbour to neighbour, the least that they speak of any cell.
+    This is the grayscale reconstruction of Vincent 1993, Eq. (7). So what is alike but lies apart is not reached.
+
+    Args:
+      spoken: m, of `reach`.
+      marked: the cells of the edits themselves.
+      reach: 'thing' or 'spot'.
+    """
+    if reach == "spot":
+        distance = ndimage.distance_transform_edt(~marked)
+        near: np.ndarray = spoken * np.clip((_SPOT - distance) / 2, 0, 1)
+        return near
+    reached: np.ndarray = np.where(marked, spoken, 0)
+    while True:
+        grown = np.minimum(ndimage.grey_dilation(reached, (3, 3)), spoken)
+        if (grown == reached).all():
+            return reached
+        reached = grown
+
+
+def again(
+    similarity: Float[np.ndarray, "P P"],
+    edits: CellEdits,
+    reach_of: str,
+    fields: Float[np.ndarray, "N F F 2"],
+    *,
+    weight: float,
+    floor: float,
+    inverse: Inverse = dense_inverse,
+) -> Float[np.ndarray, "N F F 2"]:
+    """Edits of less reach over the answer to the others: what they change is a field, 0 outside of their territory.
+
+    Eq. (6) holds for this field, on the cells of the territory, each leaning on those: S of these rows and columns,
+    normalised. Its unary is 0, which gives way as that of a version does.
+
+    Args:
+      similarity: S of the photo.
+      edits: of one reach.
+      reach_of: 'thing' or 'spot'.
+      fields: the answer to the others, network units.
+      weight, floor: as of `over`, whose confidence is `weight`.
+      inverse: of `reach`.
+    """
+    if not edits.weights.any():
+        return fields
+    system = alone(similarity, edits, weight=weight, floor=floor)
+    spoken = reach(system, inverse).reshape(edits.weights.shape)
+    share = territory(spoken, edits.weights > 0, reach_of).reshape(-1, 1)
+    at = np.flatnonzero(share > _LEAST)
+    count, side = fields.shape[:2]
+    before = np.moveaxis(fields, 0, 2).reshape(side * side, 2 * count)
+    colors = np.tile(color.ab_to_network(edits.ab).reshape(-1, 2), count)
+    kept = weight ** (1 - share[at]) * floor ** share[at]
+    matrix = host.system_matrix(_among(similarity, at), (system.known[at] + kept)[:, 0])
+    changed = before.copy()
+    changed[at] += linalg.solve(matrix, system.known[at] * (colors - before)[at], assume_a="pos")
+    low, high = (f([f(before, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
+    changed = np.clip(changed, np.minimum(low, 0), np.maximum(high, 0))
+    after: np.ndarray = np.moveaxis(changed.reshape(side, side, count, 2), 2, 0).astype(np.float32)
+    return after
+
+
+def _among(similarity: Float[np.ndarray, "P P"], at: np.ndarray) -> Float[np.ndarray, "n n"]:
+    """S of some cells that lean on each other alone; a cell that leans on none of them leans on itself."""
+    own = similarity[np.ix_(at, at)]
+    total = own.sum(axis=1, keepdims=True)
+    rows: np.ndarray = np.where(
+        total > 0, own / np.where(total > 0, total, 1), np.eye(len(at), dtype=own.dtype)
+    )
+    return rows
 
 
 def solve(
@@ -279,9 +365,8 @@ def exact_tiles(
 
 
 def _repaired(columns: np.ndarray, lightness: np.ndarray, marks: Marks) -> Iterator[upsample.Tile]:
-    colors = np.array([edit.ab or (0, 0) for edit in marks.edits], np.float32)
-    wanted = np.tile(colors, columns.shape[-1] // 2).T
-    halo = _Halo(marks.exact >= 0, max(max(lightness.shape) / min(columns.shape[0], _HALO_CELLS), 1.0))
+    wanted = _wanted(marks, columns)
+    halo = _Halo(marks.exact >= 0, _halo_reach(columns, lightness))
     for rows, planes in upsample.lift_tiles(columns, lightness):
         y, x = np.nonzero(marks.exact[rows] >= 0)
         missed = wanted[:, marks.exact[rows][y, x]] - planes[:, y, x]
@@ -293,6 +378,46 @@ def _repaired(columns: np.ndarray, lightness: np.ndarray, marks: Marks) -> Itera
         y, x = np.nonzero(marks.exact[rows] >= 0)
         planes[:, y, x] = wanted[:, marks.exact[rows][y, x]]
         yield rows, planes
+
+
+def exact_window(
+    columns: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], marks: Marks, box: upsample.Box
+) -> Float[np.ndarray, "K R C"]:
+    """The part of `exact_tiles` in a box, but for rounding, for about the price of the box."""
+    reach = _halo_reach(columns, lightness)
+    wide = upsample.Box(
+        *(_widened(part, reach, size) for part, size in zip(box, lightness.shape, strict=True))
+    )
+    exact = marks.exact[wide]
+    if not (exact >= 0).any():
+        return upsample.lift_window(columns, lightness, box)
+    planes, near = upsample.lift_window(columns, lightness, wide), lightness[wide]
+    wanted, halo = _wanted(marks, columns), _Halo(exact >= 0, reach)
+    y, x = np.nonzero(exact >= 0)
+    halo.add(y, x, wanted[:, exact[y, x]] - planes[:, y, x], near[y, x])
+    halo.smooth()
+    around = halo.near(slice(0, len(exact)))
+    planes[:, around[0], around[1]] += halo(*around, near[around])
+    planes[:, y, x] = wanted[:, exact[y, x]]
+    own = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(box, wide, strict=True))
+    return planes[:, *own]
+
+
+def _widened(part: slice, reach: float, size: int) -> slice:
+    more = int(np.ceil(reach)) + 1
+    return slice(max(0, part.start - more), min(size, part.stop + more))
+
+
+def _wanted(marks: Marks, columns: Float[np.ndarray, "F F K"]) -> Float[np.ndarray, "K n"]:
+    """The colours of the edits, for each field."""
+    colors = np.array([edit.ab or (0, 0) for edit in marks.edits], np.float32)
+    return np.tile(colors, columns.shape[-1] // 2).T
+
+
+def _halo_reach(columns: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"]) -> float:
+    """Pixels."""
+    pixels: int = max(lightness.shape)
+    return max(pixels / min(len(columns), _HALO_CELLS), 1.0)
 
 
 class _Halo:

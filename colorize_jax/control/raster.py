@@ -1,14 +1,14 @@
 """Edits on the pixels of one photo, and on the cells of its colour field."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16
 from scipy import ndimage
 
-from colorize_jax.control.document import Edit, EditDocument, EditError, Shape, name_of
+from colorize_jax.control.document import REACHES, Edit, EditDocument, EditError, Shape, name_of
 
 EXACT_WEIGHT = 20.0
 """Of an exact edit in the field, where a soft one has 1: its cells follow it, and leave little to repair."""
@@ -40,11 +40,14 @@ class CellEdits(NamedTuple):
       weights: 1 where an edit of weight 1 covers a cell best; the edits of a cell add up.
       ab: their mean colour, CIE a* and b*; 0 where the weight is 0.
       links: between regions of the field.
+      parts: the same edits by their reach, in the order of `document.REACHES`; links reach everything alike. Empty
+        where all edits do.
     """
 
     weights: Float[np.ndarray, "F F"]
     ab: Float[np.ndarray, "F F 2"]
     links: tuple[CellLink, ...]
+    parts: tuple["CellEdits", ...] = ()
 
     def cells(self, side: int) -> "CellEdits":
         """Itself: edits that are on the cells of a field already.
@@ -68,12 +71,14 @@ class Marks(NamedTuple):
       soft: of the edits that are not exact; -1 also under an exact one.
       exact: of the exact edits.
       links: for each link, its two regions.
+      closed: the whole of the closed region, where the marks are of one answer of `control.layers`.
     """
 
     edits: tuple[Edit, ...]
     soft: Int16[np.ndarray, "H W"]
     exact: Int16[np.ndarray, "H W"]
     links: tuple[tuple[Edit, Patch, Patch], ...]
+    closed: Patch | None = None
 
     def cells(self, side: int) -> CellEdits:
         """The edits on the side x side cells of a field.
@@ -82,34 +87,58 @@ class Marks(NamedTuple):
         pixel of a large photo speaks for its cell as loudly as one of a small photo.
         """
         height, width = self.soft.shape
-        weights, colors = np.zeros((side, side)), np.zeros((side, side, 2))
-        for plane in (self.soft, self.exact):
-            for index, box in _boxes(plane):
-                edit = self.edits[index]
-                found = Patch(box[0].start, box[1].start, plane[box] == index)
-                own = (EXACT_WEIGHT if edit.exact else edit.weight) * _coverage(found, height, width, side)
-                weights += own
-                colors += own[..., None] * np.array(edit.ab)
-        ab = colors / np.where(weights > 0, weights, 1.0)[..., None]
+        spoken = [
+            (edit, self._weights(edit, Patch(box[0].start, box[1].start, plane[box] == index), side))
+            for plane in (self.soft, self.exact)
+            for index, box in _boxes(plane)
+            for edit in (self.edits[index],)
+        ]
         links = tuple(
-            (edit.weight, _coverage(first, height, width, side), _coverage(second, height, width, side))
+            (edit.strength, _coverage(first, height, width, side), _coverage(second, height, width, side))
             for edit, first, second in self.links
         )
-        return CellEdits(weights, ab, links)
+        whole = _summed(spoken, side, links)
+        if all(edit.reach == REACHES[0] for edit, _ in spoken):
+            return whole
+        parts = (
+            _summed(
+                [one for one in spoken if one[0].reach == reach], side, links if reach == REACHES[0] else ()
+            )
+            for reach in REACHES
+        )
+        return whole._replace(parts=tuple(parts))
+
+    def _weights(self, edit: Edit, found: Patch, side: int) -> Float[np.ndarray, "F F"]:
+        """Of an edit whose pixels were found, on the cells."""
+        height, width = self.soft.shape
+        share = (
+            _coverage(found, height, width, side)
+            if self.closed is None or not edit.closed
+            else _filled(found, self.closed, height, width, side)
+        )
+        return (EXACT_WEIGHT if edit.exact else edit.strength) * share
 
 
 DrawShape = Callable[[Shape, str, int, int, str], Patch]
 """A shape, its units, a photo's height and width, and a name for messages: to the pixels that it covers."""
 
 
-def mark(edits: EditDocument, height: int, width: int, draw: DrawShape | None = None) -> Marks:
-    """Draws edits on a photo of height x width pixels.
+def mark(
+    edits: EditDocument,
+    height: int,
+    width: int,
+    draw: DrawShape | None = None,
+    *,
+    only: Container[int] | None = None,
+) -> Marks:
+    """Draws edits on a photo of height x width pixels, all on one another; `control.layers` keeps closed ones apart.
 
     Args:
       edits: all of the photo.
       height: pixels.
       width: pixels.
       draw: in place of `draw_shape`, such as one that remembers the shapes that it has drawn.
+      only: the indices of the edits that are drawn, at most one closed region among them; all by default.
 
     Raises:
       EditError: another size than the edits are for, a point outside the photo, a shape that covers no pixel, exact
@@ -123,6 +152,8 @@ def mark(edits: EditDocument, height: int, width: int, draw: DrawShape | None = 
     soft, exact = (np.full((height, width), -1, np.int16) for _ in range(2))
     marks = Marks(edits.edits, soft, exact, links=())
     for index, edit in enumerate(edits.edits):
+        if edit.kind == "lock" or (only is not None and index not in only):
+            continue
         patches = [
             (draw or draw_shape)(shape, edits.units, height, width, name_of(index, edit))
             for shape in edit.shapes
@@ -132,8 +163,21 @@ def mark(edits: EditDocument, height: int, width: int, draw: DrawShape | None = 
             marks = marks._replace(links=(*marks.links, (edit, patches[0], patches[1])))
         else:
             _paint(marks, index, patches[0])
+            if edit.closed and only is not None:
+                marks = marks._replace(closed=patches[0])
     marks.soft[marks.exact >= 0] = -1
     return marks
+
+
+def _summed(
+    spoken: list[tuple[Edit, Float[np.ndarray, "F F"]]], side: int, links: tuple[CellLink, ...]
+) -> CellEdits:
+    """The mean colours of edits with their weights on cells."""
+    weights, colors = np.zeros((side, side)), np.zeros((side, side, 2))
+    for edit, own in spoken:
+        weights += own
+        colors += own[..., None] * np.array(edit.ab)
+    return CellEdits(weights, colors / np.where(weights > 0, weights, 1.0)[..., None], links)
 
 
 def _paint(marks: Marks, index: int, patch: Patch) -> None:
@@ -260,11 +304,28 @@ def _boxes(plane: Int16[np.ndarray, "H W"]) -> Iterator[tuple[int, tuple[slice, 
 
 def _coverage(patch: Patch, height: int, width: int, side: int) -> Float[np.ndarray, "F F"]:
     """The share of each cell that a patch covers, divided by the largest."""
-    rows = _overlap(np.arange(patch.box[0].start, patch.box[0].stop), height, side)
-    columns = _overlap(np.arange(patch.box[1].start, patch.box[1].stop), width, side)
-    covered = rows.T @ patch.mask.astype(np.float32) @ columns
+    covered = _covered(patch, height, width, side)
     shares: np.ndarray = covered / covered.max()
     return shares
+
+
+def _filled(found: Patch, whole: Patch, height: int, width: int, side: int) -> Float[np.ndarray, "F F"]:
+    """Of a closed region: the share of its part of each cell that is its own still, and 1 in the cells around it.
+
+    Only its own pixels show these cells, and they are to have its colour up to its edge.
+    """
+    own, all_ = (_covered(patch, height, width, side) for patch in (found, whole))
+    around = ndimage.binary_dilation(all_ > 0, np.ones((3, 3)))
+    shares: np.ndarray = np.where(all_ > 0, own / np.where(all_ > 0, all_, 1), around)
+    return shares
+
+
+def _covered(patch: Patch, height: int, width: int, side: int) -> Float[np.ndarray, "F F"]:
+    """Pixels of a patch in each cell."""
+    rows = _overlap(np.arange(patch.box[0].start, patch.box[0].stop), height, side)
+    columns = _overlap(np.arange(patch.box[1].start, patch.box[1].stop), width, side)
+    covered: np.ndarray = rows.T @ patch.mask.astype(np.float32) @ columns
+    return covered
 
 
 def _overlap(pixels: np.ndarray, size: int, side: int) -> Float[np.ndarray, "n F"]:

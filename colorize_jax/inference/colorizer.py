@@ -26,11 +26,11 @@ import numpy as np
 from PIL import Image
 
 from colorize_jax import bundle, color
-from colorize_jax.control import propagate
+from colorize_jax.control import layers, propagate
 from colorize_jax.control.answer import MODES, EditSolver, Evidence, answer
 from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
-from colorize_jax.control.raster import Marks, mark
+from colorize_jax.control.raster import Marks
 from colorize_jax.inference import origin
 from colorize_jax.methods import base
 from colorize_jax.methods.base import Method, Samples, Variables
@@ -187,8 +187,8 @@ class Colorizer:
             each of its cells; `config.gcrf.beta_test` by default.
 
         Returns:
-          The versions; their `field` has the edits. Their `unary` is that of the model, 0 in mode 'alone', and the
-          field itself where a network takes the edits.
+          The versions; their `field` has the edits, but for closed regions and locks, which are on the pixels alone.
+          Their `unary` is that of the model, 0 in mode 'alone', and the field itself where a network takes the edits.
 
         Raises:
           PhotoError: an image that cannot be read.
@@ -202,17 +202,19 @@ class Colorizer:
                 f"samples is {samples}, but mode {mode!r} has one answer; leave it out, or set 1."
             )
         parsed, photo = as_edits(edits), as_photo(image)
-        marks = mark(parsed, *photo.lightness.shape)
-        photo = without_border(photo, marks)
+        drawn = layers.layered(parsed, *photo.lightness.shape)
+        for marks in drawn.marks:
+            photo = without_border(photo, marks)
         if self.responds:
-            field = self.respond(photo, marks, mode)
-            versions = Versions([], np.ones(1, np.float32), field, field)
+            responses = [self.respond(photo, marks, mode) for marks in drawn.marks]
+            answers = [Versions([], np.ones(1, np.float32), field, field) for field in responses]
         else:
             prior = self.prior(photo)
             sampled = self.versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
-            versions = self._spread_over(prior, marks, mode, sampled, confidence)
-        tiles = propagate.exact_tiles(_columns(versions.field), guide(photo), marks)
+            answers = [self._spread_over(prior, marks, mode, sampled, confidence) for marks in drawn.marks]
+        tiles = layers.tiles([_columns(each.field) for each in answers], guide(photo), drawn)
         about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
+        versions = answers[0]
         return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)), about=about)
 
     def _spread_over(

@@ -67,6 +67,24 @@ def lift_tiles(
     return _bilateral_tiles(field, np.asarray(lightness, np.float32))
 
 
+class Box(NamedTuple):
+    """Some rows and columns of a photo's pixels."""
+
+    rows: slice
+    columns: slice
+
+
+def lift_window(
+    field: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], box: Box
+) -> Float[np.ndarray, "K R C"]:
+    """The part of `lift` in a box, up to rounding, for about the price of the box."""
+    field = np.asarray(field, np.float32)
+    side = len(field)
+    if min(lightness.shape) < side:
+        return _Bicubic(field, *lightness.shape)(box.rows)[..., box.columns]
+    return _bilateral_window(field, np.asarray(lightness, np.float32), box)
+
+
 def resize(image: Float[np.ndarray, "H W"], height: int, width: int) -> Float[np.ndarray, "h w"]:
     """A plane at another size: Keys' cubic, antialiased where it shrinks; float32, may overshoot slightly."""
     rows, columns = cubic_matrix(height, image.shape[0]), cubic_matrix(width, image.shape[1])
@@ -128,33 +146,78 @@ def _axis(pixels: int, cells: int) -> _Axis:
     return _Axis(edges.tolist(), own, np.exp(-(distance**2) / (2 * _SIGMA_SPACE**2)).astype(np.float32))
 
 
-def _bilateral_tiles(field: np.ndarray, lightness: np.ndarray) -> Iterator[Tile]:
-    side, window = field.shape[0], _windows(field)
-    rows, columns = (_axis(pixels, side) for pixels in lightness.shape)
-    guide = _windows(cell_means(lightness, side)[..., None])[..., 0, :]
+class _Bilateral:
+    """The bilateral weights of a photo's pixels, for one field."""
 
-    def weights(i: int) -> Iterator[tuple[slice, Float[np.ndarray, "w 25 h"]]]:
+    def __init__(self, field: np.ndarray, lightness: np.ndarray):
+        self.side, self.field, self.lightness = len(field), field, lightness
+        self.window = _windows(field)
+        self.rows, self.columns = (_axis(pixels, self.side) for pixels in lightness.shape)
+        self._guide = _windows(cell_means(lightness, self.side)[..., None])[..., 0, :]
+
+    def band(self, i: int) -> slice:
+        """The rows of pixels in row i of cells."""
+        return slice(self.rows.edges[i], self.rows.edges[i + 1])
+
+    def weights(self, i: int, columns: slice) -> Iterator[tuple[slice, Float[np.ndarray, "w 25 h"]]]:
         """Row i of cells, in chunks of pixel columns that fit the processor's cache."""
-        band = slice(rows.edges[i], rows.edges[i + 1])
-        for part in _chunks(lightness.shape[1], _TILE_VALUES // (25 * (band.stop - band.start))):
-            near = guide[i, columns.own[part]]
-            yield part, _weights(lightness[band, part].T, near, columns.spatial[part], rows.spatial[band])
+        band, own = self.band(i), self.columns
+        for part in _chunks(columns.stop - columns.start, _TILE_VALUES // (25 * (band.stop - band.start))):
+            part = slice(part.start + columns.start, part.stop + columns.start)
+            near = self._guide[i, own.own[part]]
+            yield (
+                part,
+                _weights(self.lightness[band, part].T, near, own.spatial[part], self.rows.spatial[band]),
+            )
 
-    means = np.empty_like(field)
-    for i in range(side):
-        # The mean of what a cell is lifted to is its mean weights times the window: no need to lift twice.
-        totals = [cell @ (1 / cell.sum(axis=1)[..., None]) for _, cell in weights(i)]
-        total = np.add.reduceat(np.concatenate(totals), columns.edges[:-1])
-        pixels = np.diff(columns.edges)[:, None] * np.diff(rows.edges)[i]
-        means[i] = (window[i] @ total)[..., 0] / pixels
-    correction = _Bicubic(field - means, *lightness.shape)
-    for i in range(side):
-        band = slice(rows.edges[i], rows.edges[i + 1])
-        tile = correction(band)
-        for part, cell in weights(i):
-            lifted = window[i, columns.own[part]] @ cell / cell.sum(axis=1)[:, None]
-            tile[:, :, part] += lifted.transpose(1, 2, 0)
-        yield band, tile
+    def missed(self, rows: range, columns: range) -> Float[np.ndarray, "F F K"]:
+        """The field less what cells are lifted to, in these rows and columns of cells; 0 in all others."""
+        edges = np.array(self.columns.edges[columns.start : columns.stop + 1])
+        missed = np.zeros_like(self.field)
+        for i in rows:
+            # The mean of what a cell is lifted to is its mean weights times the window: no need to lift twice.
+            weighed = self.weights(i, slice(int(edges[0]), int(edges[-1])))
+            totals = [cell @ (1 / cell.sum(axis=1)[..., None]) for _, cell in weighed]
+            total = np.add.reduceat(np.concatenate(totals), edges[:-1] - edges[0])
+            pixels = np.diff(edges)[:, None] * np.diff(self.rows.edges)[i]
+            own = self.field[i, columns.start : columns.stop]
+            missed[i, columns.start : columns.stop] = (
+                own - (self.window[i, columns.start : columns.stop] @ total)[..., 0] / pixels
+            )
+        return missed
+
+    def lifted(self, i: int, columns: slice, tile: Float[np.ndarray, "K R C"]) -> None:
+        """Adds row i of cells to a tile of these columns."""
+        for part, cell in self.weights(i, columns):
+            lifted = self.window[i, self.columns.own[part]] @ cell / cell.sum(axis=1)[:, None]
+            tile[:, :, part.start - columns.start : part.stop - columns.start] += lifted.transpose(1, 2, 0)
+
+
+def _bilateral_tiles(field: np.ndarray, lightness: np.ndarray) -> Iterator[Tile]:
+    made, every = _Bilateral(field, lightness), range(len(field))
+    correction = _Bicubic(made.missed(every, every), *lightness.shape)
+    for i in every:
+        tile = correction(made.band(i))
+        made.lifted(i, slice(0, lightness.shape[1]), tile)
+        yield made.band(i), tile
+
+
+def _bilateral_window(field: np.ndarray, lightness: np.ndarray, box: Box) -> Float[np.ndarray, "K R C"]:
+    made = _Bilateral(field, lightness)
+    near = [
+        range(max(0, axis.own[part.start] - _REACH), min(made.side, axis.own[part.stop - 1] + _REACH + 1))
+        for axis, part in ((made.rows, box.rows), (made.columns, box.columns))
+    ]
+    correction = _Bicubic(made.missed(*near), *lightness.shape)
+    own = range(made.rows.own[box.rows.start], made.rows.own[box.rows.stop - 1] + 1)
+    bands = []
+    for i in own:
+        tile = np.ascontiguousarray(correction(made.band(i))[..., box.columns])
+        made.lifted(i, box.columns, tile)
+        bands.append(tile)
+    first = made.band(own[0]).start
+    rows = slice(box.rows.start - first, box.rows.stop - first)
+    return np.concatenate(bands, axis=1)[:, rows]
 
 
 def _chunks(length: int, step: int) -> Iterator[slice]:

@@ -1,6 +1,7 @@
 """A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,17 +9,20 @@ from PIL import Image
 from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color
-from colorize_jax.control import propagate
+from colorize_jax.control import layers, propagate
 from colorize_jax.control.answer import EditSolver, answer
 from colorize_jax.control.document import EditDocument, Shape
+from colorize_jax.control.layers import Layers
 from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
 from colorize_jax.gcrf.interactive.suggest import greedy
 from colorize_jax.inference.colorizer import Colorizer, Picture, render_tiles
 from colorize_jax.inference.origin import numbered
+from colorize_jax.photos import upsample
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo
+from colorize_jax.photos.upsample import Box, cell_means
 from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768
@@ -26,6 +30,10 @@ PREVIEW_SIDE = 768
 _LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
 _REMEMBERED = 32  # shapes of a photo that are not drawn again
 _FEW = 3  # a third of the cells or fewer are added to the inverse; more are solved for anew
+
+
+Level = tuple[Float[np.ndarray, "H W"], UInt8[np.ndarray, "H W"] | None]
+"""CIE L* and opacity of a photo at some size."""
 
 
 class Explained(NamedTuple):
@@ -45,8 +53,9 @@ class Explained(NamedTuple):
 class LivePhoto:
     """The versions of a photo, and edits over them.
 
-    But for shapes that it remembers to have drawn, nothing in it changes after it is made, so threads may share it.
-    Edits are drawn on the preview while they are made, and on the photo itself for `picture`.
+    But for shapes that it remembers to have drawn, and the photo at smaller sizes, nothing in it changes after it is
+    made, so threads may share it. Edits are drawn on the preview while they are made, and on the photo itself for
+    `picture`.
     """
 
     def __init__(self, colorizer: Colorizer, photo: Photo, samples: int = 5):
@@ -63,6 +72,7 @@ class LivePhoto:
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
         self.unary = colorizer.held(self.prior, unary, field)
         self._draw = _draw_once()
+        self._levels: dict[int, Level] = {0: (photo.lightness, photo.alpha)}
         self._solver = EditSolver(float(crf.beta_test), float(crf.floor), self._inverse)
         pixels = len(self.similarity)
         quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
@@ -83,7 +93,15 @@ class LivePhoto:
     @property
     def bytes(self) -> int:
         """Memory that it holds, nearly."""
-        arrays = [*self.photo[:2], *self.preview, self.similarity, self._covariance, self.unary]
+        halves = [array for array in self.photo[:2] if array is not None]  # all levels: a third of the photo
+        arrays = [
+            *self.photo[:2],
+            *(array[:, ::3] for array in halves),
+            *self.preview,
+            self.similarity,
+            self._covariance,
+            self.unary,
+        ]
         remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
         return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
 
@@ -93,12 +111,16 @@ class LivePhoto:
         Raises:
           EditError: edits that the preview cannot take; see `raster.mark`.
         """
-        return self.fields_of(self.marks(edits).cells(self.side))
+        drawn = self.layers(edits)
+        return merged([self.fields_of(marks.cells(self.side)) for marks in drawn.marks], drawn)
 
-    def marks(self, edits: EditDocument) -> Marks:
-        """Edits on the grid that previews are lifted to."""
+    def layers(self, edits: EditDocument) -> Layers:
+        """Edits on the grid that previews are lifted to; which pixels of the preview show which answer."""
+        inner = in_fractions(edits, *self.photo.lightness.shape)
+        height, width = self.preview.lightness.shape
+        kept, plane = layers.plan(inner, height, width, self._draw)
         height, width = self.preview.guide.shape
-        return mark(in_fractions(edits, *self.photo.lightness.shape), height, width, self._draw)
+        return Layers(tuple(mark(inner, height, width, self._draw, only=each) for each in kept), plane)
 
     def fields_of(self, cells: CellEdits, version: int | None = None) -> Float[np.ndarray, "N F F 2"]:
         """`fields`, of edits that are on the cells already.
@@ -140,10 +162,55 @@ class LivePhoto:
         Raises:
           EditError: see `raster.mark`.
         """
-        marks = mark(edits, *self.photo.lightness.shape)
-        [field] = self.fields_of(marks.cells(self.side), version)
-        tiles = propagate.exact_tiles(color.network_to_ab(field), self.photo.lightness, marks)
+        drawn = layers.layered(edits, *self.photo.lightness.shape)
+        fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
+        tiles = layers.tiles([color.network_to_ab(field) for field in fields], self.photo.lightness, drawn)
         return render_tiles(self.photo, tiles, 1)[0]
+
+    def window(self, edits: EditDocument, version: int, level: int, box: Box) -> UInt8[np.ndarray, "r c 4"]:
+        """A part of `picture` at its own resolution, or at a half, a quarter ... of it: sRGB and opacity.
+
+        The colours are solved for as those of the preview.
+
+        Args:
+          edits: drawn on the photo.
+          version: as `picture` takes it.
+          level: how often the photo is halved.
+          box: pixels of the photo at this level; what lies outside of it is cut off.
+
+        Raises:
+          EditError: see `raster.mark`.
+        """
+        lightness, alpha = self._level(level)
+        box = Box(*(slice(p.start, min(p.stop, size)) for p, size in zip(box, lightness.shape, strict=True)))
+        if not all(p.start < p.stop for p in box):
+            raise ValueError(
+                f"the window lies outside the photo, which has {lightness.shape} pixels at this level"
+            )
+        inner = in_fractions(edits, *self.photo.lightness.shape)
+        simple = not any(edit.exact or edit.closed or edit.kind == "lock" for edit in inner.edits)
+        drawn = self.layers(inner) if simple else layers.layered(inner, *lightness.shape)
+        fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
+        columns = [color.network_to_ab(field) for field in fields]
+        if simple:
+            planes = upsample.lift_window(columns[0], lightness, box)
+        else:
+            planes = layers.window(columns, lightness, drawn, box)
+        pixels = np.full((*planes.shape[1:], 4), 255, np.uint8)
+        pixels[..., :3] = color.lab_to_srgb_bytes(np.stack([lightness[box], *planes], axis=-1))
+        if alpha is not None:
+            pixels[..., 3] = alpha[box]
+        return pixels
+
+    def _level(self, level: int) -> Level:
+        """The photo, halved so often; made when it is first asked for."""
+        if level not in self._levels:
+            lightness, alpha = self.photo.lightness, self.photo.alpha
+            self._levels[level] = (
+                _reduced(lightness, level),
+                None if alpha is None else _reduced(alpha, level),
+            )
+        return self._levels[level]
 
     def explain(self, edits: EditDocument, suggestions: int = 3) -> Explained:
         """How open each cell is, and where edits would tell most; what links say is left out.
@@ -151,7 +218,7 @@ class LivePhoto:
         Raises:
           EditError: see `fields`.
         """
-        cells = self.marks(edits).cells(self.side)
+        cells = self.layers(edits).marks[0].cells(self.side)
         known = self._solver.weight * cells.weights.reshape(-1)
         at = np.flatnonzero(known)
         rows = self._covariance[at]
@@ -204,6 +271,16 @@ def _draw_once() -> DrawShape:
     return lambda shape, *where: drawn(np.float64(shape.points).tobytes(), shape.radius, *where)
 
 
+def merged(fields: Sequence[Float[np.ndarray, "N F F 2"]], drawn: Layers) -> Float[np.ndarray, "N F F 2"]:
+    """Of each answer its fields to one, each cell of which shows what most of its pixels show: for small pictures."""
+    if drawn.plane is None:
+        return fields[0]
+    side = fields[0].shape[1]
+    shares = np.stack([cell_means((drawn.plane == i).astype(np.float32), side) for i in range(len(fields))])
+    most = shares.argmax(axis=0)
+    return np.take_along_axis(np.stack(fields), most[None, None, ..., None], axis=0)[0]
+
+
 def _solved_small(covariance: np.ndarray, delta: np.ndarray, right: np.ndarray) -> np.ndarray:
     """(G_KK + diag(1/δ))⁻¹ b."""
     if not len(delta):
@@ -254,6 +331,10 @@ def preview_of(photo: Photo) -> Preview:
     lightness = Image.fromarray(photo.lightness)
     alpha = None if photo.alpha is None else np.asarray(Image.fromarray(photo.alpha).resize(size))
     return Preview(_resized(lightness, size), _resized(lightness, half), alpha)
+
+
+def _reduced(plane: np.ndarray, level: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(plane).reduce(2**level))
 
 
 def _resized(image: Image.Image, size: tuple[int, ...]) -> np.ndarray:

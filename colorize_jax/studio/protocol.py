@@ -5,6 +5,8 @@ To the server, JSON in text frames:
     {"type": "edits", "id": 7, "version": 0, "document": {...}}        a document of `colorize_jax.control.document`
     {"type": "versions", "id": 8, "document": {...}}                   the same for all versions, which takes longer
     {"type": "explain", "id": 9, "document": {...}, "suggestions": 3}
+    {"type": "window", "id": 10, "version": 0, "document": {...}, "level": 1, "box": [0, 0, 800, 600]}
+        the photo halved so often, from left and top to right and bottom in pixels of that size
 
 From the server, either JSON, `{"type": "error", "id": 7, "message": "..."}`, or a binary frame: the length of a JSON
 header in four bytes, little-endian; the header, padded with spaces to a multiple of four bytes; then the arrays that
@@ -19,10 +21,14 @@ import numpy as np
 
 from colorize_jax.control.document import MAX_BYTES, EditDocument, parse_edits
 
-KINDS = ("edits", "versions", "explain")
+KINDS = ("edits", "window", "versions", "explain")
 """In the order in which they are answered."""
 
 MAX_SUGGESTIONS = 12
+MAX_LEVEL = 12
+MAX_WINDOW = 16_000_000
+"""Pixels of a window: of the largest screens there are."""
+_MOST_SIDE = 1 << 20
 _TYPES = ("float32", "int16", "uint8")
 
 
@@ -43,6 +49,8 @@ class Message(NamedTuple):
       document: of edits, not parsed yet.
       version: which is shown, from 0; the number of versions for gray.
       suggestions: how many.
+      level: how often the photo of a window is halved.
+      box: left, top, right and bottom of a window.
     """
 
     kind: str
@@ -50,6 +58,8 @@ class Message(NamedTuple):
     document: Any
     version: int = 0
     suggestions: int = 3
+    level: int = 0
+    box: tuple[int, int, int, int] = (0, 0, 1, 1)
 
     def edits(self) -> EditDocument:
         """Raises: EditError, see `parse_edits`."""
@@ -78,14 +88,25 @@ def parse(text: str, versions: int) -> Message:
         raise MessageError(f"type is {str(kind)[:40]!r}; allowed are {', '.join(KINDS)}", identity)
     if "document" not in content:
         raise MessageError("the field document is missing", identity)
-    numbers = {"version": (0, versions - 1), "suggestions": (1, MAX_SUGGESTIONS)}
+    numbers = {"version": (0, versions - 1), "suggestions": (1, MAX_SUGGESTIONS), "level": (0, MAX_LEVEL)}
     found = {name: content[name] for name in numbers if name in content}
     for name, value in found.items():
         if not _is_whole(value, *numbers[name]):
             raise MessageError(
                 "{} is out of range; allowed are {} to {}".format(name, *numbers[name]), identity
             )
-    return Message(kind, identity, content["document"], **found)
+    box = _box(content.get("box", [0, 0, 1, 1]), identity)
+    return Message(kind, identity, content["document"], **found, box=box)
+
+
+def _box(value: Any, identity: int) -> tuple[int, int, int, int]:
+    whole = isinstance(value, list) and len(value) == 4 and all(_is_whole(v, 0, _MOST_SIDE) for v in value)
+    if not whole or not (value[0] < value[2] and value[1] < value[3]):
+        raise MessageError("box is no [left, top, right, bottom] in whole pixels that holds one", identity)
+    if (value[2] - value[0]) * (value[3] - value[1]) > MAX_WINDOW:
+        raise MessageError(f"box holds more than the {MAX_WINDOW:,} pixels that are allowed", identity)
+    left, top, right, bottom = value
+    return left, top, right, bottom
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:

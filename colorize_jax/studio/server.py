@@ -44,8 +44,9 @@ from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.encode import encode
 from colorize_jax.photos.photo import read_photo
+from colorize_jax.photos.upsample import Box
 from colorize_jax.studio import protocol
-from colorize_jax.studio.live import LivePhoto
+from colorize_jax.studio.live import LivePhoto, merged
 from colorize_jax.studio.sessions import Sessions
 
 PAGE = Path(__file__).with_name("page")
@@ -362,10 +363,10 @@ def _answered(live: LivePhoto, message: protocol.Message) -> bytes | str:
 
 
 def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
-    marks = live.marks(edits)
-    cells = marks.cells(live.side)
+    layers = live.layers(edits)
+    cells = [marks.cells(live.side) for marks in layers.marks]
     drawn = time.perf_counter()
-    fields = live.fields_of(cells, message.version)
+    fields = [live.fields_of(each, message.version) for each in cells]
     header = {
         "type": "fields",
         "id": message.id,
@@ -373,9 +374,12 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
         "draw_ms": 1e3 * (drawn - start),
         "solve_ms": 1e3 * (time.perf_counter() - drawn),
     }
-    arrays = {"fields": fields}
-    if (marks.exact >= 0).any():
-        lifted = live.lifted(fields[0], marks)
+    arrays = {"fields": merged(fields, layers)}
+    if layers.plane is not None:
+        arrays |= {"layers": np.concatenate(fields), "plane": layers.plane.astype(np.uint8)}
+    if any((marks.exact >= 0).any() for marks in layers.marks):
+        pairs = zip(fields, layers.marks, strict=True)
+        lifted = np.concatenate([live.lifted(field[0], marks) for field, marks in pairs])
         arrays["lifted"] = np.round(lifted * _LIFTED_STEP).astype(np.int16)
     return protocol.pack(header, arrays)
 
@@ -396,4 +400,16 @@ def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, 
     return protocol.pack(header, {"variance": explained.variance})
 
 
-_ANSWERS = {"edits": _fields, "versions": _versions, "explain": _explained}
+def _window(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
+    left, top, right, bottom = message.box
+    box = Box(slice(top, bottom), slice(left, right))
+    pixels = live.window(edits, message.version, message.level, box)
+    header = {
+        "type": "window",
+        "id": message.id,
+        "milliseconds": 1e3 * (time.perf_counter() - start),
+    }
+    return protocol.pack(header, {"pixels": pixels})
+
+
+_ANSWERS = {"edits": _fields, "window": _window, "versions": _versions, "explain": _explained}

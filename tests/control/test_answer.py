@@ -101,3 +101,54 @@ def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
 def test_mistakes_are_told(marks, mode, message):
     with pytest.raises(ValueError, match=message):
         answer(prior(), marks, mode, None, EditSolver(5.0, 1e-2))
+
+
+def striped() -> Prior:
+    """Two alike columns of cells with another between them, 8 x 8."""
+    row, column = np.divmod(np.arange(64), 8)
+    kind = ((column > 2) & (column < 5)).astype(float)
+    distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
+    similarity = np.exp(-9 * (kind[:, None] - kind) ** 2 - distance / 60) * (1 - np.eye(64))
+    gray = np.zeros((8, 8, 2), np.float32)
+    rows = similarity / similarity.sum(axis=1, keepdims=True)
+    return Prior(rows.astype(np.float32), gray, np.full((8, 8), 1e-3, np.float32))
+
+
+def reached(reach: str, mode: str) -> np.ndarray:
+    """The share of a point's a* that each cell takes; the point is in the left column."""
+    point = {"kind": "point", "at": [5, 35], "radius": 4, "color": {"lab": [50, 40, 0]}, "reach": reach}
+    marks = mark(as_edits([point]), 80, 80)
+    versions = np.full((2, 8, 8, 2), 0.05, np.float32) if mode == "over" else None
+    with_edit = answer(striped(), marks, mode, versions, EditSolver(5.0, 1e-3))
+    without = answer(striped(), mark(as_edits([]), 80, 80), mode, versions, EditSolver(5.0, 1e-3))
+    return ((with_edit - without)[0, ..., 0]) / (40 / 128 - without[0, ..., 0])
+
+
+@pytest.mark.parametrize("mode", ["over", "alone", "guided"])
+def test_reach_says_how_far_a_color_goes(mode):
+    alike, thing, spot = (reached(reach, mode) for reach in ("alike", "thing", "spot"))
+    there, near, far, beyond = (3, 0), (4, 1), (7, 1), (3, 7)  # beyond: alike, across the middle columns
+    for shares in (alike, thing, spot):
+        assert shares[there] > 0.8 and shares[3, 3] < 0.2
+    assert alike[beyond] > 0.5 and thing[beyond] == spot[beyond] == 0
+    assert thing[near] > 0.6 and thing[far] > 0.6 and spot[near] > 0.2 and abs(spot[far]) < 0.1
+
+
+def test_edits_of_less_reach_go_over_those_of_more():
+    sky = {"kind": "point", "at": [5, 5], "radius": 4, "color": {"lab": [50, 0, -40]}}
+    bird = {"kind": "point", "at": [5, 65], "radius": 4, "color": {"lab": [50, 40, 0]}, "reach": "spot"}
+    solver = EditSolver(5.0, 1e-3)
+    first, both = (
+        answer(striped(), mark(as_edits(edits), 80, 80), "alone", None, solver)[0]
+        for edits in ([sky], [sky, bird])
+    )
+    assert both[6, 0, 0] * 128 > 30
+    np.testing.assert_array_equal(both[:2], first[:2])
+
+
+def test_a_thing_ends_where_it_is_not_connected():
+    spoken = np.array([[1, 0.8, 0.2, 0.9], [0.9, 0.1, 0.1, 0.9], [0.7, 0.1, 0.1, 0.8], [0.7, 0.3, 0.1, 0.5]])
+    marked = np.zeros((4, 4), bool)
+    marked[0, 0] = True
+    wanted = [[1, 0.8, 0.2, 0.2], [0.9, 0.1, 0.1, 0.2], [0.7, 0.1, 0.1, 0.2], [0.7, 0.3, 0.1, 0.2]]
+    np.testing.assert_array_equal(propagate.territory(spoken, marked, "thing"), wanted)

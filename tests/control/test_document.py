@@ -36,6 +36,18 @@ GOOD = {
         {"kind": "eraser", "polygon": SQUARE},
     ],
 }
+SECOND = {
+    "version": 2,
+    "edits": [
+        {"kind": "point", "at": [3, 4], "color": "#f00", "strength": 0.5, "reach": "spot"},
+        {"kind": "stroke", "path": [[1, 1], [5, 5]], "radius": 2, "color": "#f00", "reach": "thing"},
+        {"kind": "region", "polygon": SQUARE, "color": "#f00", "closed": True},
+        {"kind": "region", "polygon": SQUARE, "color": "#f00", "closed": False, "reach": "alike"},
+        {"kind": "link", "regions": [SQUARE, FAR], "strength": 0.5},
+        {"kind": "lock", "polygon": SQUARE},
+        {"kind": "lock", "path": [[2, 2]], "radius": 1},
+    ],
+}
 SCHEMA_OF_FORMAT = json.loads(SCHEMA.read_text())
 
 
@@ -47,14 +59,23 @@ def test_what_a_document_says_arrives():
     for edit in parsed.edits[:3]:
         np.testing.assert_allclose(edit.ab, red)
     assert parsed.edits[3].ab == (20, -30) and parsed.edits[3].exact
-    assert parsed.edits[1].weight == 0.5 and parsed.edits[1].shapes[0].radius == 2
+    assert parsed.edits[1].strength == 0.5 and parsed.edits[1].shapes[0].radius == 2
     assert parsed.edits[0].shapes[0].radius == 0 and parsed.edits[3].shapes[0].radius is None
     np.testing.assert_array_equal(parsed.edits[4].shapes[1].points, FAR)
 
 
-def test_the_good_document_fits_the_schema():
+def test_strength_reach_closed_areas_and_locks_are_of_version_2():
+    point, stroke, closed, hint, link, *locks = parse_edits(SECOND).edits
+    assert (point.strength, link.strength) == (0.5, 0.5)
+    assert [edit.reach for edit in (point, stroke, hint)] == ["spot", "thing", "alike"]
+    assert closed.closed and not hint.closed
+    assert [lock.shapes[0].radius for lock in locks] == [None, 1]
+
+
+@pytest.mark.parametrize("document", [GOOD, SECOND], ids=["1", "2"])
+def test_the_good_documents_fit_the_schema(document):
     jsonschema.Draft202012Validator.check_schema(SCHEMA_OF_FORMAT)
-    jsonschema.Draft202012Validator(SCHEMA_OF_FORMAT).validate(GOOD)
+    jsonschema.Draft202012Validator(SCHEMA_OF_FORMAT).validate(document)
 
 
 def _point(**fields):
@@ -93,17 +114,36 @@ BAD_EDITS = [
     ({"kind": "eraser", "polygon": SQUARE, "radius": 1}, r"a polygon has no radius"),
     ({"kind": "eraser", "polygon": SQUARE, "path": [[2, 2]], "radius": 1}, r"it has path, polygon"),
 ]
+BAD_SECOND = [
+    (_point(weight=1), r"unknown field weight; allowed are .* strength, reach"),
+    (_point(strength=0), r"strength is 0; allowed are numbers above 0 up to 100"),
+    (_point(reach="far"), r"reach is 'far'; allowed are alike, thing, spot"),
+    (_point(reach=["spot"]), r"reach is \['spot'\]"),
+    (_point(closed=True), r"unknown field closed"),
+    (_point(exact=True, strength=2), r"an exact edit has no strength"),
+    ({"kind": "region", "polygon": SQUARE, "color": "#f00", "closed": 1}, r"closed is 1; allowed are true"),
+    (
+        {"kind": "region", "polygon": SQUARE, "color": "#f00", "closed": True, "reach": "spot"},
+        r"what is closed has no reach",
+    ),
+    ({"kind": "lock"}, r"\(lock\): it has no shape"),
+    ({"kind": "lock", "polygon": SQUARE, "color": "#f00"}, r"unknown field color"),
+]
 BAD_DOCUMENTS = [
     ([], "the document is"),
     ({"edits": []}, "the field version is missing"),
-    ({"version": 2, "edits": []}, "version is 2; this program reads version 1"),
+    ({"version": 3, "edits": []}, "version is 3; this program reads versions 1 and 2"),
+    ({"version": 1, "edits": [_point(reach="spot")]}, "unknown field reach"),
+    ({"version": 1, "edits": [{"kind": "lock", "polygon": SQUARE}]}, "its kind is 'lock'"),
     ({"version": 1, "edits": {}}, "edits is {}; allowed is a list"),
     ({"version": 1, "edits": [], "unit": "pixels"}, "unknown field unit; allowed are version, edits, units"),
     ({"version": 1, "edits": [], "units": "inch"}, "units is 'inch'; allowed are pixels, fraction"),
     ({"version": 1, "edits": [], "size": [20]}, r"size is \[20\]; allowed is"),
     ({"version": 1, "edits": [], "size": [20, 1.5]}, "size is"),
     ({"version": 1, "edits": [_point()] * (MAX_EDITS + 1)}, "1,001 entries, too many; allowed are 1,000"),
-] + [({"version": 1, "edits": [_point(), bad]}, message) for bad, message in BAD_EDITS]
+]
+BAD_DOCUMENTS += [({"version": 1, "edits": [_point(), bad]}, message) for bad, message in BAD_EDITS]
+BAD_DOCUMENTS += [({"version": 2, "edits": [_point(), bad]}, message) for bad, message in BAD_SECOND]
 
 
 @pytest.mark.parametrize(("document", "message"), BAD_DOCUMENTS)

@@ -37,6 +37,14 @@ def test_guided_beats_bicubic_beats_nearest(lab):
     assert _psnr(lab, bicubic) > _psnr(lab, nearest) + 0.5
 
 
+@pytest.mark.parametrize("box", [(0, 40, 0, 300), (37, 181, 91, 207), (249, 250, 299, 300)], ids=str)
+def test_a_window_is_a_part_of_the_whole(lab, box):
+    field, (top, bottom, left, right) = _field(lab[..., 1:]), box
+    whole = upsample.lift(field, lab[..., 0])[top:bottom, left:right]
+    found = upsample.lift_window(field, lab[..., 0], upsample.Box(slice(top, bottom), slice(left, right)))
+    np.testing.assert_allclose(np.moveaxis(found, 0, -1), whole, atol=1e-3)
+
+
 @pytest.mark.parametrize("method", upsample.METHODS)
 @pytest.mark.parametrize("shape", [(100, 77), (32, 32), (31, 200), (2, 3), (64, 64)])
 def test_constants_stay(method, shape):

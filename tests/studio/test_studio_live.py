@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from colorizers import colorizer_of
 
+from colorize_jax import color
 from colorize_jax.control import propagate
 from colorize_jax.control.document import EditError, as_edits
+from colorize_jax.control.layers import layered
 from colorize_jax.control.prior import Prior
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
 from colorize_jax.photos.photo import Photo, photo_from_array
+from colorize_jax.photos.upsample import Box
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
 
 STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}
@@ -26,6 +29,9 @@ LINK = {
     "kind": "link",
     "regions": [[[50, 70], [150, 70], [150, 170]], [[10, 200], [90, 210], [50, 290]]],
 }
+
+CLOSED = {"kind": "region", "polygon": REGION["polygon"], "color": {"lab": [60, -20, 30]}, "closed": True}
+LOCK = {"kind": "lock", "path": [[60, 80]], "radius": 20}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,9 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
 
 
 @pytest.mark.parametrize(
-    "edits", [[], [STROKE], [STROKE, REGION], [STROKE, LINK]], ids=["none", "stroke", "exact", "link"]
+    "edits",
+    [[], [STROKE], [STROKE, REGION], [STROKE, LINK], [STROKE | {"reach": "thing"}, CLOSED, LOCK, STROKE]],
+    ids=["none", "stroke", "exact", "link", "layers"],
 )
 def test_pictures_are_those_of_the_library(colorizer, photo, live, edits):
     wanted = [*colorizer.edit(photo, edits, 3).rgb, *colorizer.edit(photo, edits, mode="alone").rgb]
@@ -118,7 +126,7 @@ def test_a_version_has_the_same_bits_alone_and_among_all(live, edits):
     live = copy.copy(live)
     noise = np.random.default_rng(2).normal(size=live.unary.shape)
     live.unary = np.float32([[[0.1]], [[0.01]], [[1e-5]]])[..., None] * noise.astype(np.float32) + live.unary
-    cells = live.marks(as_edits(edits)).cells(32)
+    cells = live.layers(as_edits(edits)).marks[0].cells(32)
     every = live.fields_of(cells)
     for version in range(4):
         [alone] = live.fields_of(cells, version)
@@ -132,7 +140,7 @@ def test_previews_of_many_edits_are_the_exact_solution(colorizer, photo, live):
         strokes = [
             STROKE | {"path": rng.uniform(50, 250, (4, 2)).tolist(), "radius": radius} for _ in range(8)
         ]
-        cells = live.marks(as_edits(strokes)).cells(32)
+        cells = live.layers(as_edits(strokes)).marks[0].cells(32)
         difference = np.eye(1024) - live.similarity.astype(np.float64)
 
         def exactly(similarity, right, weights, quadratic=difference.T @ difference):
@@ -152,7 +160,7 @@ def test_explained_as_the_library_explains(colorizer, photo, live):
 
 
 def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
-    cells = live.marks(as_edits([STROKE])).cells(32)
+    cells = live.layers(as_edits([STROKE])).marks[0].cells(32)
     difference = np.eye(1024) - live.similarity.astype(np.float64)
     weights = 5 * cells.weights.reshape(-1) + 1e-3
     wanted = np.diag(np.linalg.inv(difference.T @ difference + np.diag(weights)))
@@ -162,8 +170,37 @@ def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
     assert found.reduction[0] > 0 and (np.diff(found.reduction) <= 1e-9).all()
 
 
+def test_a_closed_area_changes_no_pixel_outside_it(live):
+    before, after = (live.picture(as_edits(edits), 0) for edits in ([STROKE], [STROKE, CLOSED]))
+    inside = layered(as_edits([CLOSED]), 300, 400).plane == 1
+    np.testing.assert_array_equal(before[~inside], after[~inside])
+    ab = color.srgb_to_lab(after[inside] / 255)[:, 1:]
+    assert np.quantile(np.linalg.norm(ab - [-20, 30], axis=-1), 0.95) < 6
+
+
+@pytest.mark.parametrize(
+    "edits", [[STROKE], [STROKE, REGION], [CLOSED, LOCK, STROKE]], ids=["soft", "exact", "layers"]
+)
+def test_a_window_is_a_part_of_the_picture(live, edits):
+    whole = live.picture(as_edits(edits), 1)
+    box = Box(slice(150, 290), slice(20, 330))
+    found = live.window(as_edits(edits), 1, 0, box)
+    difference = np.abs(found[..., :3].astype(int) - whole[box])
+    assert (
+        difference.mean() < 0.5 and np.quantile(difference, 0.99) <= 4
+    )  # marks of the preview and of the photo
+    half = live.window(as_edits(edits), 1, 1, Box(slice(0, 150), slice(0, 999)))
+    assert half.shape == (150, 200, 4) and (half[..., 3] == 255).all()
+
+
+def test_small_pictures_have_the_closed_areas_too(live):
+    plain, closed = (live.fields(as_edits(edits)) for edits in ([], [CLOSED]))
+    np.testing.assert_allclose(closed[:, 26, 4] * 128, 4 * [[-20, 30]], atol=5)
+    np.testing.assert_array_equal(closed[:, 5], plain[:, 5])
+
+
 def test_exact_colors_are_on_the_preview(live):
-    marks = live.marks(as_edits([REGION]))
+    marks = live.layers(as_edits([REGION])).marks[0]
     lifted = live.lifted(live.fields(as_edits([REGION]))[0], marks)
     np.testing.assert_allclose(lifted[:, marks.exact == 0].T, [[-20, 30]] * (marks.exact == 0).sum())
 

@@ -217,6 +217,83 @@ def test_points_areas_and_the_eraser(page):
     )
 
 
+def draw_area(page, *corners) -> None:
+    """All around, back to the first corner."""
+    page.tool("region")
+    page.drag(*corners, corners[0])
+
+
+def inside(shape, left, top, right, bottom, margin=0) -> np.ndarray:
+    """The pixels of a rectangle given in fractions, and `margin` pixels more."""
+    height, width = shape[:2]
+    found = np.zeros((height, width), bool)
+    rows = slice(round(top * height) - margin, round(bottom * height) + margin)
+    found[rows, round(left * width) - margin : round(right * width) + margin] = True
+    return found
+
+
+CORNERS = ((0.15, 0.3), (0.35, 0.3), (0.35, 0.5), (0.15, 0.5))
+
+
+def test_nothing_leaves_a_closed_area(page):
+    before = page.canvas("picture")
+    page.shade("Blue")
+    page.tool("region")
+    page.page.check("#closed")
+    draw_area(page, *CORNERS)
+    painted = page.canvas("picture")
+    outside = ~inside(before.shape, 0.15, 0.3, 0.35, 0.5, margin=2)
+    np.testing.assert_array_equal(painted[outside], before[outside])
+    filled = color.srgb_to_lab(painted[inside(before.shape, 0.15, 0.3, 0.35, 0.5, margin=-2)][:, :3] / 255)
+    assert np.quantile(filled[:, 2], 0.95) < -30
+    assert "closed" in page.page.inner_text("#list")
+    saved = np.asarray(Image.open(io.BytesIO(page.download("#save"))))
+    assert np.abs(saved.astype(int) - painted[..., :3]).mean() < 2
+    page.press("Control+z")
+    np.testing.assert_array_equal(page.canvas("picture"), before)
+
+
+def test_a_lock_keeps_a_region_as_it_is(page):
+    before = page.canvas("picture")
+    page.tool("lock")
+    page.drag(*CORNERS, CORNERS[0])
+    page.shade("Blue")
+    page.tool("stroke")
+    page.drag((0.7, 0.5), (0.8, 0.6))
+    after = page.canvas("picture")
+    kept, free = (
+        inside(before.shape, 0.15, 0.3, 0.35, 0.5, margin=-2),
+        inside(before.shape, 0.12, 0.22, 0.38, 0.27),
+    )
+    np.testing.assert_array_equal(after[kept], before[kept])
+    assert np.abs(after[free].astype(int) - before[free]).mean() > 5
+
+
+def test_reach_and_strength_are_the_users_for_the_next_stroke_and_for_a_chosen_one(page):
+    before = page.pixels()
+    page.shade("Blue")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    alike = page.pixels()
+    page.tool("select")
+    page.drag((0.25, 0.42))
+    page.page.click("#reach [data-reach=thing]")
+    page.settled()
+    thing = page.pixels()
+    moved = [np.linalg.norm(ab(shown, SECOND) - ab(before, SECOND)) for shown in (alike, thing)]
+    assert moved[0] > 12 and moved[1] < 3
+    assert np.linalg.norm(ab(thing, FIRST) - ab(before, FIRST)) > 25
+    page.press("r")
+    assert page.page.locator("#reach [aria-checked=true]").inner_text() == "this spot"
+    page.page.locator("#strength").fill("0")
+    page.settled()
+    weak = page.pixels()
+    assert np.linalg.norm(ab(weak, FIRST) - ab(before, FIRST)) < np.linalg.norm(
+        ab(thing, FIRST) - ab(before, FIRST)
+    )
+    [edit] = json.loads(page.download("#save-edits"))["edits"]
+    assert (edit["reach"], edit["strength"]) == ("spot", 0.01)
+
+
 def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colorizer):
     page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
@@ -461,6 +538,88 @@ def test_the_keyboard_alone_paints(page):
     assert page.page.locator("#versions button").nth(1).get_attribute("aria-checked") == "true"
 
 
+def zoomed(page) -> float:
+    """How wide the photo is, beside the room that it has."""
+    widths = "[stage, space].map((part) => part.getBoundingClientRect().width)"
+    stage, space = page.page.evaluate(widths)
+    return stage / space
+
+
+def test_wheel_keys_and_a_double_click_zoom_and_keep_the_place_under_the_pointer(page):
+    whole = zoomed(page)
+    page.page.mouse.move(*page.at(FIRST))
+    spot = page.at(FIRST)
+    page.page.mouse.wheel(0, -400)
+    page.page.wait_for_function(
+        "stage.getBoundingClientRect().width > 1.5 * space.getBoundingClientRect().width"
+    )
+    box = page.page.locator("#stage").bounding_box()
+    assert box["x"] + FIRST[0] * box["width"] == pytest.approx(spot[0], abs=2)
+    page.page.mouse.wheel(0, 4000)
+    assert zoomed(page) == pytest.approx(whole, rel=0.01)
+    page.page.keyboard.press("+")
+    assert zoomed(page) == pytest.approx(1.25 * whole, rel=0.02)
+    page.page.click("#whole")
+    page.tool("select")
+    page.page.mouse.dblclick(*spot)
+    assert zoomed(page) == pytest.approx(2 * whole, rel=0.02)
+    page.page.keyboard.press("0")
+    assert zoomed(page) == pytest.approx(whole, rel=0.01)
+
+
+def test_a_stroke_on_a_zoomed_photo_is_where_the_pointer_is(page):
+    page.page.mouse.move(*page.at(FIRST))
+    page.page.mouse.wheel(0, -500)
+    page.shade("Blue")
+    page.page.mouse.click(*page.at((0.5, 0.5)))  # of the marks, which lie over what is seen
+    page.settled()
+    left, top, right, bottom = page.page.evaluate(
+        """() => {
+          const [photo, seen] = [stage, marks].map((part) => part.getBoundingClientRect());
+          return [(seen.left - photo.left) / photo.width, (seen.top - photo.top) / photo.height,
+            (seen.right - photo.left) / photo.width, (seen.bottom - photo.top) / photo.height];
+        }"""
+    )
+    assert right - left < 0.6
+    [edit] = json.loads(page.download("#save-edits"))["edits"]
+    np.testing.assert_allclose(edit["path"][0], [(left + right) / 2, (top + bottom) / 2], atol=0.01)
+
+
+def test_a_zoomed_photo_is_as_sharp_as_its_file(empty):
+    noise = np.random.default_rng(3).integers(60, 190, (1100, 1500), np.uint8)
+    empty.open(png(noise))
+    empty.shade("Blue")
+    empty.drag((0.4, 0.5), (0.6, 0.5))
+    empty.tool("select")
+    empty.page.mouse.dblclick(*empty.at((0.9, 0.9)))
+    empty.page.wait_for_selector("#detail:visible")
+    empty.page.wait_for_timeout(500)
+    detail = empty.canvas("detail")
+    lefts = empty.page.evaluate("[detail.style.left, detail.style.top].map(parseFloat)")
+    left, top = (round(v / 100 * size) for v, size in zip(lefts, (1500, 1100), strict=True))
+    saved = np.asarray(Image.open(io.BytesIO(empty.download("#save"))))
+    own = saved[top : top + len(detail), left : left + detail.shape[1]]
+    assert detail.shape[:2] == own.shape[:2] and len(own) > 300
+    assert np.abs(own.astype(int) - detail[..., :3]).max() <= 3
+
+
+def test_two_fingers_zoom_and_paint_nothing(address, browser, gray):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = Page(context.new_page(), address.url)
+    page.open(png(gray))
+    whole = zoomed(page)
+    (x, y), send = page.at((0.5, 0.5)), context.new_cdp_session(page.page).send
+    for name, apart in [("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", None)]:
+        points = (
+            [] if apart is None else [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        )
+        send("Input.dispatchTouchEvent", {"type": name, "touchPoints": points})
+    page.settled()
+    assert zoomed(page) > 2 * whole and page.count() == 0
+    context.close()
+    assert page.failed == []
+
+
 def test_keys_and_their_help_come_from_one_table(empty):
     table = empty.page.evaluate(
         """async () => {
@@ -470,11 +629,11 @@ def test_keys_and_their_help_come_from_one_table(empty):
         }"""
     )
     keys = [key for _, keys, _ in table for key in keys]
-    assert len(set(keys)) == len(keys) > 25
+    assert len(set(keys)) == len(keys) > 33
     told = {name: help for name, _, help in table}
     assert told["undo"] == "Undo (Ctrl+Z)" and told["point"] == "Point (P): one click of colour"
     assert told["show-marks"] == "Outlines of your strokes (M)"
-    assert empty.page.locator("#tools button[title*='(']").count() == 6
+    assert empty.page.locator("#tools button[title*='(']").count() == 7
 
 
 def test_a_finger_paints_on_a_phone(address, browser, gray):

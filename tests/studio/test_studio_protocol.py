@@ -36,6 +36,14 @@ def test_a_message_is_read():
         ('{"id": 1, "type": "edits", "document": {}, "version": 3}', "0 to 2", 1),
         ('{"id": 1, "type": "edits", "document": {}, "version": 1.0}', "0 to 2", 1),
         ('{"id": 1, "type": "explain", "document": {}, "suggestions": 1e9}', "1 to 12", 1),
+        ('{"id": 1, "type": "window", "document": {}, "box": [0, 0, 1]}', "box is no", 1),
+        ('{"id": 1, "type": "window", "document": {}, "box": [0, 0, 0, 9]}', "box is no", 1),
+        (
+            '{"id": 1, "type": "window", "document": {}, "box": [0, 0, 9000, 9000]}',
+            "more than the 16,000,000",
+            1,
+        ),
+        ('{"id": 1, "type": "window", "document": {}, "box": [0, 0, 9, 9], "level": 13}', "0 to 12", 1),
         (" " * 4_000_001, "4,000,001", None),
     ],
 )

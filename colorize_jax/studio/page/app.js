@@ -2,7 +2,7 @@
 
 import { bindControls, runKey } from "./commands.js";
 import { inputOf, part } from "./dom.js";
-import { setExact, setRadius } from "./editing.js";
+import { setRadius, setTraits } from "./editing.js";
 import { drop, loadEdits } from "./files.js";
 import * as gestures from "./gestures.js";
 import { openExample, openNew, restore } from "./opening.js";
@@ -13,6 +13,7 @@ import { Stage } from "./stage.js";
 import { overlayOf, stateAtFirst, unsaved } from "./state.js";
 import { Store } from "./store.js";
 import { viewsOf } from "./views.js";
+import { pan, zoomBy, zoomToPixels } from "./zoom.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
 
@@ -22,6 +23,9 @@ function controls() {
   return {
     radius: Number(inputOf("radius").value),
     exact: checked("exact"),
+    closed: checked("closed"),
+    reach: "alike",
+    strength: Number(inputOf("strength").value),
     split: Number(inputOf("split").value),
     toggles: {
       compare: checked("compare"),
@@ -32,6 +36,12 @@ function controls() {
     },
   };
 }
+
+/** @returns {NodeListOf<HTMLElement>} */
+const reaches = () => part("reach").querySelectorAll("[data-reach]");
+
+/** @param {HTMLElement} button */
+const reachOf = (button) => /** @type {import("./edits.js").Reach} */ (button.dataset.reach);
 
 function studioOf() {
   /** @type {Studio & Store<import("./state.js").State>} called back later, when it is whole */
@@ -47,6 +57,9 @@ function studioOf() {
         leave: () => gestures.leave(made),
         cross: (position) => gestures.setCross(made, position),
         nudge: (arrow) => gestures.nudge(made, arrow),
+        zoom: (factor, at) => zoomBy(made, factor, at),
+        pan: (step) => pan(made, step),
+        twice: (at) => made.state.tool === "select" && zoomToPixels(made, at),
       },
       () => overlayOf(made.state),
     ),
@@ -93,7 +106,7 @@ function bindFiles(studio) {
 
 /** @param {Studio} studio */
 function bindSliders(studio) {
-  const [radius, split, exact] = ["radius", "split", "exact"].map(inputOf);
+  const [radius, split, strength] = ["radius", "split", "strength"].map(inputOf);
   radius.addEventListener("input", () => {
     setRadius(studio, Number(radius.value), false);
     studio.change({ over: [0.5, 0.5] }); // how large it is
@@ -101,13 +114,18 @@ function bindSliders(studio) {
   radius.addEventListener("change", () => setRadius(studio, Number(radius.value)));
   for (const name of ["pointerup", "blur"]) radius.addEventListener(name, () => studio.change({ over: null }));
   split.addEventListener("input", () => studio.change({ split: Number(split.value) }));
-  exact.addEventListener("change", () => setExact(studio, exact.checked));
+  strength.addEventListener("input", () => setTraits(studio, { strength: Number(strength.value) }, false));
+  strength.addEventListener("change", () => setTraits(studio, { strength: Number(strength.value) }));
+  for (const button of reaches()) {
+    button.addEventListener("click", () => setTraits(studio, { reach: reachOf(button), closed: false }));
+  }
 }
 
 /** @param {Studio} studio */
 function bindKeys(studio) {
   arrows(part("tools"));
   arrows(part("versions"));
+  arrows(part("reach"));
   // A message stays until the next press of a button or key: a clock would be too quick for some.
   for (const name of ["pointerdown", "keydown"]) {
     document.addEventListener(name, () => studio.change({ toast: null }), true);

@@ -1,10 +1,11 @@
 // All that the user can do by a button, a box or a key: one table, from which buttons, keys and their help come.
 
 import { inputOf } from "./dom.js";
-import { clear, redo, removeSelected, setRadius, undo } from "./editing.js";
+import { clear, redo, removeSelected, setRadius, setTraits, turnReach, undo } from "./editing.js";
 import { saveEdits, savePicture } from "./files.js";
 import { escape } from "./gestures.js";
 import { chooseTool, chooseVersion, toggle } from "./showing.js";
+import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
 /** @typedef {import("./state.js").Toggle} Toggle */
@@ -20,6 +21,7 @@ import { chooseTool, chooseVersion, toggle } from "./showing.js";
  */
 
 const BRUSH_STEP = 6; // of the slider
+const STRENGTH_STEP = 5; // likewise
 
 /** @type {(name: Tool, key: string, title: string) => Command} */
 const tool = (name, key, title) => ({
@@ -39,6 +41,21 @@ const box = (name, key, title) => ({
   run: (studio) => toggle(studio, name),
 });
 
+/** @type {(name: "exact" | "closed", key: string, title: string) => Command} */
+const trait = (name, key, title) => ({
+  name,
+  keys: [key],
+  title,
+  control: `#${name}`,
+  run: (studio) => setTraits(studio, { [name]: !studio.state[name] }),
+});
+
+/** @type {(studio: Studio, steps: number) => void} */
+const strengthen = (studio, steps) => {
+  const strength = Math.max(0, Math.min(100, studio.state.strength + steps * STRENGTH_STEP));
+  setTraits(studio, { strength });
+};
+
 /** @type {(name: string, keys: readonly string[], run: Command["run"], title?: string) => Command} */
 const button = (name, keys, run, title) => ({ name, keys, title, control: `#${name}`, run });
 
@@ -57,6 +74,7 @@ export const COMMANDS = [
   tool("stroke", "B", "Brush: paint where the colour belongs; it spreads to what is like it"),
   tool("point", "P", "Point: one click of colour"),
   tool("region", "A", "Area: draw around it"),
+  tool("lock", "K", "Lock: draw around what is to stay as it is"),
   tool("eraser", "E", "Eraser: take strokes away in part"),
   tool("select", "V", "Move: drag a stroke, or click it and change its colour, or delete it"),
   tool("pick", "I", "Pipette: take a colour from the picture"),
@@ -65,6 +83,14 @@ export const COMMANDS = [
   box("attention", "L", "Bright: what the pixel under the pointer takes its colour from"),
   box("uncertainty", "U", "Bright: where your strokes do not say the colour yet"),
   box("suggest", "S", "Where a stroke of yours would tell most"),
+  trait("exact", "X", "These very colours on these very pixels, instead of a hint"),
+  trait("closed", "F", "An area fills itself to its edge, and nothing leaves it"),
+  { name: "reach", keys: ["R"], title: "How far the colour goes", control: "#reach-title", run: turnReach },
+  shortcut("weaker", [","], (studio) => strengthen(studio, -1)),
+  shortcut("stronger", ["."], (studio) => strengthen(studio, 1)),
+  shortcut("zoom in", ["+", "="], zoomIn),
+  shortcut("zoom out", ["-"], zoomOut),
+  button("whole", ["0"], zoomWhole, "The whole photo; wheel, two fingers, + and - zoom, the middle button moves it"),
   shortcut("delete", ["Delete", "Backspace"], removeSelected),
   shortcut("escape", ["Escape"], escape),
   shortcut("smaller", ["["], (studio) => setRadius(studio, studio.state.radius - BRUSH_STEP)),

@@ -6,7 +6,8 @@ import { isPreset } from "./panel.js";
 import { send } from "./preview.js";
 import { endComparison } from "./showing.js";
 import {
-  brushColor, inSlider, lightnessAt, radiusOf, remembered, rounded, sliderOf, suggestedNow, withHistory,
+  brushColor, inSlider, lightnessAt, radiusOf, remembered, rounded, sliderOf, strengthSlider, suggestedNow, traitsOf,
+  withHistory,
 } from "./state.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
@@ -16,6 +17,8 @@ import {
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").Studio} Studio */
 
+/** @type {readonly import("./edits.js").Reach[]} */
+const REACHES = ["alike", "thing", "spot"];
 const POINT_RADIUS = 0.012; // of a suggested point that was accepted, in shorter sides
 
 /**
@@ -69,15 +72,23 @@ function alter(studio, changes, final) {
  * @param {number} index
  */
 export function select(studio, index) {
-  const { history, ab, exact, radius } = studio.state;
+  const { history, ab, radius } = studio.state;
   const edit = history.edits[index];
   studio.change({
     selected: edit ? index : -1,
     ab: edit?.color ? rounded(abOf(edit.color)) : ab,
-    exact: edit ? Boolean(edit.exact) : exact,
+    ...(edit?.color ? traitsShown(edit) : {}),
     radius: edit?.radius ? sliderOf(edit.radius) : radius,
   });
 }
+
+/** @param {Edit} edit */
+const traitsShown = ({ exact = false, closed = false, reach = "alike", strength = 1 }) => ({
+  exact,
+  closed,
+  reach,
+  strength: strengthSlider(strength),
+});
 
 /**
  * @param {Studio} studio
@@ -156,20 +167,43 @@ export function setRadius(studio, value, final = true) {
 }
 
 /**
- * @param {Studio} studio
- * @param {boolean} exact
+ * @param {Edit} edit
+ * @returns {Edit}
  */
-export function setExact(studio, exact) {
-  studio.change({ exact });
+function withoutTraits(edit) {
+  const bare = { ...edit };
+  delete bare.exact;
+  delete bare.closed;
+  delete bare.reach;
+  delete bare.strength;
+  return bare;
+}
+
+/**
+ * Sets what the panel says of the brush, and of the selected edit: exact, closed, its reach and strength.
+ *
+ * @param {Studio} studio
+ * @param {Partial<import("./state.js").Controls>} changes
+ * @param {boolean} [final]
+ */
+export function setTraits(studio, changes, final = true) {
+  studio.change(changes);
   const { history, selected } = studio.state;
   if (!history.edits[selected]?.color) return;
-  const edits = withSelected(studio.state, (edit) => {
-    const hint = { ...edit };
-    delete hint.exact;
-    delete hint.weight;
-    return exact ? { ...hint, exact } : hint;
-  });
-  commit(studio, edits);
+  const traits = (/** @type {Edit} */ { kind }) => traitsOf(kind, studio.state);
+  const edits = withSelected(studio.state, (edit) => ({ ...withoutTraits(edit), ...traits(edit) }));
+  if (final) commit(studio, edits);
+  else tryOut(studio, edits);
+}
+
+/**
+ * The next reach, from the widest to the nearest and around.
+ *
+ * @param {Studio} studio
+ */
+export function turnReach(studio) {
+  const place = REACHES.indexOf(studio.state.reach);
+  setTraits(studio, { reach: REACHES[(place + 1) % REACHES.length], closed: false });
 }
 
 /**

@@ -4,19 +4,22 @@ import { abOf, css } from "./lab.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./lab.js").Color} Color */
-/** @typedef {"stroke" | "point" | "region" | "eraser" | "link"} Kind */
+/** @typedef {"stroke" | "point" | "region" | "eraser" | "link" | "lock"} Kind */
+/** @typedef {"alike" | "thing" | "spot"} Reach */
 
 /**
  * @typedef {object} Edit
  * @property {Kind} kind
  * @property {Pair} [at] of a point
- * @property {Pair[]} [path] of a stroke or an eraser
- * @property {Pair[]} [polygon] of a region or an eraser
+ * @property {Pair[]} [path] of a stroke, an eraser or a lock
+ * @property {Pair[]} [polygon] of a region, an eraser or a lock
  * @property {Pair[][]} [regions] of a link
  * @property {number} [radius] in shorter sides of the photo
  * @property {Color} [color]
  * @property {boolean} [exact]
- * @property {number} [weight]
+ * @property {number} [strength] 1 by default
+ * @property {Reach} [reach] everything alike by default
+ * @property {boolean} [closed] of a region
  */
 
 /** @typedef {readonly Edit[]} Edits */
@@ -28,7 +31,7 @@ import { abOf, css } from "./lab.js";
  * @property {readonly Edits[]} future
  */
 
-const VERSION = 1;
+const VERSION = 2;
 const MOST_STROKE_POINTS = 1500;
 const TOLD_APART = 65; // L* at which the colours of marks are shown
 const round = (/** @type {number} */ v) => Math.round(v * 1e5) / 1e5;
@@ -96,6 +99,7 @@ const FORMS = {
   region: (edit) => isPath(edit.polygon) && edit.color,
   link: (edit) => Array.isArray(edit.regions) && edit.regions.every(isPath),
   eraser: (edit) => isPath(edit.path ?? edit.polygon),
+  lock: (edit) => isPath(edit.path ?? edit.polygon),
 };
 
 /**
@@ -109,11 +113,11 @@ const FORMS = {
  * @throws {Error} another format, or another photo
  */
 export function editsOf(document, width, height) {
-  if (document?.version !== VERSION || !Array.isArray(document.edits)) {
-    throw new Error("This is not a file of colour edits (version 1).");
+  if (![1, VERSION].includes(document?.version) || !Array.isArray(document.edits)) {
+    throw new Error("This is not a file of colour edits (version 1 or 2).");
   }
   /** @type {any[]} */
-  const edits = document.edits;
+  const edits = document.version === 1 ? document.edits.map(renewed) : document.edits;
   const wrong = edits.findIndex((edit) => !(Object.hasOwn(FORMS, edit?.kind) && FORMS[edit.kind](edit)));
   if (wrong >= 0) throw new Error(`Edit ${wrong + 1} of this file is not one that the studio knows.`);
   const [w, h] = document.size ?? [width, height];
@@ -123,6 +127,17 @@ export function editsOf(document, width, height) {
   if (document.units === "fraction") return edits;
   const shorter = Math.min(width, height);
   return edits.map((edit) => mapped(edit, ([x, y]) => [x / width, y / height], (radius) => radius / shorter));
+}
+
+/**
+ * An edit of version 1, which said weight for strength.
+ *
+ * @param {any} edit
+ */
+function renewed(edit) {
+  if (edit?.weight === undefined) return edit;
+  const { weight: strength, ...others } = edit;
+  return { ...others, strength };
 }
 
 /**

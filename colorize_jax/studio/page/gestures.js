@@ -6,6 +6,7 @@ import {
 import { extended, finished, moved } from "./edits.js";
 import { chooseTool, endComparison } from "./showing.js";
 import { begun, lightnessAt, suggestedNow } from "./state.js";
+import { follow } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./state.js").Studio} Studio */
@@ -131,7 +132,9 @@ export function leave(studio) {
  */
 export function setCross(studio, cross) {
   studio.change({ cross });
-  if (cross) takeLightness(studio, cross);
+  if (!cross) return;
+  takeLightness(studio, cross);
+  follow(studio, cross);
 }
 
 /**

@@ -11,7 +11,8 @@ import { colorOf, pointsOf } from "./edits.js";
 
 /**
  * @typedef {object} Scale of the photo on the canvas
- * @property {[number, number]} size of the canvas, in device pixels
+ * @property {[number, number]} size of the whole photo, in device pixels
+ * @property {[number, number]} origin of the canvas on it
  * @property {number} unit device pixels of a CSS pixel
  * @property {number} thick device pixels of a radius of 1
  */
@@ -27,10 +28,11 @@ const CROSS = [[1, 0], [-1, 0], [0, 1], [0, -1]];
  * @param {Scale} scale
  */
 export function drawOverlay(pen, overlay, scale) {
-  const { size, unit, thick } = scale;
+  const { size, origin, unit, thick } = scale;
   const { edits, selected, marksShown, sketch, heat, suggested, brush, color, center, cross } = overlay;
   pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.clearRect(0, 0, ...size);
+  pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
+  pen.setTransform(1, 0, 0, 1, -origin[0], -origin[1]);
   if (heat) drawHeat(pen, heat, size);
   edits.forEach((edit, index) => {
     if (marksShown || index === selected) drawMark(pen, edit, scale, index === selected);
@@ -83,7 +85,7 @@ function drawMark(pen, edit, scale, selected) {
   const { unit } = scale;
   const color = edit.kind === "eraser" ? "#fff8" : colorOf(edit);
   [pen.lineCap, pen.lineJoin] = ["round", "round"];
-  pen.setLineDash(edit.kind === "eraser" ? [4 * unit, 6 * unit] : []);
+  pen.setLineDash(edit.kind === "eraser" || edit.kind === "lock" ? [4 * unit, 6 * unit] : []);
   const polygons = edit.regions ?? (edit.polygon ? [edit.polygon] : null);
   for (const polygon of polygons ?? []) {
     trace(pen, polygon.map((p) => scaled(p, scale.size)), true);
@@ -119,7 +121,7 @@ function drawPath(pen, edit, { size, unit, thick }, selected, color) {
 function drawSketch(pen, edit, { size, unit, thick }) {
   [pen.lineCap, pen.lineJoin] = ["round", "round"];
   trace(pen, pointsOf(edit).map((p) => scaled(p, size)), false);
-  if (edit.kind === "region") return strokeTwice(pen, unit, 2, colorOf(edit));
+  if (edit.polygon) return strokeTwice(pen, unit, 2, colorOf(edit));
   [pen.strokeStyle, pen.globalAlpha] = [edit.kind === "eraser" ? "#fff" : colorOf(edit), 0.45];
   pen.lineWidth = Math.max(2 * (edit.radius ?? 0) * thick, 3 * unit);
   pen.stroke();

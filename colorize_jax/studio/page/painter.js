@@ -12,6 +12,8 @@ import { Lift } from "./lift.js";
 /** @typedef {import("./painters.js").PaintTask} PaintTask */
 /** @typedef {import("./painters.js").ThumbnailsTask} ThumbnailsTask */
 
+/** @typedef {Plane & { alpha: Uint8Array | undefined, lift: Lift, band: Pair }} Opened */
+
 const AB = 128; // network units to CIE ab
 const LIFTED_STEP = 128; // of the server's int16
 const THUMBNAIL = 168; // pixels of the longer side
@@ -19,7 +21,7 @@ const SLICE = 48; // rows that are painted before the next look at the messages
 
 class Painter {
   #channel = new MessageChannel();
-  /** @type {(Plane & { alpha: Uint8Array | undefined, lift: Lift, band: Pair }) | null} */
+  /** @type {Opened | null} */
   #photo = null;
   /** @type {Plane | null} */
   #small = null;
@@ -54,21 +56,40 @@ class Painter {
   async #paint(task) {
     if (!this.#photo) return;
     this.#wanted = task;
-    const { opened, id, field, lifted, buffer } = task;
-    const { data, alpha, width, height, lift, band } = this.#photo;
+    const { opened, id, field, layers, buffer } = task;
+    const { width, band } = this.#photo;
     const pixels = new Uint32Array(buffer ?? new ArrayBuffer(4 * width * (band[1] - band[0])));
-    const planes = lifted && fromInts(lifted);
-    if (!lifted) lift.begin(field.map((v) => v * AB));
+    const fields = layers?.fields ?? [field];
+    for (let index = 0; index < fields.length && this.#wanted === task; index++) {
+      if (index === 0 || layers?.plane.subarray(band[0] * width, band[1] * width).includes(index)) {
+        await this.#paintLayer(task, this.#photo, fields[index], index, pixels);
+      }
+    }
+    const done = this.#wanted === task ? "paint" : "gave up";
+    self.postMessage({ done, opened, id, buffer: pixels.buffer }, { transfer: [pixels.buffer] });
+  }
+
+  /**
+   * @param {PaintTask} task
+   * @param {Opened} photo
+   * @param {Float32Array} field
+   * @param {number} index of the answer: the first is painted everywhere, the others where the plane says so
+   * @param {Uint32Array} pixels of the band
+   */
+  async #paintLayer(task, { data, alpha, width, height, lift, band }, field, index, pixels) {
+    const planes = task.lifted && fromInts(task.lifted, index);
+    if (!planes) lift.begin(field.map((v) => v * AB));
     for (let top = band[0]; top < band[1] && this.#wanted === task; top += SLICE) {
       /** @type {Pair} */
       const slice = [top, Math.min(top + SLICE, band[1])];
       const [, stop] = rowsFor(slice, height, lift.height);
       const out = pixels.subarray((slice[0] - band[0]) * width, (slice[1] - band[0]) * width);
-      compose(data, alpha, width, height, planes ?? lift.upTo(stop), out, slice);
+      const drawn = index ? new Uint32Array(out.length) : out;
+      compose(data, alpha, width, height, planes ?? lift.upTo(stop), drawn, slice);
+      const plane = task.layers?.plane.subarray(slice[0] * width, slice[1] * width);
+      if (index && plane) plane.forEach((own, p) => own === index && (out[p] = drawn[p]));
       await this.#turn();
     }
-    const done = this.#wanted === task ? "paint" : "gave up";
-    self.postMessage({ done, opened, id, buffer: pixels.buffer }, { transfer: [pixels.buffer] });
   }
 
   /** Lets messages in. */
@@ -121,10 +142,12 @@ function thumbnailOf(guide) {
 
 /**
  * @param {Lifted} lifted
+ * @param {number} index of the answer
  * @returns {AbPlanes}
  */
-function fromInts({ data, width, height }) {
-  const planes = Float32Array.from(data, (v) => v / LIFTED_STEP);
+function fromInts({ data, width, height }, index) {
+  const own = data.subarray(2 * index * width * height, 2 * (index + 1) * width * height);
+  const planes = Float32Array.from(own, (v) => v / LIFTED_STEP);
   return { a: planes.subarray(0, width * height), b: planes.subarray(width * height), width, height };
 }
 

@@ -3,7 +3,12 @@
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {{ data: Int16Array, width: number, height: number }} Lifted CIE ab from the server: first a*, then b* */
-/** @typedef {{ id: number, field: Float32Array, lifted: Lifted | null }} Asked */
+/**
+ * Answers of their own for closed areas and locks.
+ *
+ * @typedef {{ fields: readonly Float32Array[], plane: Uint8Array }} Layers plane: the answer of each pixel
+ */
+/** @typedef {{ id: number, field: Float32Array, lifted: Lifted | null, layers: Layers | null }} Asked */
 /** @typedef {{ lightness: Plane, guide: Plane, alpha: Plane | null, side: number }} Opened side: of the fields */
 /** @typedef {{ band: Pair, buffer: ArrayBuffer | null, busy: boolean, painted: boolean }} Band */
 /** @typedef {{ buffer: ArrayBuffer, top: number }} Strip whole rows of pixels, of which the first is `top` */
@@ -64,10 +69,11 @@ export class Painters {
    *
    * @param {number} id
    * @param {Float32Array} field
-   * @param {Lifted | null} lifted
+   * @param {Lifted | null} lifted of each answer, one after the other
+   * @param {Layers | null} layers
    */
-  paint(id, field, lifted) {
-    this.asked = { id, field, lifted };
+  paint(id, field, lifted, layers) {
+    this.asked = { id, field, lifted, layers };
     if (!this.busy) this.#begin(this.asked);
   }
 

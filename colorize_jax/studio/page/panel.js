@@ -18,7 +18,9 @@ const PRESETS = [
   ["Wood", 40, [14, 28]], ["Gray", 55, [0, 0]],
 ];
 /** @type {Record<Kind, string>} */
-const NAMES = { stroke: "Stroke", point: "Point", region: "Area", eraser: "Eraser", link: "Link" };
+const NAMES = { stroke: "Stroke", point: "Point", region: "Area", eraser: "Eraser", link: "Link", lock: "Lock" };
+/** @type {Record<string, string>} */
+const REACHES = { spot: ", this spot", thing: ", this thing", alike: "" };
 /** @type {Record<string, number>} */
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
@@ -132,8 +134,9 @@ export function showEdits(root, edits, selected, select, remove) {
   root.replaceChildren(
     ...edits.map((edit, index) => {
       const swatch = element("span");
-      swatch.style.background = edit.kind === "eraser" || edit.kind === "link" ? "transparent" : colorOf(edit);
-      const name = `${NAMES[edit.kind]} ${index + 1}${edit.exact ? ", exact" : ""}`;
+      swatch.style.background = edit.color ? colorOf(edit) : "transparent";
+      const how = `${edit.exact ? ", exact" : ""}${edit.closed ? ", closed" : ""}${REACHES[edit.reach ?? "alike"]}`;
+      const name = `${NAMES[edit.kind]} ${index + 1}${how}`;
       const ariaPressed = String(index === selected);
       const choose = element("button", { className: "name", ariaPressed, onclick: () => select(index) }, swatch, name);
       const gone = element(

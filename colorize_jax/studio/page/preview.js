@@ -8,9 +8,11 @@ import { currentEdits, withHistory } from "./state.js";
 /** @typedef {import("./server.js").FieldsAnswer} FieldsAnswer */
 /** @typedef {import("./server.js").Floats} Floats */
 /** @typedef {import("./server.js").Refused} Refused */
+/** @typedef {import("./server.js").WindowAnswer} WindowAnswer */
 /** @typedef {import("./state.js").Studio} Studio */
 
 const IDLE = 250; // milliseconds without a change, before what is not urgent
+const REST = 80; // likewise, of the view, too, before it is shown sharp
 const SUGGESTIONS = 3;
 
 /**
@@ -34,6 +36,8 @@ export function send(studio, committed, start) {
     release: start === undefined ? null : { id: sent.id, start },
     busy: studio.state.busy || !known,
   });
+  if (!known) studio.change({ detail: null, detailAsked: null });
+  rest(studio);
   if (!known) live?.send({ type: "edits", id: sent.id, version, document });
   hurryToRelease(studio);
   measure(studio);
@@ -59,6 +63,43 @@ export function settle(studio) {
 }
 
 /**
+ * Asks for the part that is seen at the screen's own resolution, once the view and the hand rest.
+ *
+ * @param {Studio} studio
+ */
+export function rest(studio) {
+  clearTimeout(studio.state.resting);
+  studio.change({ resting: setTimeout(() => askDetail(studio), REST) });
+}
+
+/** @param {Studio} studio */
+function askDetail(studio) {
+  const { live, photo, version, history, changing, view, fields } = studio.state;
+  if (!live || !photo || changing || !fields.length) return;
+  const shown = studio.stage.fitted * view.zoom;
+  if (shown <= photo.lightness.width || photo.size[0] <= photo.lightness.width) return studio.change({ detail: null });
+  const level = Math.max(0, Math.floor(Math.log2(photo.size[0] / shown)));
+  const sides = photo.size.map((side) => Math.ceil(side / 2 ** level));
+  const seen = studio.stage.seen.map((share, i) => share * sides[i % 2]);
+  const box = seen.map((v, i) => (i < 2 ? Math.max(0, Math.floor(v)) : Math.min(sides[i % 2], Math.ceil(v))));
+  const id = newId(studio);
+  const scale = photo.size.map((side) => side / 2 ** level);
+  studio.change({ detailAsked: { id, box: box.map((v, i) => v / scale[i % 2]) } });
+  live.send({ type: "window", id, version, document: documentOf(history.edits), level, box });
+}
+
+/**
+ * @param {Studio} studio
+ * @param {WindowAnswer} answer
+ */
+function heardDetail(studio, { id, pixels }) {
+  const { detailAsked } = studio.state;
+  if (detailAsked?.id !== id) return; // the photo has been changed or moved since
+  const [height, width] = pixels.shape;
+  studio.change({ detail: { pixels: pixels.data, size: [width, height], box: detailAsked.box } });
+}
+
+/**
  * @param {Studio} studio
  * @param {Answer} answer
  */
@@ -66,6 +107,7 @@ export function hear(studio, answer) {
   if (answer.type === "error") return refused(studio, answer);
   if (answer.type === "explained") return studio.change({ explained: answer });
   if (answer.type === "fields") return heardFields(studio, answer);
+  if (answer.type === "window") return heardDetail(studio, answer);
   const { fields, version } = studio.state;
   studio.change({ fields: eachOf(answer.fields).map((field, i) => (i === version ? fields[i] : field)) });
   studio.painters.thumbnails(studio.state.fields);
@@ -75,7 +117,8 @@ export function hear(studio, answer) {
  * @param {Studio} studio
  * @param {FieldsAnswer} answer
  */
-function heardFields(studio, { id, version, fields: packed, lifted, solve_ms, draw_ms }) {
+function heardFields(studio, answer) {
+  const { id, version, fields: packed, lifted, layers, plane, solve_ms, draw_ms } = answer;
   const { fields, lastSent } = studio.state;
   const [answered] = eachOf(packed);
   studio.change({ fields: fields.map((field, i) => (i === version ? answered : field)) });
@@ -83,6 +126,7 @@ function heardFields(studio, { id, version, fields: packed, lifted, solve_ms, dr
   const times = { solve_ms, draw_ms };
   studio.change({
     lifted: lifted ? { data: lifted.data, height: lifted.shape[1], width: lifted.shape[2] } : null,
+    layers: layers && plane ? { fields: eachOf(layers), plane: plane.data } : null,
     shownId: id,
     lastSent: lastSent?.id === id ? { ...lastSent, times } : lastSent,
   });
@@ -106,9 +150,9 @@ function refused(studio, { id, message }) {
 
 /** @param {Studio} studio */
 export function paint(studio) {
-  const { shownId, fields, version, lifted } = studio.state;
+  const { shownId, fields, version, lifted, layers } = studio.state;
   studio.change({ busy: true });
-  studio.painters.paint(shownId, fields[version], lifted);
+  studio.painters.paint(shownId, fields[version], lifted, layers);
   hurryToRelease(studio);
 }
 

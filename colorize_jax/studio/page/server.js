@@ -24,19 +24,23 @@
 /** @typedef {{ draw_ms: number, solve_ms: number }} Times */
 /** @typedef {{ rows: Bytes }} Similarity of each cell to each other */
 /**
+ * @typedef {{ layers?: Floats, plane?: Bytes }} Layered where closed areas or locks have answers of their own
  * @typedef {{ type: "fields", id: number, version: number, fields: Floats, lifted?: Packed<Int16Array> }} Solved
- * @typedef {Solved & Times} FieldsAnswer
+ * @typedef {Solved & Layered & Times} FieldsAnswer
  * @typedef {{ type: "versions", id: number, fields: Floats }} VersionsAnswer
  * @typedef {{ type: "explained", id: number, suggested: Pair[], variance: Floats }} Explained
  * @typedef {{ type: "error", id: number | null, message: string }} Refused
- * @typedef {FieldsAnswer | VersionsAnswer | Explained | Refused} Answer
+ * @typedef {{ type: "window", id: number, pixels: Bytes, milliseconds: number }} WindowAnswer
+ * @typedef {FieldsAnswer | VersionsAnswer | Explained | WindowAnswer | Refused} Answer
  */
 
 /**
  * @typedef {{ type: "edits", id: number, version: number, document: Document }} EditsMessage
  * @typedef {{ type: "versions", id: number, document: Document }} VersionsMessage
  * @typedef {{ type: "explain", id: number, suggestions: number, document: Document }} ExplainMessage
- * @typedef {EditsMessage | VersionsMessage | ExplainMessage} Message
+ * @typedef {{ type: "window", level: number, box: number[] }} WindowOf
+ * @typedef {{ id: number, version: number, document: Document } & WindowOf} WindowMessage
+ * @typedef {EditsMessage | VersionsMessage | ExplainMessage | WindowMessage} Message
  */
 
 /** @typedef {"open" | "broken" | "closed"} Line closed: the session is gone */

@@ -24,7 +24,7 @@ export function told(error) {
  */
 export function chooseVersion(studio, version) {
   if (!studio.state.fields[version]) return;
-  studio.change({ version, lifted: null });
+  studio.change({ version, lifted: null, layers: null });
   paint(studio);
   if (studio.state.live) send(studio, true);
 }

@@ -4,6 +4,7 @@ import { compose, rgbToLab } from "./lab.js";
 import { canvasOf, penOf } from "./dom.js";
 import { distanceToSegment, insidePolygon, pointsOf } from "./edits.js";
 import { drawOverlay } from "./marks.js";
+import { WHOLE } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./lab.js").Plane} Plane */
@@ -20,8 +21,12 @@ import { drawOverlay } from "./marks.js";
  * @property {() => void} leave
  * @property {(position: Pair | null) => void} cross
  * @property {(arrow: Pair) => boolean} nudge whether the arrow key is used up
+ * @property {(factor: number, at: Pair) => void} zoom
+ * @property {(step: Pair) => void} pan in fractions of the photo
+ * @property {(at: Pair) => void} twice a double click
  */
 
+const [WHEEL, PINCH] = [0.002, 0.01]; // of the logarithm of the zoom, to a CSS pixel of the wheel
 const NEAR = 13;
 const TOUCH_NEAR = 22;
 const KEY_STEP = 1 / 48; // of the photo's longer side, for a step of the cross
@@ -34,12 +39,12 @@ export class Stage {
   /**
    * @param {HTMLElement} root
    * @param {Listeners} listen
-   * @param {() => Overlay} look called for what to draw
+   * @param {() => Overlay} overlay called for what to draw
    */
-  constructor(root, listen, look) {
+  constructor(root, listen, overlay) {
     this.root = root;
     this.listen = listen;
-    this.look = look;
+    this.overlay = overlay;
     /** @type {Pair} */
     this.size = [1, 1];
     /** @type {number | null} the pointer that is pressed */
@@ -49,9 +54,18 @@ export class Stage {
     this.gray = canvasOf("gray");
     this.picture = canvasOf("picture");
     this.marks = canvasOf("marks");
+    this.detail = canvasOf("detail");
+    /** @type {import("./zoom.js").View} */
+    this.view = WHOLE;
+    /** @type {Map<number, Pair>} where fingers are, in CSS pixels of the window */
+    this.fingers = new Map();
+    /** @type {Pair | null} where the middle button, which moves the photo, was last */
+    this.held = null;
     this.#listenToPointer();
+    this.#listenToZoom();
     this.#listenToKeys();
-    new ResizeObserver(() => this.draw()).observe(root);
+    const seen = new ResizeObserver(() => this.look(this.view));
+    for (const each of [root, this.space]) seen.observe(each);
   }
 
   /**
@@ -104,6 +118,63 @@ export class Stage {
     return ab;
   }
 
+  /** What the photo is seen through. */
+  get space() {
+    return /** @type {HTMLElement} */ (this.root.parentElement);
+  }
+
+  /** Device pixels of the photo's width where all of it is seen. */
+  get fitted() {
+    return (this.root.clientWidth / this.view.zoom) * window.devicePixelRatio;
+  }
+
+  /**
+   * The shares of the photo that are seen across and down.
+   *
+   * @param {number} zoom
+   * @returns {Pair}
+   */
+  shares(zoom) {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    const grown = zoom / this.view.zoom;
+    return [
+      Math.min(1, this.space.clientWidth / (width * grown)),
+      Math.min(1, this.space.clientHeight / (height * grown)),
+    ];
+  }
+
+  /** @param {import("./zoom.js").View} view */
+  look(view) {
+    this.view = view;
+    const { style } = this.root;
+    style.setProperty("--zoom", String(view.zoom));
+    const [left, top] = view.center.map((v) => `${(0.5 - v) * 100}%`);
+    style.setProperty("translate", `${left} ${top}`);
+    lay(this.marks, this.seen);
+    this.draw();
+  }
+
+  /** What is seen: left, top, right and bottom, in fractions of the photo. */
+  get seen() {
+    const [across, down] = this.shares(this.view.zoom);
+    const [x, y] = this.view.center;
+    return [x - across / 2, y - down / 2, x + across / 2, y + down / 2];
+  }
+
+  /**
+   * Shows a part at the screen's own resolution, or none.
+   *
+   * @param {import("./state.js").Detail | null} detail
+   */
+  showDetail(detail) {
+    this.detail.hidden = detail === null;
+    if (!detail) return;
+    const [width, height] = detail.size;
+    [this.detail.width, this.detail.height] = [width, height];
+    penOf(this.detail).putImageData(new ImageData(new Uint8ClampedArray(detail.pixels), width, height), 0, 0);
+    lay(this.detail, detail.box);
+  }
+
   /** CSS pixels of one pixel of the photo. */
   get zoom() {
     return this.root.clientWidth / this.size[0];
@@ -118,19 +189,34 @@ export class Stage {
    * @returns {Pair}
    */
   #position(event) {
-    const box = this.marks.getBoundingClientRect();
-    return [within((event.clientX - box.left) / box.width), within((event.clientY - box.top) / box.height)];
+    return this.#place([event.clientX, event.clientY]);
+  }
+
+  /**
+   * @param {Pair} point in CSS pixels of the window
+   * @returns {Pair}
+   */
+  #place([x, y]) {
+    const box = this.root.getBoundingClientRect();
+    return [within((x - box.left) / box.width), within((y - box.top) / box.height)];
   }
 
   #listenToPointer() {
     const { marks, listen } = this;
     marks.addEventListener("pointerdown", (event) => this.#press(event));
     marks.addEventListener("pointermove", (event) => {
+      if (this.#pinch(event)) return;
       listen.hover(this.#position(event));
       if (event.pointerId !== this.pointer) return;
       const events = event.getCoalescedEvents?.() ?? [];
       listen.drag((events.length ? events : [event]).map((each) => this.#position(each)));
     });
+    for (const name of /** @type {const} */ (["pointerup", "pointercancel"])) {
+      marks.addEventListener(name, (event) => {
+        this.fingers.delete(event.pointerId);
+        this.held = null;
+      });
+    }
     marks.addEventListener("pointerup", (event) => {
       if (event.pointerId !== this.pointer) return;
       this.pointer = null;
@@ -144,8 +230,70 @@ export class Stage {
     marks.addEventListener("pointerleave", () => listen.leave());
   }
 
+  #listenToZoom() {
+    const { marks, listen } = this;
+    this.space.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const { clientWidth: width, clientHeight: height } = this.root;
+        if (event.shiftKey) return listen.pan([(event.deltaX || event.deltaY) / width, 0]);
+        if (event.deltaX) return listen.pan([event.deltaX / width, event.deltaY / height]);
+        const quick = event.ctrlKey ? PINCH : WHEEL; // a pinch on a touchpad comes as Ctrl and the wheel
+        listen.zoom(Math.exp(-event.deltaY * quick), this.#place([event.clientX, event.clientY]));
+      },
+      { passive: false },
+    );
+    marks.addEventListener("dblclick", (event) => listen.twice(this.#place([event.clientX, event.clientY])));
+  }
+
+  /**
+   * Two fingers, or the middle button, move the photo, and two fingers zoom it.
+   *
+   * @param {PointerEvent} event
+   * @returns {boolean} whether they do
+   */
+  #pinch({ pointerId, clientX, clientY }) {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    if (this.held) {
+      this.listen.pan([(this.held[0] - clientX) / width, (this.held[1] - clientY) / height]);
+      this.held = [clientX, clientY];
+      return true;
+    }
+    if (this.fingers.size < 2 || !this.fingers.has(pointerId)) return false;
+    const before = [...this.fingers.values()];
+    this.fingers.set(pointerId, [clientX, clientY]);
+    const after = [...this.fingers.values()];
+    const [from, to] = [before, after].map(([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
+    const [near, far] = [before, after].map(([a, b]) => Math.hypot(a[0] - b[0], a[1] - b[1]));
+    this.listen.pan([(from[0] - to[0]) / width, (from[1] - to[1]) / height]);
+    this.listen.zoom(far / Math.max(1, near), this.#place([to[0], to[1]]));
+    return true;
+  }
+
+  /**
+   * A second finger takes back what the first has begun.
+   *
+   * @param {PointerEvent} event
+   * @returns {boolean} whether the press moves the photo
+   */
+  #grasp({ pointerId, pointerType, button, clientX, clientY }) {
+    if (button === 1) {
+      this.held = [clientX, clientY];
+      this.marks.setPointerCapture(pointerId);
+      return true;
+    }
+    if (pointerType !== "touch") return false;
+    this.fingers.set(pointerId, [clientX, clientY]);
+    if (this.fingers.size < 2) return false;
+    this.pointer = null;
+    this.listen.cancel();
+    return true;
+  }
+
   /** @param {PointerEvent} event */
   #press(event) {
+    if (this.#grasp(event)) return event.preventDefault();
     if (this.pointer !== null || event.button !== 0) return;
     this.pointer = event.pointerId;
     this.marks.setPointerCapture(event.pointerId);
@@ -165,7 +313,7 @@ export class Stage {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const arrow = ARROWS[event.key];
-    const { cross } = this.look();
+    const { cross } = this.overlay();
     if (arrow) {
       event.preventDefault();
       if (!this.listen.nudge(arrow)) this.#step(cross ?? MIDDLE, arrow, event.shiftKey); // none after a press
@@ -183,7 +331,7 @@ export class Stage {
    * @param {boolean} short
    */
   #step([x, y], arrow, short) {
-    const step = (KEY_STEP * Math.max(...this.size)) / (short ? 5 : 1);
+    const step = (KEY_STEP * Math.max(...this.size)) / (short ? 5 : 1) / this.view.zoom;
     this.listen.cross([within(x + (arrow[0] * step) / this.size[0]), within(y + (arrow[1] * step) / this.size[1])]);
   }
 
@@ -235,10 +383,24 @@ export class Stage {
     const inDevice = (/** @type {number} */ side) => Math.max(1, Math.round(side * unit));
     /** @type {Pair} */
     const size = [inDevice(this.root.clientWidth), inDevice(this.root.clientHeight)];
-    if (this.marks.width !== size[0] || this.marks.height !== size[1]) [this.marks.width, this.marks.height] = size;
+    const [left, top, right, bottom] = this.seen.map((share, i) => Math.round(share * size[i % 2]));
+    const [width, height] = [Math.max(1, right - left), Math.max(1, bottom - top)];
+    const { marks } = this;
+    if (marks.width !== width || marks.height !== height) [marks.width, marks.height] = [width, height];
     const thick = (this.shorter * size[0]) / this.size[0];
-    drawOverlay(penOf(this.marks), this.look(), { size, unit, thick });
+    drawOverlay(penOf(marks), this.overlay(), { size, origin: [left, top], unit, thick });
   }
+}
+
+/**
+ * Lays a canvas over a part of the photo.
+ *
+ * @param {HTMLElement} canvas
+ * @param {number[]} box left, top, right and bottom, in fractions of the photo
+ */
+function lay(canvas, [left, top, right, bottom]) {
+  const places = { left, top, width: right - left, height: bottom - top };
+  for (const [name, share] of Object.entries(places)) canvas.style.setProperty(name, `${100 * share}%`);
 }
 
 /** @param {number} share */

@@ -1,18 +1,22 @@
 // What the page knows, and what follows from it alone. Commands change it, through `Studio.change`; views show it.
 
 import { historyOf, shownColor } from "./edits.js";
+import { WHOLE } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./lab.js").Plane} Plane */
 /** @typedef {import("./edits.js").Edit} Edit */
 /** @typedef {import("./edits.js").Edits} Edits */
 /** @typedef {import("./edits.js").History} History */
+/** @typedef {import("./edits.js").Kind} Kind */
+/** @typedef {import("./painters.js").Layers} Layers */
 /** @typedef {import("./painters.js").Lifted} Lifted */
 /** @typedef {import("./server.js").Conversation} Conversation */
 /** @typedef {import("./server.js").Explained} Explained */
 /** @typedef {import("./server.js").Similarity} Similarity */
 /** @typedef {import("./server.js").Times} Times */
-/** @typedef {"stroke" | "point" | "region" | "eraser" | "select" | "pick"} Tool */
+/** @typedef {import("./edits.js").Reach} Reach */
+/** @typedef {"stroke" | "point" | "region" | "lock" | "eraser" | "select" | "pick"} Tool */
 /** @typedef {"compare" | "show-marks" | "attention" | "uncertainty" | "suggest"} Toggle */
 /** @typedef {{ name: string, ab: Pair, shown: string }} Swatch a colour to choose, with its CSS */
 /** @typedef {{ kind: "draw" } | { kind: "move", from: Pair }} Drag */
@@ -44,6 +48,9 @@ import { historyOf, shownColor } from "./edits.js";
  * @typedef {object} Controls what the page's own inputs say at first
  * @property {number} radius 1 to 100, as the slider of the brush's size
  * @property {boolean} exact
+ * @property {boolean} closed whether nothing leaves an area
+ * @property {Reach} reach
+ * @property {number} strength of the brush, as its slider has it: 0 to 100
  * @property {number} split percent, where before ends and after begins
  * @property {Record<Toggle, boolean>} toggles
  */
@@ -68,6 +75,11 @@ import { historyOf, shownColor } from "./edits.js";
  * @property {readonly Float32Array[]} fields of each version: the chosen one's under the newest edits, the others'
  *   under those before the last pause
  * @property {Lifted | null} lifted of the chosen version, where exact edits need the server's own
+ * @property {Layers | null} layers of the chosen version, where closed areas or locks have answers of their own
+ * @property {import("./zoom.js").View} view
+ * @property {Detail | null} detail of the chosen version under the newest edits
+ * @property {{ id: number, box: number[] } | null} detailAsked the newest that was asked for
+ * @property {number | undefined} resting the timer of the detail
  * @property {Tool} tool
  * @property {Pair} ab of the brush
  * @property {number} lightness L* under the pointer
@@ -84,6 +96,13 @@ import { historyOf, shownColor } from "./edits.js";
  * @property {number} paintedId of the answer that the picture shows
  * @property {boolean} busy whether the picture is still to follow
  * @property {number | undefined} idle the timer of what is not urgent
+ */
+
+/**
+ * @typedef {object} Detail a part of the photo at the screen's own resolution
+ * @property {Uint8Array} pixels RGBA
+ * @property {Pair} size of the part, in its pixels
+ * @property {number[]} box left, top, right and bottom, in fractions of the photo
  */
 
 /** @typedef {Controls & Held} State */
@@ -108,6 +127,7 @@ const HINTS = {
   stroke: "A short stroke is enough for a large thing. Wrong? <b>Undo</b>.",
   point: "Click where the colour belongs.",
   region: "Draw around an area to fill it with the colour.",
+  lock: "Draw around what is to stay as it is now.",
   eraser: "Wipe over strokes to take their colour away there.",
   select: "Drag a stroke to move it, or click it to change it.",
   selected: "Choose another colour, drag it, or press <b>Delete</b>.",
@@ -125,6 +145,10 @@ export const untouched = {
   drag: null,
   selected: -1,
   lifted: null,
+  layers: null,
+  view: WHOLE,
+  detail: null,
+  detailAsked: null,
   explained: null,
   similarity: null,
   lastSent: null,
@@ -163,6 +187,7 @@ export function stateAtFirst(controls) {
     nextId: 1,
     busy: false,
     idle: undefined,
+    resting: undefined,
   };
 }
 
@@ -239,11 +264,12 @@ export function remembered(recent, ab) {
  */
 export function begun(state, position) {
   const radius = radiusOf(state);
-  const colored = { color: brushColor(state), ...(state.exact ? { exact: true } : {}) };
-  if (state.tool === "point") return { kind: "point", at: position, radius, ...colored };
-  if (state.tool === "region") return { kind: "region", polygon: [position], ...colored };
+  const colored = (/** @type {Kind} */ kind) => ({ color: brushColor(state), ...traitsOf(kind, state) });
+  if (state.tool === "point") return { kind: "point", at: position, radius, ...colored("point") };
+  if (state.tool === "region") return { kind: "region", polygon: [position], ...colored("region") };
+  if (state.tool === "lock") return { kind: "lock", polygon: [position] };
   if (state.tool === "eraser") return { kind: "eraser", path: [position], radius };
-  return { kind: "stroke", path: [position], radius, ...colored };
+  return { kind: "stroke", path: [position], radius, ...colored("stroke") };
 }
 
 /**
@@ -251,6 +277,31 @@ export function begun(state, position) {
  * @returns {readonly Pair[]}
  */
 export const suggestedNow = ({ toggles, explained }) => (toggles.suggest && explained ? explained.suggested : []);
+
+/**
+ * What the strength's slider stands for: 1 in its middle, a hundredth and a hundred at its ends.
+ *
+ * @param {number} slider
+ */
+export const strengthOf = (slider) => Number((100 ** ((slider - 50) / 50)).toPrecision(3));
+
+/** @param {number} strength */
+export const strengthSlider = (strength) => Math.round(50 + 25 * Math.log10(strength));
+
+/**
+ * What of an edit its controls say; what is the default is left out.
+ *
+ * @param {Kind} kind
+ * @param {{ exact: boolean, closed: boolean, reach: Reach, strength: number }} controls
+ * @returns {Partial<Edit>}
+ */
+export function traitsOf(kind, { exact, closed, reach, strength }) {
+  const amount = strengthOf(strength);
+  return {
+    ...(exact ? { exact } : amount === 1 ? {} : { strength: amount }),
+    ...(closed && kind === "region" ? { closed } : reach === "alike" ? {} : { reach }),
+  };
+}
 
 /**
  * L* of the photo.

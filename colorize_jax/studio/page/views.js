@@ -5,6 +5,7 @@ import { chooseColor, remove, select } from "./editing.js";
 import { store } from "./opening.js";
 import { check, markColor, presets, showColors, showEdits, showVersions } from "./panel.js";
 import { Picker } from "./picker.js";
+import { rest } from "./preview.js";
 import { chooseVersion } from "./showing.js";
 import { hintOf, planeLightness } from "./state.js";
 import { view } from "./store.js";
@@ -70,7 +71,8 @@ function photo(studio) {
 }
 
 /** @param {Studio} studio */
-function stage({ stage: drawn }) {
+function stage(studio) {
+  const { stage: drawn } = studio;
   const root = part("stage");
   return [
     // Tells tests, and who cannot see it, whether the picture is still to follow.
@@ -84,6 +86,12 @@ function stage({ stage: drawn }) {
       root.classList.toggle("comparing", comparing);
       for (const id of ["split", "divider"]) hide(id, !comparing);
     }),
+    view((state) => [state.view], (seen) => {
+      drawn.look(seen);
+      buttonOf("whole").disabled = seen.zoom === 1;
+    }),
+    view((state) => [state.view, state.photo], () => rest(studio)),
+    view((state) => [state.detail], (detail) => drawn.showDetail(detail)),
     view((state) => [state.split], (split) => root.style.setProperty("--split", `${split}%`)),
     view(
       ({ history, changing, sketch, selected, toggles, tool, ab, radius, over, cross, explained, similarity }) =>
@@ -105,8 +113,23 @@ function brush(studio) {
     view((state) => [state.recent, state.ab], (_, ab) => markColor(ab)),
     view((state) => [state.radius], (radius) => void (inputOf("radius").value = String(radius))),
     view((state) => [state.exact], (exact) => void (inputOf("exact").checked = exact)),
+    view((state) => [state.closed], (closed) => void (inputOf("closed").checked = closed)),
+    view((state) => [state.strength], (strength) => void (inputOf("strength").value = String(strength))),
+    view((state) => [state.exact], (exact) => void (inputOf("strength").disabled = exact)),
+    view((state) => [state.reach, state.closed && ofArea(state)], (reach, closed) => {
+      check(part("reach"), (button) => !closed && button.dataset.reach === reach);
+    }),
+    view((state) => [!ofArea(state)], (hidden) => hide("closed-label", hidden)),
   ];
 }
+
+/**
+ * Whether the panel speaks of an area.
+ *
+ * @param {Readonly<import("./state.js").State>} state
+ */
+const ofArea = ({ tool, selected, history }) =>
+  selected < 0 ? tool === "region" : history.edits[selected]?.kind === "region";
 
 /** @param {number} lightness */
 function few(lightness) {
