@@ -127,7 +127,7 @@ def window(
     columns: Sequence[Float[np.ndarray, "F F K"]],
     lightness: Float[np.ndarray, "H W"],
     layers: Layers,
-    box: upsample.Box,
+    box: upsample.PixelBox,
 ) -> Float[np.ndarray, "K R C"]:
     """The part of `tiles` in a box, but for rounding, for about the price of the box."""
     lifted = [

@@ -381,11 +381,14 @@ def _repaired(columns: np.ndarray, lightness: np.ndarray, marks: Marks) -> Itera
 
 
 def exact_window(
-    columns: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], marks: Marks, box: upsample.Box
+    columns: Float[np.ndarray, "F F K"],
+    lightness: Float[np.ndarray, "H W"],
+    marks: Marks,
+    box: upsample.PixelBox,
 ) -> Float[np.ndarray, "K R C"]:
     """The part of `exact_tiles` in a box, but for rounding, for about the price of the box."""
     reach = _halo_reach(columns, lightness)
-    wide = upsample.Box(
+    wide = upsample.PixelBox(
         *(_widened(part, reach, size) for part, size in zip(box, lightness.shape, strict=True))
     )
     exact = marks.exact[wide]

@@ -67,7 +67,7 @@ def lift_tiles(
     return _bilateral_tiles(field, np.asarray(lightness, np.float32))
 
 
-class Box(NamedTuple):
+class PixelBox(NamedTuple):
     """Some rows and columns of a photo's pixels."""
 
     rows: slice
@@ -75,7 +75,7 @@ class Box(NamedTuple):
 
 
 def lift_window(
-    field: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], box: Box
+    field: Float[np.ndarray, "F F K"], lightness: Float[np.ndarray, "H W"], box: PixelBox
 ) -> Float[np.ndarray, "K R C"]:
     """The part of `lift` in a box, up to rounding, for about the price of the box."""
     field = np.asarray(field, np.float32)
@@ -202,7 +202,7 @@ def _bilateral_tiles(field: np.ndarray, lightness: np.ndarray) -> Iterator[Tile]
         yield made.band(i), tile
 
 
-def _bilateral_window(field: np.ndarray, lightness: np.ndarray, box: Box) -> Float[np.ndarray, "K R C"]:
+def _bilateral_window(field: np.ndarray, lightness: np.ndarray, box: PixelBox) -> Float[np.ndarray, "K R C"]:
     made = _Bilateral(field, lightness)
     near = [
         range(max(0, axis.own[part.start] - _REACH), min(made.side, axis.own[part.stop - 1] + _REACH + 1))

@@ -22,7 +22,7 @@ from colorize_jax.inference.origin import numbered
 from colorize_jax.photos import upsample
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo
-from colorize_jax.photos.upsample import Box, cell_means
+from colorize_jax.photos.upsample import PixelBox, cell_means
 from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768
@@ -167,7 +167,9 @@ class LivePhoto:
         tiles = layers.tiles([color.network_to_ab(field) for field in fields], self.photo.lightness, drawn)
         return render_tiles(self.photo, tiles, 1)[0]
 
-    def window(self, edits: EditDocument, version: int, level: int, box: Box) -> UInt8[np.ndarray, "r c 4"]:
+    def window(
+        self, edits: EditDocument, version: int, level: int, box: PixelBox
+    ) -> UInt8[np.ndarray, "r c 4"]:
         """A part of `picture` at its own resolution, or at a half, a quarter ... of it: sRGB and opacity.
 
         The colours are solved for as those of the preview.
@@ -182,7 +184,9 @@ class LivePhoto:
           EditError: see `raster.mark`.
         """
         lightness, alpha = self._level(level)
-        box = Box(*(slice(p.start, min(p.stop, size)) for p, size in zip(box, lightness.shape, strict=True)))
+        box = PixelBox(
+            *(slice(p.start, min(p.stop, size)) for p, size in zip(box, lightness.shape, strict=True))
+        )
         if not all(p.start < p.stop for p in box):
             raise ValueError(
                 f"the window lies outside the photo, which has {lightness.shape} pixels at this level"

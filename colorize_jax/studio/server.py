@@ -44,7 +44,7 @@ from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.encode import encode
 from colorize_jax.photos.photo import read_photo
-from colorize_jax.photos.upsample import Box
+from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio import protocol
 from colorize_jax.studio.live import LivePhoto, merged
 from colorize_jax.studio.sessions import Sessions
@@ -402,7 +402,7 @@ def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, 
 
 def _window(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
     left, top, right, bottom = message.box
-    box = Box(slice(top, bottom), slice(left, right))
+    box = PixelBox(slice(top, bottom), slice(left, right))
     pixels = live.window(edits, message.version, message.level, box)
     header = {
         "type": "window",

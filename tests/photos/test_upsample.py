@@ -41,7 +41,9 @@ def test_guided_beats_bicubic_beats_nearest(lab):
 def test_a_window_is_a_part_of_the_whole(lab, box):
     field, (top, bottom, left, right) = _field(lab[..., 1:]), box
     whole = upsample.lift(field, lab[..., 0])[top:bottom, left:right]
-    found = upsample.lift_window(field, lab[..., 0], upsample.Box(slice(top, bottom), slice(left, right)))
+    found = upsample.lift_window(
+        field, lab[..., 0], upsample.PixelBox(slice(top, bottom), slice(left, right))
+    )
     np.testing.assert_allclose(np.moveaxis(found, 0, -1), whole, atol=1e-3)
 
 

@@ -15,7 +15,7 @@ from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
 from colorize_jax.photos.photo import Photo, photo_from_array
-from colorize_jax.photos.upsample import Box
+from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
 
 STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}
@@ -183,13 +183,13 @@ def test_a_closed_area_changes_no_pixel_outside_it(live):
 )
 def test_a_window_is_a_part_of_the_picture(live, edits):
     whole = live.picture(as_edits(edits), 1)
-    box = Box(slice(150, 290), slice(20, 330))
+    box = PixelBox(slice(150, 290), slice(20, 330))
     found = live.window(as_edits(edits), 1, 0, box)
     difference = np.abs(found[..., :3].astype(int) - whole[box])
     assert (
         difference.mean() < 0.5 and np.quantile(difference, 0.99) <= 4
     )  # marks of the preview and of the photo
-    half = live.window(as_edits(edits), 1, 1, Box(slice(0, 150), slice(0, 999)))
+    half = live.window(as_edits(edits), 1, 1, PixelBox(slice(0, 150), slice(0, 999)))
     assert half.shape == (150, 200, 4) and (half[..., 3] == 255).all()
 
 
