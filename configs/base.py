@@ -12,6 +12,8 @@ DATA = {
     "church": ("lsun_church", 0.8),
     "tiny_imagenet": ("tiny_imagenet", 1.0),
     "imagenet_val": ("imagenet_val", 0.8),
+    "imagenet_2012": ("imagenet_2012", 0.8),
+    "zappos50k": ("ut_zappos50k", 1.0),
 }
 """The papers' data sets as arguments of configs: prepared name, and the smallest crop as a share of the short side."""
 

@@ -4,7 +4,7 @@
 
 | argument | values |
 |---|---|
-| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val` |
+| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val`, `imagenet_2012`, `zappos50k` |
 | `size` | `64`, that of all methods in the tables; `128`, `256`: side of the photos, 256 as published |
 
 Made for one GPU; on CPUs shrink it: `--config.width=0.25`. Not trained yet but in tests.

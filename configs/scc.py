@@ -6,7 +6,8 @@
 
 | argument | values |
 |---|---|
-| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015 where that cannot be had), `imagenet_val` |
+| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015 where that cannot be had), `imagenet_val`, |
+| | `imagenet_2012`, `zappos50k` |
 | `paper` | `0`: with what was found to help; `1`: as printed, see `as_printed` |
 | `features` | `small`, the default of `paper=0`; `cic`, that of `paper=1`: conv7 of a colorization network, which is |
 | | trained first; `vgg16`: its conv4_3 |

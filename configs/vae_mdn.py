@@ -4,7 +4,7 @@
 
 | argument | values |
 |---|---|
-| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val` |
+| `data` | `lfw`, `church`, `tiny_imagenet` (stands in for ILSVRC-2015), `imagenet_val`, `imagenet_2012`, `zappos50k` |
 | `loss` | `default`; `l2`: the squared error alone, first column of Tables 1 and 2; `mah`: L_mah alone, the second; |
 | | `v1`: the paper's first version, a KL weight of 1e-4 and colours in 64x64 bins |
 

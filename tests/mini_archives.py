@@ -89,6 +89,31 @@ def zip_lsun(folder: Path, target: Path) -> Path:
     return target
 
 
+def write_imagenet_2012(folder: Path) -> Path:
+    """Both archives: a tar of a tar a class, with a corrupt photo; and a flat one."""
+    folder.mkdir()
+    classes = {
+        "n01440764": files(3, "n01440764_{}.JPEG") | {"n01440764_99.JPEG": CORRUPT},
+        "n01443537": files(2, "n01443537_{}.JPEG", first=3),
+    }
+    inner = {name: write_tar(folder / f"{name}.tar", content) for name, content in classes.items()}
+    write_tar(folder / "ILSVRC2012_img_train.tar", {path.name: path.read_bytes() for path in inner.values()})
+    for path in inner.values():
+        path.unlink()
+    write_tar(folder / "ILSVRC2012_img_val.tar", files(2, "ILSVRC2012_val_{:08d}.JPEG", first=5))
+    return folder
+
+
+def zappos(top: str = "ut-zap50k-images-square") -> dict[str, bytes]:
+    """The layout of UT Zappos50K: category, subcategory, brand; one file name twice."""
+    return {
+        f"{top}/readme.jpg": encoded(9),
+        **files(3, top + "/Shoes/Oxfords/Bostonian/10{}.1.jpg"),
+        **files(2, top + "/Boots/Ankle/Robert Clergerie/10{}.1.jpg", first=3),
+        f"{top}/Boots/Ankle/Shoes/100.1.jpg": encoded(6),
+    }
+
+
 def tiny_imagenet() -> dict[str, bytes]:
     """The layout of tiny-imagenet-200.zip: labelled train, val, unlabelled test."""
     return {

@@ -9,6 +9,7 @@ from colorize_jax.apps import common  # first: it sets numpy's threads
 # isort: split
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from absl import flags
@@ -17,7 +18,10 @@ from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
 
 _DATASET = flags.DEFINE_string(
-    "dataset", None, "lfw_deepfunneled, lsun_church, imagenet_val, tiny_imagenet, folder or a recipe's name."
+    "dataset",
+    None,
+    "lfw_deepfunneled, lsun_church, imagenet_val, imagenet_2012, ut_zappos50k, tiny_imagenet, folder or a recipe's "
+    "name.",
 )
 _SOURCE = flags.DEFINE_string("source", None, "The downloaded archive or folder.")
 _NAME = flags.DEFINE_string(
@@ -27,7 +31,8 @@ _TEST_IMAGES = flags.DEFINE_float(
     "test_images",
     None,
     "Size of the random test split: a number of photos, or below 1 a share of them. By default 1000 (LFW, "
-    "ImageNet), 0.1 (folder) or 0.01 (recipes); lsun_church and tiny_imagenet have their publisher's split.",
+    "imagenet_val, shoes), 0.1 (folder) or 0.01 (recipes); tiny_imagenet and imagenet_2012 have their publisher's "
+    "split, and lsun_church has it unless this is given: the papers' test churches are 1000 of its training photos.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of the random split.")
 _INCLUDE = flags.DEFINE_list(
@@ -52,6 +57,15 @@ _UNLIKE = flags.DEFINE_list(
     "unlike",
     [],
     "Leave out near-copies of these photos: archives, folders and prepared data sets, NAME or NAME:SPLIT.",
+)
+_COLOR_PRIOR = flags.DEFINE_string(
+    "color_prior",
+    None,
+    "Also write this file: how often each colour occurs in the training photos, one prior for "
+    "--config.field_loss.prior of runs on any data; best of imagenet_val.",
+)
+_COUNTED = flags.DEFINE_integer(
+    "color_prior_images", 0, "Of how many training photos, the first ones; 0: all.", lower_bound=0
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
 
@@ -87,7 +101,22 @@ def main(arguments: Sequence[str]) -> int:
     if not written:
         print(f"already prepared (--overwrite prepares it again): {summary.folder}")
     print(describe(summary))
+    if _COLOR_PRIOR.value:
+        _write_color_prior(Path(_COLOR_PRIOR.value), summary)
     return WITHOUT_SOME if written and corrupt(summary) else 0
+
+
+def _write_color_prior(path: Path, summary: prepared.Summary) -> None:
+    """Counts the colours of the training photos at the side that methods see."""
+    from colorize_jax.data import color_prior, pipeline
+    from colorize_jax.data.transforms import View
+
+    photos = prepared.PhotoSource(DIR.value, summary.name, "train")
+    batches = pipeline.evaluation_batches(photos, batch_size=50, view=View(), images=_COUNTED.value)
+    counted = min(_COUNTED.value, len(photos)) if _COUNTED.value else len(photos)
+    about = {"dataset": summary.name, "split_hash": summary.split_hash["train"], "images": counted}
+    color_prior.write(path, (batch["ab"][batch["mask"]] for batch in batches), about)
+    print(f"wrote {path}, the colours of {counted:,} photos")
 
 
 def describe(summary: prepared.Summary) -> str:

@@ -1,4 +1,4 @@
-"""Opens what people download (folders, zip, tar, tgz, LMDB) as one thing: names and a function that reads one.
+"""Opens what people download (folders, zip, tar, tgz, tars of tars, LMDB) as one thing: names, and what reads one.
 
 Nothing is decoded here: the bytes that come out are the publisher's own JPEG, PNG or WebP files.
 """
@@ -117,6 +117,53 @@ def _open_compressed_tar(path: Path) -> Iterator[Archive]:
                 assert content is not None  # only regular files are members
                 files[member.name] = content.read()
     yield Archive(tuple(files), files.__getitem__)
+
+
+@contextmanager
+def open_nested_tar(path: str | os.PathLike[str]) -> Iterator[Archive]:
+    """Opens an uncompressed tar of uncompressed tars of images, as ILSVRC-2012 is published; nothing is unpacked.
+
+    Only where each image lies is kept: a million of them fit in memory. A name is `INNER/NAME` without the inner tar's
+    ending.
+
+    Raises:
+      ValueError: `path` is no such tar, is cut short, or holds no image.
+    """
+    places: dict[str, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, "r:") as outer:
+            for member in outer:
+                if member.isfile() and member.name.endswith(".tar"):
+                    places |= _places_within(outer, member)
+    except (tarfile.TarError, EOFError) as error:
+        raise ValueError(f"source: {path} is damaged or cut short ({error}); download it again") from error
+    if not places:
+        raise ValueError(
+            f"source: {path} holds no tar with an image file in it; give the archive as published"
+        )
+    with open(path, "rb") as file:
+
+        def read(name: str) -> bytes:
+            start, size = places[name]
+            content = os.pread(file.fileno(), size, start)
+            if len(content) < size:
+                raise EOFError(f"{name} is cut short")
+            return content
+
+        yield Archive(tuple(places), read)
+
+
+def _places_within(outer: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, tuple[int, int]]:
+    """Where in the outer tar's file the images of one of its tars begin, and their sizes, in bytes."""
+    stream = outer.extractfile(member)
+    assert stream is not None  # only regular files are asked for
+    folder = PurePosixPath(member.name).stem
+    with tarfile.open(fileobj=stream, mode="r:") as inner:
+        return {
+            f"{folder}/{photo.name}": (member.offset_data + photo.offset_data, photo.size)
+            for photo in inner
+            if photo.isfile() and is_image_name(photo.name)
+        }
 
 
 @contextmanager

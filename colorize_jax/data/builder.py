@@ -49,7 +49,8 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
     name: str
     VERSION = tfds.core.Version(PREPARED_VERSION)
     RELEASE_NOTES: ClassVar[dict] = {PREPARED_VERSION: "First."}
-    TEST_IMAGES: ClassVar[float | None] = None  # None: the publisher's split, and no other
+    TEST_IMAGES: ClassVar[float | None] = None  # None: the publisher's split
+    SPLITS: ClassVar[bool] = True  # whether `test_images` may ask for another split than the publisher's
     # Nothing is downloaded. Looking for checksums all the same, tfds would need a package that it does not declare.
     url_infos: ClassVar[dict] = {}
 

@@ -116,8 +116,7 @@ def bin_weights(
             "it needs colours, uniform in (0, 1] and a cap above 1"
         )
     share = counts / counts.sum()
-    smooth = ndimage.gaussian_filter(share, SMOOTHING / bins.step, mode="constant") * bins.inside
-    likely = (1 - uniform) * smooth / smooth.sum() + uniform / bins.inside.sum()
+    likely = (1 - uniform) * _smoothed(share, bins) + uniform / bins.inside.sum()
     inverse = 1 / likely[_nearest_inside(bins)]
     low, high = 0.0, cap / inverse.min()  # at `high` every weight is `cap`
     for _ in range(60):
@@ -125,6 +124,29 @@ def bin_weights(
         above = (share * np.minimum(middle * inverse, cap)).sum() > 1
         low, high = (low, middle) if above else (middle, high)
     return np.minimum(low * inverse, cap)
+
+
+def inverse_probabilities(counts: Float[np.ndarray, "K K"], bins: Bins) -> Float[np.ndarray, "K K"]:
+    """1/p of each bin, smoothed, and neither mixed nor capped nor normalised: the scale of Deshpande's program.
+
+    Its mean over the counted colours is about the number of bins that occur. A bin so far from all counted ones that
+    nothing is left of them there has the largest weight of the others.
+
+    Args:
+      counts: of `count_colors`.
+      bins: those that were counted.
+
+    Returns:
+      The weights; a bin outside has that of the nearest one inside.
+    """
+    likely = _smoothed(counts / counts.sum(), bins)
+    return 1 / np.maximum(likely, likely[likely > 0].min())[_nearest_inside(bins)]
+
+
+def _smoothed(share: Float[np.ndarray, "K K"], bins: Bins) -> Float[np.ndarray, "K K"]:
+    """Probabilities smoothed by a Gaussian of `SMOOTHING` units, 0 outside."""
+    smooth = ndimage.gaussian_filter(share, SMOOTHING / bins.step, mode="constant") * bins.inside
+    return smooth / smooth.sum()
 
 
 class IncrementalPca:
@@ -184,6 +206,7 @@ def collect(
     bins: Bins,
     uniform: float,
     cap: float,
+    counts: Float[np.ndarray, "K K"] | None = None,
 ) -> dict[str, np.ndarray]:
     """What the losses of Deshpande et al. read of the training set.
 
@@ -191,6 +214,7 @@ def collect(
       fields: blocks of true colour fields, network units.
       components: number of principal components; 0 leaves them out.
       bins, uniform, cap: of `bin_weights`.
+      counts: of the colours of another data set, whose prior is taken; None for those of the fields.
 
     Returns:
       float32 arrays: `bin_weights` (K, K); `components` (components, H, W, 2), orthonormal, and `deviations`
@@ -199,14 +223,15 @@ def collect(
     Raises:
       ValueError: there is no field, or too few for the components.
     """
-    pca, counts = IncrementalPca(PCA_RANK * components), np.zeros(bins.inside.shape)
+    pca, own = IncrementalPca(PCA_RANK * components), np.zeros(bins.inside.shape)
     shape: tuple[int, ...] = ()
     for block in fields:
-        counts += count_colors(block, bins)
+        own += count_colors(block, bins)
         shape = block.shape[1:]
         if components:
             pca.add(block.reshape(len(block), -1))
-    found = {"bin_weights": bin_weights(counts, bins, uniform=uniform, cap=cap)}
+    known = own if counts is None else counts
+    found = {"bin_weights": bin_weights(known, bins, uniform=uniform, cap=cap)}
     if components:
         directions, found["deviations"] = pca.components(components)
         found["components"] = directions.reshape(components, *shape)

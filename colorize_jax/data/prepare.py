@@ -13,9 +13,10 @@ import tensorflow_datasets as tfds
 from colorize_jax.data import known, lsun, prepared, screening
 from colorize_jax.data.builder import PhotoBuilder
 from colorize_jax.data.folder import Folder
-from colorize_jax.data.imagenet import ImagenetVal, TinyImagenet
+from colorize_jax.data.imagenet import Imagenet2012, ImagenetVal, TinyImagenet
 from colorize_jax.data.lfw import LfwDeepfunneled
 from colorize_jax.data.recipes import RECIPES, SUFFIXES, Recipe
+from colorize_jax.data.zappos import UtZappos50k
 
 LFW_MD5 = "68331da3eb755a505a502b5aacb3c201"
 
@@ -53,6 +54,17 @@ SOURCES = {
         "ILSVRC2012_img_val.tar",
         "50,000 photos from https://image-net.org/download-images after registering there",
     ),
+    "imagenet_2012": Origin(
+        Imagenet2012,
+        "",
+        "ILSVRC2012_img_train.tar (1,281,167 photos) and ILSVRC2012_img_val.tar from "
+        "https://image-net.org/download-images after registering there, side by side in one folder",
+    ),
+    "ut_zappos50k": Origin(
+        UtZappos50k,
+        "ut-zap50k-images-square.zip",
+        "50,025 shoes from https://vision.cs.utexas.edu/projects/finegrained/utzap50k/",
+    ),
     "tiny_imagenet": Origin(
         TinyImagenet,
         "tiny-imagenet-200.zip",
@@ -89,7 +101,8 @@ def prepare(
       source: the downloaded file or folder; None for its place under `<directory>/downloads`.
       name: what it will be called; '' for the data set's own name. `folder` needs one.
       test_images: size of the random test split: a number of photos, or below 1 a share of them; None for the
-        publisher's split or, where there is none, 1,000 (LFW, ImageNet) or 0.1 (folder). A recipe has its own.
+        publisher's split or, where there is none, 1,000 (LFW, ImageNet's val, shoes) or 0.1 (folder). A recipe has its
+        own.
       seed: of the random split.
       overwrite: prepare again although it is there.
       include: of `folder`, globs of the paths to read, see `folder.matches`; none: all.
@@ -114,7 +127,7 @@ def prepare(
         return prepared.summary(directory, name), False
     path = _find_source(dataset, origin, source, Path(directory))
     choices = _choices(dataset, include, exclude)
-    if test_images is not None and origin.builder.TEST_IMAGES is None:
+    if test_images is not None and not origin.builder.SPLITS:
         raise ValueError(f"test_images: {dataset} has its publisher's split, leave it out")
     recipe = RECIPES.get(dataset)
     screen = _screen(recipe, least_side=least_side, toned_tolerance=toned_tolerance, distinct=distinct)

@@ -13,6 +13,7 @@ from colorize_jax.data.color_statistics import (
     bin_weights,
     collect,
     count_colors,
+    inverse_probabilities,
 )
 
 
@@ -180,3 +181,17 @@ def test_every_term_is_taken_of_the_true_colors_statistics(fields, statistics):
     assert set(found) == set(losses.FIELD_TERMS)
     assert not any(jnp.any(x) for x in losses.field_terms(true, true, statistics, terms=losses.FIELD_TERMS,
                                                           bins=bins).values())  # fmt: skip
+
+
+def test_inverse_probabilities_are_in_the_scale_of_the_number_of_bins():
+    bins = BINS["gamut"]
+    even = inverse_probabilities(bins.inside.astype(float), bins)
+    # The Gaussian loses most at the corners of the gamut, and the inverse gains there.
+    np.testing.assert_allclose(even[11, 11], 313, rtol=0.1)
+    counts = np.zeros(bins.inside.shape)
+    counts[11, 11], counts[5, 15] = 3e6, 1e6
+    found = inverse_probabilities(counts, bins)
+    # Half of the Gaussian, of half a bin's deviation, stays in its bin along each axis: 0.68², a little more or less.
+    np.testing.assert_allclose(found[11, 11], 4 / 3 / 0.62, rtol=0.15)
+    np.testing.assert_allclose(found[5, 15] / found[11, 11], 3, rtol=0.1)
+    assert np.isfinite(found).all() and found.max() == found[20, 0]  # far from both

@@ -5,6 +5,8 @@ import sys
 
 import mini_archives as archives
 
+from colorize_jax.data import color_prior
+
 
 def colorize_data(*arguments):
     command = [sys.executable, "-m", "colorize_jax.apps.data", *arguments]
@@ -19,10 +21,12 @@ def test_prepares_prints_and_does_it_once(tmp_path):
     assert "train       5 photos  split hash" in first.stdout
     assert "skipped 2 (1 corrupt, 1 gray)" in first.stdout
     assert "\n    Torn_Photo_0001.jpg: corrupt: " in first.stdout
-    again = colorize_data(*flags)
+    prior = tmp_path / "prior.npz"
+    again = colorize_data(*flags, f"--color_prior={prior}", "--color_prior_images=2")
     assert again.returncode == 0
     assert again.stdout.startswith("already prepared")
-    assert again.stdout.endswith(first.stdout)
+    assert again.stdout.endswith(f"{first.stdout}wrote {prior}, the colours of 2 photos\n")
+    assert {color_prior.read(prior, bins).sum() for bins in ("gamut", "grid")} == {2 * 64 * 64}
 
 
 def test_a_mistake_is_one_line(tmp_path):

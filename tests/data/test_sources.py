@@ -78,6 +78,71 @@ def test_imagenet_val_from_its_tar(tmp_path):
     assert summary.images == {"train": 4, "test": 2}
 
 
+def test_imagenet_2012_is_read_from_the_tars_within_its_tar(tmp_path):
+    source = archives.write_imagenet_2012(tmp_path / "imagenet")
+    summary, _ = prepare("imagenet_2012", directory=tmp_path, source=source)
+    assert summary.images == {"train": 5, "test": 2} and summary.split == "publisher's"
+    assert names(tmp_path, "imagenet_2012", "train") == {
+        *(f"n01440764_{n}.JPEG" for n in range(3)),
+        *(f"n01443537_{n}.JPEG" for n in (3, 4)),
+    }
+    (skipped,) = prepared.skipped(tmp_path, "imagenet_2012")
+    assert skipped["name"] == "n01440764_99.JPEG" and skipped["reason"].startswith("corrupt")
+    photos = prepared.PhotoSource(tmp_path, "imagenet_2012", "train")
+    records = {photos[i].name: photos[i].image for i in range(len(photos))}
+    assert records["n01443537_4.JPEG"] == archives.encoded(4)
+
+
+def test_imagenet_2012_may_be_unpacked(tmp_path):
+    packed = archives.write_imagenet_2012(tmp_path / "imagenet")
+    wanted, _ = prepare("imagenet_2012", directory=tmp_path, source=packed)
+    unpacked = tmp_path / "unpacked"
+    archives.write_folder(unpacked / "train" / "n01440764", archives.files(3, "n01440764_{}.JPEG"))
+    archives.write_folder(unpacked / "train" / "n01443537", archives.files(2, "n01443537_{}.JPEG", first=3))
+    archives.write_folder(unpacked / "val", archives.files(2, "ILSVRC2012_val_{:08d}.JPEG", first=5))
+    found, _ = prepare("imagenet_2012", directory=tmp_path, source=unpacked, name="again")
+    assert found.split_hash == wanted.split_hash
+
+
+def test_imagenet_2012_cut_short_or_incomplete_is_named(tmp_path):
+    source = archives.write_imagenet_2012(tmp_path / "imagenet")
+    train = source / "ILSVRC2012_img_train.tar"
+    whole = train.read_bytes()
+    train.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"ILSVRC2012_img_train\.tar is damaged or cut short"):
+        prepare("imagenet_2012", directory=tmp_path, source=source)
+    archives.write_tar(train, archives.files(2, "{}.JPEG"))
+    with pytest.raises(ValueError, match="no tar with an image"):
+        prepare("imagenet_2012", directory=tmp_path, source=source)
+    train.write_bytes(whole)
+    (source / "ILSVRC2012_img_val.tar").unlink()
+    with pytest.raises(FileNotFoundError, match="or, unpacked, val"):
+        prepare("imagenet_2012", directory=tmp_path, source=source)
+    assert prepared.prepared_names(tmp_path) == []
+
+
+def test_shoes_are_called_by_their_categories(tmp_path):
+    square = archives.write_zip(tmp_path / "ut-zap50k-images-square.zip", archives.zappos())
+    summary, _ = prepare("ut_zappos50k", directory=tmp_path, source=square, test_images=2)
+    assert summary.images == {"train": 4, "test": 2}
+    found = names(tmp_path, "ut_zappos50k", "train") | names(tmp_path, "ut_zappos50k", "test")
+    assert {"Shoes/Oxfords/Bostonian/100.1.jpg", "Boots/Ankle/Shoes/100.1.jpg"} < found and len(found) == 6
+    folder = archives.write_folder(tmp_path / "folder", archives.zappos("ut-zap50k-images"))
+    again, _ = prepare("ut_zappos50k", directory=tmp_path, source=folder, name="again", test_images=2)
+    assert again.split_hash == summary.split_hash
+    other = archives.write_folder(tmp_path / "other", archives.files(2, "{}.jpg"))
+    with pytest.raises(ValueError, match="is it UT Zappos50K"):
+        prepare("ut_zappos50k", directory=tmp_path, source=other, name="other")
+
+
+def test_the_papers_test_churches_are_drawn_from_the_training_photos(tmp_path):
+    source = archives.write_lsun(tmp_path / "lsun")
+    summary, _ = prepare("lsun_church", directory=tmp_path, source=source, test_images=2)
+    assert summary.images == {"train": 3, "test": 2} and summary.split == "random, seed 0"
+    drawn = names(tmp_path, "lsun_church", "test") | names(tmp_path, "lsun_church", "train")
+    assert drawn == {f"{n:040x}" for n in range(5)}
+
+
 def test_tiny_imagenet_keeps_train_and_val_and_leaves_test(tmp_path):
     source = archives.write_zip(tmp_path / "tiny-imagenet-200.zip", archives.tiny_imagenet())
     summary, _ = prepare("tiny_imagenet", directory=tmp_path, source=source)
@@ -107,7 +172,10 @@ def test_folder_with_train_and_val_keeps_them(tmp_path):
     assert mixed.images == {"train": 4, "test": 1}
 
 
-@pytest.mark.parametrize("dataset", ["lfw_deepfunneled", "imagenet_val", "tiny_imagenet", "lsun_church"])
+@pytest.mark.parametrize(
+    "dataset",
+    ["lfw_deepfunneled", "imagenet_val", "imagenet_2012", "ut_zappos50k", "tiny_imagenet", "lsun_church"],
+)
 def test_missing_download_says_what_where_and_how(tmp_path, dataset):
     with pytest.raises(FileNotFoundError) as error:
         prepare(dataset, directory=tmp_path, source=None)
@@ -124,6 +192,7 @@ def test_missing_download_says_what_where_and_how(tmp_path, dataset):
         ({"dataset": "folder", "name": "mine", "test_images": -1}, "test_images"),
         ({"dataset": "folder", "name": "mine", "test_images": 99}, "0..4"),
         ({"dataset": "tiny_imagenet", "test_images": 5}, "publisher's split"),
+        ({"dataset": "imagenet_2012", "test_images": 5}, "publisher's split"),
     ],
 )
 def test_mistakes_are_named(tmp_path, arguments, message):
