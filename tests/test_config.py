@@ -63,7 +63,7 @@ def check_named(config, path, value):
     assert repr(value)[:10] in str(error.value)
 
 
-@pytest.mark.parametrize("config", ["vae_mdn", "vae_mdn_skip", "cvae"])
+@pytest.mark.parametrize("config", ["vae_mdn", "vae_mdn_skip", "cvae", "cvae_v1"])
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -81,7 +81,11 @@ def test_a_forbidden_value_of_the_other_methods_is_named(config, path, value):
 
 def test_a_forbidden_value_of_one_method_is_named():
     check_named("cvae", "cvae.draws", 0)
+    check_named("cvae", "cvae.encoder_sees_gray", "no")
+    check_named("cvae_v1", "cvae.iterations", 0)
     check_named("vae_mdn", "mdn.sigma", 0.0)
+    check_named("vae_mdn", "field_loss.kl_ramp_epochs", -1.0)
+    check_named("vae_mdn_skip", "skip.join", "sum")
 
 
 def test_fields_of_another_method_are_named_with_the_way_out():

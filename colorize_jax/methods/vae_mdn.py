@@ -19,8 +19,8 @@ from colorize_jax.config import merged
 from colorize_jax.methods.base import Batch, Colors, Method, Samples, Stages, Variables
 from colorize_jax.methods.parts import features, field_vae, mixture
 from colorize_jax.methods.parts.field_vae import (
+    Condition,
     FieldVae,
-    GrayMaps,
     decode_versions,
     encode,
     example_inputs,
@@ -58,7 +58,7 @@ def mixture_networks(config: Any) -> Networks:
     return features.networks(config) | mixture.networks(config)
 
 
-def start(code: Array, maps: GrayMaps) -> tuple[Array, tuple[Array, ...]]:
+def start(code: Array, known: Condition) -> tuple[Array, tuple[Array, ...]]:
     """The decoder starts from the code alone."""
     return replicate(code), ()
 

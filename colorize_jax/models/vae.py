@@ -16,7 +16,7 @@ GRAY_CHANNELS = (1024, 512, 256, 128)
 
 
 class Encoder(nn.Module):
-    """q(z | x): colour field to the mean and log-variance of a code.
+    """q(z | x): colour field to the mean and log-variance of a code; q(z | x, g) where it is shown the gray image, too.
 
     64x64x2 -> C(5,2,128) -> B -> C(5,2,256) -> B -> C(5,2,512) -> B -> C(4,2,1024) -> B -> FC(latent), twice.
     """
@@ -28,16 +28,24 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, ab: Float[Array, "B H W 2"], *, train: bool
+        self, seen: Float[Array, "B H W K"], beside: Float[Array, "B D"] | None = None, *, train: bool
     ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """Colour field, network units, 64x64, to (mean, log-variance), the latter at most MAX_LOG_VARIANCE."""
-        x = ab
+        """Colour field, network units, 64x64, to (mean, log-variance), the latter at most MAX_LOG_VARIANCE.
+
+        Args:
+          seen: the colours, and in other channels what is shown besides.
+          beside: an embedding of the gray image that the fully connected layers read, too.
+          train: with dropout, and BatchNorm by the batch.
+        """
+        x = seen
         for channels, kernel in ((128, 5), (256, 5), (512, 5), (1024, 4)):
             x = ConvBlock(scaled(channels, self.width), kernel, 2, self.dtype)(x, train)
         x = nn.Dropout(self.dropout)(x.reshape(x.shape[0], -1), deterministic=not train)
         # float32 from here: the code's statistics enter the KL term.
-        mean = nn.Dense(self.latent, name="mean")(x.astype(jnp.float32))
-        log_variance = nn.Dense(self.latent, name="log_variance")(x.astype(jnp.float32))
+        x = x.astype(jnp.float32)
+        x = x if beside is None else jnp.concatenate([x, beside], axis=-1)
+        mean = nn.Dense(self.latent, name="mean")(x)
+        log_variance = nn.Dense(self.latent, name="log_variance")(x)
         return mean, jnp.minimum(log_variance, MAX_LOG_VARIANCE)
 
 

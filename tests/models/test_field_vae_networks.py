@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 from colorize_jax.models.field_vae import FieldDecoder, GrayEncoder
+from colorize_jax.models.mdn import GrayEmbedding
+from colorize_jax.models.vae import Encoder
 
 SKIPS = tuple(jnp.zeros((2, s, s, c)) for s, c in ((8, 512), (16, 256), (32, 128)))
 
@@ -14,7 +16,12 @@ def conv(kernel: int, inputs: int, outputs: int, norm: bool = True) -> int:
     return kernel * kernel * inputs * outputs + outputs + 2 * outputs * norm
 
 
-# Written from the paper's Sec. 6.1 and 6.3, layer by layer, not read off the code.
+def full(inputs: int, outputs: int) -> int:
+    """Parameters of a fully connected layer."""
+    return inputs * outputs + outputs
+
+
+# Written from the Sec. 6.1 and 6.3 of both versions, layer by layer, not read off the code.
 COUNTS = {
     "decoder": conv(4, 64, 1024)
     + conv(5, 1024, 512)
@@ -26,6 +33,23 @@ COUNTS = {
     + conv(5, 512 + 256, 256)
     + conv(5, 256 + 128, 128)
     + conv(5, 128, 2, norm=False),
+    "decoder, code beside the gray embedding": conv(4, 64 + 64, 1024)
+    + conv(5, 1024, 512)
+    + conv(5, 512, 256)
+    + conv(5, 256, 128)
+    + conv(5, 128, 2, norm=False),
+    "embedding": conv(5, 512, 384)
+    + conv(5, 384, 320)
+    + conv(5, 320, 288)
+    + conv(5, 288, 256)
+    + conv(5, 256, 128)
+    + full(14 * 14 * 128, 4096)
+    + full(4096, 64),
+    "encoder beside the gray embedding": conv(5, 2, 128)
+    + conv(5, 128, 256)
+    + conv(5, 256, 512)
+    + conv(4, 512, 1024)
+    + 2 * full(4 * 4 * 1024 + 64, 64),
     "gray": conv(5, 1, 128) + conv(5, 128, 256) + conv(5, 256, 512) + conv(4, 512, 64, norm=False),
 }
 NETWORKS = {
@@ -34,6 +58,17 @@ NETWORKS = {
         FieldDecoder(),
         (jnp.zeros((2, 4, 4, 128)), SKIPS),
         ((2, 64, 64, 2),),
+    ),
+    "decoder, code beside the gray embedding": (
+        FieldDecoder(),
+        (jnp.zeros((2, 4, 4, 128)),),
+        ((2, 64, 64, 2),),
+    ),
+    "embedding": (GrayEmbedding(), (jnp.zeros((2, 28, 28, 512)),), ((2, 64),)),
+    "encoder beside the gray embedding": (
+        Encoder(),
+        (jnp.zeros((2, 64, 64, 2)), jnp.zeros((2, 64))),
+        ((2, 64), (2, 64)),
     ),
     "gray": (GrayEncoder(), (jnp.zeros((2, 64, 64, 1)),), ((2, 4, 4, 64), *(x.shape for x in SKIPS))),
 }

@@ -24,7 +24,7 @@ def tiny(name):
     config.width = 1 / 64
     config.model.latent = 6
     config.field_loss.components = 4
-    if name == "cvae":
+    if "cvae" in config:
         config.cvae.draws = 8
     config.data.epoch_images = 4 * STEPS
     for stage in config.stages.values():
@@ -79,7 +79,10 @@ def data(stream, surveyed):
 
 @pytest.fixture(
     scope="module",
-    params=["cvae", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vae_mdn", "vae_mdn_skip"))],
+    params=[
+        "cvae",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("vae_mdn", "vae_mdn_skip", "cvae_v1")),
+    ],
 )
 def runs(request, tmp_path_factory):
     """(stages, folder and variables of a run that was cut off in `vae`, those of one that was not, surveys)."""

@@ -7,7 +7,8 @@ import pytest
 
 from colorize_jax import losses, methods
 from colorize_jax.config import load
-from colorize_jax.data.color_statistics import BINS
+from colorize_jax.data import color_prior
+from colorize_jax.data.color_statistics import BINS, bin_of, bin_weights
 from colorize_jax.methods import resolve
 from colorize_jax.methods.base import STATISTICS
 
@@ -71,3 +72,52 @@ def test_it_learns_one_batch(history):
     metrics, _ = history
     for name in ("loss", "loss_l2", "loss_hist", "loss_mah", "loss_grad"):
         assert np.mean([m[name] for m in metrics[-5:]]) < 0.6 * metrics[0][name], name
+
+
+def test_the_weight_of_the_divergence_rises_over_its_ramp(batch, statistics):
+    config = load("cvae")
+    config.width, config.model.latent = 1 / 64, 6
+    config.field_loss.kl = 10.0
+    config.stages.vae.update({"epochs": 4.0, "batch_size": 4})
+    config.field_loss.kl_ramp_epochs = 2.0  # eight steps of four images, of which sixteen are an epoch
+    stage = methods.build(resolve(config, images=16)).stages[0]
+    state = stage.init(jax.random.key(0), batch, {"params": {}, "batch_stats": {STATISTICS: statistics}})
+
+    @jax.jit  # without the gradients: nothing asks for them
+    def share(step):
+        told = stage.update(state._replace(step=step), batch, jax.random.key(1))[1]
+        return (told["loss"] * 64 * 64 * 2 - told["loss_l2"]) / (10 * told["kl_nats"])
+
+    np.testing.assert_allclose([share(step) for step in (0, 2, 8, 15)], [0, 0.25, 1, 1], atol=1e-3)
+
+
+def test_one_color_prior_serves_all_data(tmp_path, batch):
+    file = tmp_path / "prior.npz"
+    rare = np.full((2, 8, 8, 2), 60 / 128, np.float32)
+    color_prior.write(file, [rare, np.zeros((6, 8, 8, 2), np.float32)], {"dataset": "other"})
+    config = load("vae_mdn")
+    config.field_loss.components = 2
+    own = methods.build(resolve(config)).statistics.collect([jax.device_get(batch)])
+    config.field_loss.prior = str(file)
+    found = methods.build(resolve(config)).statistics.collect([jax.device_get(batch)])
+    bins = BINS["gamut"]
+    counts = color_prior.read(file, "gamut")
+    assert counts.sum() == 8 * 64 and counts[bin_of(rare[0, 0, 0], bins)] == 2 * 64
+    expected = bin_weights(counts, bins, uniform=0.5, cap=30.0)
+    np.testing.assert_allclose(found["bin_weights"], expected, rtol=1e-6)
+    assert np.abs(found["bin_weights"] - own["bin_weights"]).max() > 0.1
+    np.testing.assert_array_equal(found["deviations"], own["deviations"])
+
+
+def test_a_prior_that_is_none_is_named(tmp_path):
+    config = load("cvae")
+    config.field_loss.prior = str(tmp_path / "missing.npz")
+    with pytest.raises(ValueError, match=r"config\.field_loss\.prior is .*missing.*--color_prior=FILE"):
+        resolve(config)
+    np.savez(tmp_path / "other.npz", gamut=np.ones((2, 2)))
+    (tmp_path / "text.npz").write_text("no archive")
+    for name, why in (("other", "no counts of the bins 'gamut'"), ("text", "text")):
+        with pytest.raises(ValueError, match=why):
+            color_prior.read(tmp_path / f"{name}.npz", "gamut")
+    with pytest.raises(ValueError, match="no colour to count"):
+        color_prior.write(tmp_path / "empty.npz", [], {})
