@@ -63,6 +63,11 @@ _SEGMENTATIONS = flags.DEFINE_string(
     None,
     "bsds500-trainval.zip: adds bleed over people's regions; for --task=strokes the photos.",
 )
+_COLOR_PRIOR = flags.DEFINE_string(
+    "color_prior",
+    None,
+    "File of `colorize-data --color_prior`: how rare colours are; by default counted in the training images.",
+)
 _OUT = flags.DEFINE_string("out", "evaluation", "Folder to write to.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an evaluation that is already in --out.")
 flags.adopt_module_key_flags(multihost)
@@ -100,12 +105,9 @@ def _score_versions(out: Path) -> None:
 def _score_edits(out: Path) -> None:
     from colorize_jax.evaluation import candidates
 
-    if _WORKDIR.value:
-        raise ValueError(
-            f"--task={_TASK.value} takes released models; export the run with colorize-export first"
-        )
-    named = candidates.find(_METHODS.value, None) or {"model": Path(_MODEL.value or "default")}
-    models = {name: place or name for name, place in named.items()}
+    places = candidates.find(_METHODS.value, _RUNS.value)
+    models = {name: candidates.load(name, place) for name, place in places.items()}
+    models = models or {"model": candidates.chosen(_MODEL.value, _WORKDIR.value, _CONFIG.value)}
     prepared = PhotoSource(DIR.value, _DATASET.value, _SPLIT.value or "test") if _DATASET.value else None
     if _TASK.value == "strokes":
         eval_edits.run_strokes(models, _SEGMENTATIONS.value, out)
@@ -132,6 +134,7 @@ def _settings() -> "Settings":
         lpips=_LPIPS.value,
         judge=_JUDGE.value,
         segmentations=_SEGMENTATIONS.value,
+        color_prior=_COLOR_PRIOR.value,
         command=shlex.join(["colorize-eval", *sys.argv[1:]]),
     )
 

@@ -3,8 +3,14 @@
     colorize-eval --task=edits --photos=imagenet-samples.zip --model=default --out=edits
     colorize-eval --task=edits --dataset=lfw_deepfunneled --dir=data --photos_limit=200 --out=edits_lfw
 
-Writes edits.json, edits.md, edits.png and a contact sheet of four photos into --out, and prints the tables: PSNR by
-reveals, the first model's paired differences to all others, published curves of the same protocol (other images).
+The paper's own S, the last column of its Table 3, is a run without `config.spread`, edited alone:
+
+    colorize-train --config=scc:data=imagenet_val --workdir=runs/scc
+    colorize-eval --task=edits --photos=imagenet-samples.zip --methods=scc=runs/scc,default --out=table_3
+
+`--workdir=runs/scc` measures it alone. Writes edits.json, edits.md, edits.png and a contact sheet of four photos into
+--out, and prints the tables: PSNR by reveals, the first model's paired differences to all others, published curves of
+the same protocol (other images), and whether the published order is found.
 
     colorize-eval --task=strokes --segmentations=bsds500.zip --classics=levin,bilateral_solver --out=strokes
 
@@ -14,11 +20,15 @@ much of a colour lies elsewhere (`evaluation.strokes`); into --out go strokes.js
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.evaluation import reveals
+
+if TYPE_CHECKING:
+    from colorize_jax.evaluation.candidates import Candidate
 
 _PHOTOS = flags.DEFINE_string("photos", None, "For --task=edits: a folder, zip or tar of colour photos.")
 _LIMIT = flags.DEFINE_integer(
@@ -30,15 +40,17 @@ _PROTOCOL = flags.DEFINE_enum(
 _DRAWS = flags.DEFINE_integer("draws", 5, "Sets of reveals a photo.", lower_bound=1)
 _COUNTS = flags.DEFINE_list("reveals", [str(count) for count in reveals.COUNTS], "Numbers of reveals.")
 _CLASSICS = flags.DEFINE_list(
-    "classics", ["gray", "constant", "levin", "bilateral_solver"], "Of colorize_jax.classical; also deepprop."
+    "classics",
+    ["gray", "constant", "levin", "bilateral_solver", "deepprop"],
+    "Of colorize_jax.classical; also random_walker, geodesic.",
 )
 
 
-def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Path, *, seed: int) -> None:
+def run(models: "Mapping[str, Candidate]", prepared: PhotoSource | None, out: Path, *, seed: int) -> None:
     """Measures the models and the classics that the flags name.
 
     Args:
-      models: {name: released model's name or folder}.
+      models: released ones, or training runs.
       prepared: photos to measure on, without --photos.
       out: folder to write to.
       seed: of the reveals.
@@ -55,11 +67,11 @@ def run(models: Mapping[str, str | Path], prepared: PhotoSource | None, out: Pat
     edit_run.run(photos, methods, out, counts=counts, protocol=rule, draws=_DRAWS.value, seed=seed)
 
 
-def run_strokes(models: Mapping[str, str | Path], archive: str | None, out: Path) -> None:
+def run_strokes(models: "Mapping[str, Candidate]", archive: str | None, out: Path) -> None:
     """Measures how the models and the classics that the flags name fill people's segments.
 
     Args:
-      models: {name: released model's name or folder}.
+      models: released ones, or training runs.
       archive: BSDS500's, with photos and ground truth.
       out: folder to write to.
 

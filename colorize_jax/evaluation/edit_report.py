@@ -1,5 +1,6 @@
 """`edits.EditScores` for people: a table by reveals, the curves beside published ones, and a sheet of answers."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from colorize_jax import color, files
 from colorize_jax.classical import Propagate
-from colorize_jax.evaluation import edits, metrics, published, report
+from colorize_jax.evaluation import edits, metrics, published, report, tables
 from colorize_jax.evaluation.edits import ColorPhoto, EditScores
 from colorize_jax.evaluation.reveals import RevealProtocol
 from colorize_jax.photos.sheet import grid, write_sheet
@@ -55,6 +56,49 @@ def published_table(protocol: RevealProtocol, *, markdown: bool = False) -> str:
     return report.aligned(lines, markdown)
 
 
+DEEPPROP = (
+    "deepprop is simpler than published: fully connected where the paper convolves the patch, 400 steps, and no "
+    "refinement of its answer."
+)
+
+PAPERS_OWN = "the paper's S"
+"""Ends the name of a row: edits alone, spread by the S that the model has its colours from, as the paper's are."""
+
+
+def claims_table(found: EditScores, *, markdown: bool = False) -> str:
+    """Whether Messaoud's Table 3 has the order that is found here: each method less the next, and what was not run.
+
+    'yes' and 'no' need a difference of two standard errors over the photos.
+    """
+    counts = [count for count in (10, 50, 100) if count in found.counts]
+    lines = [("the paper's order", *(f"{count} reveals" for count in counts))]
+    for first, second in itertools.pairwise(published.EDITED):
+        rows = [(a, b) for a in _rows_of(found, first) for b in _rows_of(found, second)]
+        lines += [(f"{a} over {b}", *_order_cells(found, a, b, counts)) for a, b in rows]
+        if not rows:
+            absent = [name for name in (first, second) if not _rows_of(found, name)]
+            lines.append((f"{first} over {second}", *[f"not run: {', '.join(absent)}"] * len(counts)))
+    return report.aligned(lines, markdown)
+
+
+def _rows_of(found: EditScores, name: str) -> list[str]:
+    """The rows that stand for a method of the paper's table."""
+    own = published.EDITED_HERE.get(name)
+    if name in published.EDITED_HERE:
+        return [own] if own in found.scores else []
+    is_papers = name == published.OWN_CURVE
+    return [row for row in found.scores if is_papers and row.endswith(f", {PAPERS_OWN}")]
+
+
+def _order_cells(found: EditScores, first: str, second: str, counts: Sequence[int]) -> list[str]:
+    means, errors = edits.paired(found, first, second)
+    told = {
+        count: f"{mean:+.2f} ± {error:.2f} {tables.verdict(mean, error)}"
+        for count, mean, error in zip(found.counts, means, errors, strict=True)
+    }
+    return [told[count] for count in counts]
+
+
 def protocol_text(found: EditScores) -> str:
     """One line with all that the numbers depend on."""
     rule = found.protocol
@@ -75,6 +119,10 @@ def summary(found: EditScores, *, markdown: bool = False) -> str:
     ]
     if any(curve.protocol == found.protocol.name for curve in published.CURVES):
         parts.append(published_table(found.protocol, markdown=markdown))
+    if found.protocol.name == "paper" and {10, 50, 100} & set(found.counts):
+        parts.append(claims_table(found, markdown=markdown))
+    if published.EDITED_HERE["Endo"] in found.scores:
+        parts.append(DEEPPROP)
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,16 +1,18 @@
 """One evaluation of edits from models and photos to files: a model and the classics, from the same reveals."""
 
 from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
 from pathlib import Path
 
-from colorize_jax import classical
+from colorize_jax import classical, methods
 from colorize_jax.classical import Propagate
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.evaluation import edit_methods, edit_report, edits
+from colorize_jax.evaluation.candidates import Candidate
 from colorize_jax.evaluation.edits import ColorPhoto
+from colorize_jax.evaluation.predict import check_networks
 from colorize_jax.evaluation.reveals import RevealProtocol
 from colorize_jax.inference.colorizer import Colorizer
+from colorize_jax.methods.base import Edits, Method
 
 # DeepProp compiles in its first answer: `seconds` is of those that follow.
 _WARM_UP = 10
@@ -43,18 +45,34 @@ def run(
         print(f"wrote {path}")
 
 
-def learned(models: Mapping[str, str | PathLike[str]]) -> dict[str, Propagate]:
-    """Each model in modes 'guided' and 'alone'.
+def learned(models: Mapping[str, Candidate]) -> dict[str, Propagate]:
+    """Each model in the modes that it has, by the names of their rows.
 
     Args:
-      models: {name: released model's name or folder}.
+      models: released ones, or training runs.
+
+    Raises:
+      ValueError: a model that takes no edits, or a run without all networks yet.
     """
-    found = {}
-    for name, place in models.items():
-        colorizer = Colorizer.load(place)
-        found[name] = edit_methods.learned(colorizer)
-        found[f"{name}, alone"] = edit_methods.learned(colorizer, "alone")
+    found: dict[str, Propagate] = {}
+    for name, candidate in models.items():
+        method = methods.build(candidate.config)
+        check_networks(method, candidate.variables)
+        colorizer, modes = Colorizer(candidate.config, method, candidate.variables), _modes(name, method)
+        found |= {row: edit_methods.learned(colorizer, mode) for row, mode in modes.items()}
     return found
+
+
+def _modes(name: str, method: Method) -> dict[str, str]:
+    """{row: mode}: without a similarity of its own for edits, a model has one answer, by the S of its colours."""
+    edits_of = method.edits or Edits()
+    if edits_of.respond:
+        return {name: "guided"}
+    if edits_of.spread:
+        return {name: "guided", f"{name}, alone": "alone"}
+    if edits_of.similarity:
+        return {f"{name}, {edit_report.PAPERS_OWN}": "alone"}
+    raise ValueError(f"{name} takes no edits; give a model with a similarity S, as methods with a G-CRF have")
 
 
 def classics(names: Sequence[str]) -> dict[str, Propagate]:

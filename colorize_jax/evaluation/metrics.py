@@ -11,6 +11,7 @@ leaves it out and `score` counts it, so that no invented number enters an averag
 | `eob_mse` | network units² | lower |
 | `mae`, `mae_grid` | network units | lower |
 | `mae_weighted`, `mae_weighted_grid` | network units, the training set's mean weight being 1 | lower |
+| `mae_inverse`, `mae_inverse_grid` | network units over the probability of the true colour's bin | lower |
 | `variance` | network units² | – |
 | `pair_ssim_ab`, `pair_ssim_rgb` | [-1, 1] | – (lower = more diverse) |
 | `psnr_best` | dB | higher |
@@ -20,7 +21,7 @@ leaves it out and `score` counts it, so that no invented number enters an averag
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from skimage.segmentation import slic
@@ -110,25 +111,26 @@ def grid_places(side: int) -> Int[np.ndarray, "8"]:
 def deshpande_errors(
     samples: Float[np.ndarray, "B N H W 2"],
     truth: Float[np.ndarray, "B H W 2"],
-    weights: Float[np.ndarray, "B H W"],
+    weights: Mapping[str, Float[np.ndarray, "B H W"]],
 ) -> dict[str, Float[np.ndarray, "B"]]:
     """The errors of Deshpande 2017, Tables 1 and 2, beside `mae` over all pixels; means over the N samples.
 
-    `mae_grid` is `mae` on the 8×8 grid of `grid_places`; the weighted ones count |x − x*| by `weights`.
+    `mae_grid` is `mae` on the 8×8 grid of `grid_places`; `mae_NAME` and `mae_NAME_grid` count |x − x*| by the weights
+    of that name.
 
     Args:
       samples, truth: network units.
-      weights: how rare each pixel's true colour is, of `color_weights`.
+      weights: how rare each pixel's true colour is, of `color_weights`, by name.
     """
     per_pixel = np.abs(samples.astype(np.float64) - truth[:, None]).mean(axis=(1, 4))
     rows, columns = (grid_places(side) for side in truth.shape[1:3])
-    weighted = per_pixel * weights
     on_grid = np.ix_(np.arange(len(truth)), rows, columns)
-    return {
-        "mae_grid": per_pixel[on_grid].mean(axis=(1, 2)),
-        "mae_weighted": weighted.mean(axis=(1, 2)),
-        "mae_weighted_grid": weighted[on_grid].mean(axis=(1, 2)),
-    }
+    found = {"mae_grid": per_pixel[on_grid].mean(axis=(1, 2))}
+    for name, own in weights.items():
+        weighted = per_pixel * own
+        found[f"mae_{name}"] = weighted.mean(axis=(1, 2))
+        found[f"mae_{name}_grid"] = weighted[on_grid].mean(axis=(1, 2))
+    return found
 
 
 def color_weights(
@@ -138,7 +140,8 @@ def color_weights(
 
     Args:
       truth: network units.
-      table: of `color_statistics.bin_weights`, from training images; one table for all methods of a comparison.
+      table: of `color_statistics.bin_weights` or `inverse_probabilities`, from training images; one table for all
+        methods of a comparison.
       bins: those that were counted.
     """
     return np.asarray(table[bin_of(truth, bins)], np.float64)
@@ -384,14 +387,14 @@ def score(
     truth: Float[np.ndarray, "B H W 2"],
     samples: Float[np.ndarray, "B N H W 2"],
     labels: Int[np.ndarray, "B H W"],
-    weights: Float[np.ndarray, "B H W"],
+    weights: Mapping[str, Float[np.ndarray, "B H W"]],
 ) -> dict[str, np.ndarray]:
     """Every metric of this file for a batch: {name: (B,)}, in the order of the table.
 
     Args:
       lightness, truth, samples: network units.
       labels: `superpixels` of each image.
-      weights: `color_weights` of each image.
+      weights: `color_weights` of each image, by name.
     """
     absolute, squared = errors(samples, truth)
     samples_rgb = to_rgb(lightness, samples)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from colorize_jax import methods
-from colorize_jax.data import bsds, pipeline
+from colorize_jax.data import bsds, color_prior, pipeline
 from colorize_jax.data.prepared import PhotoSource
 from colorize_jax.data.transforms import Example, View
 from colorize_jax.evaluation import candidates, generated, judge, records, report, score, tables
@@ -50,6 +50,7 @@ class Settings(NamedTuple):
       lpips: network that adds LPIPS, 'alex' or 'vgg', or None.
       judge: whether a classifier of photos judges version 1.
       segmentations: archive of BSDS500 that adds `bleed_human`, or None.
+      color_prior: file that tells how rare colours are, see `color_prior`; None counts those of the training images.
       command: that is recorded as the one that made the evaluation.
     """
 
@@ -68,6 +69,7 @@ class Settings(NamedTuple):
     lpips: str | None = None
     judge: bool = False
     segmentations: str | None = None
+    color_prior: str | None = None
     command: str = ""
 
 
@@ -249,7 +251,9 @@ def answers(subject: Subject, config: Any, test: ScoredSplit, settings: Settings
     batches = partial(test.batches, settings.images)
     process = (jax.process_index(), jax.process_count())
     predict = predictor(method, variables, samples=samples, rule=rule, lift=settings.lift)
-    known = score.reference(training_fields(test.training_batches(settings.fit_images)), seed=settings.seed)
+    fields, prior = training_fields(test.training_batches(settings.fit_images)), settings.color_prior
+    occur = color_prior.read(Path(prior), "gamut") if prior else None
+    known = score.reference(fields, seed=settings.seed, counts=occur)
     per_image, counts = score.score_images(
         predict, batches(process=process), known, seed=settings.seed, embed=_embed(settings), process=process
     )
@@ -410,4 +414,5 @@ def _extras(settings: Settings) -> tuple[str, ...]:
     network = f"LPIPS 0.1, {settings.lpips}" if settings.lpips else ""
     judged = f"judge EfficientNet-{judge.NETWORK.capitalize()}" if settings.judge else ""
     regions = Path(settings.segmentations).name if settings.segmentations else ""
-    return tuple(filter(None, (network, regions, judged)))
+    prior = f"color prior {Path(settings.color_prior).name}" if settings.color_prior else ""
+    return tuple(filter(None, (network, regions, judged, prior)))

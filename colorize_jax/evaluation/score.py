@@ -44,23 +44,30 @@ class Reference(NamedTuple):
 
     Attributes:
       baselines: the blind ones.
-      weights: (K, K), how rare a colour is: `color_statistics.bin_weights` over the 313 bins in gamut.
+      weights: how rare a colour is, over the 313 bins in gamut: 'weighted' by `color_statistics.bin_weights`, 'inverse'
+        by `color_statistics.inverse_probabilities`.
     """
 
     baselines: blind.Baselines
-    weights: Float[np.ndarray, "K K"]
+    weights: dict[str, Float[np.ndarray, "K K"]]
 
 
-def reference(fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0) -> Reference:
+def reference(
+    fields: Float[np.ndarray, "B H W 2"], *, seed: int = 0, counts: Float[np.ndarray, "K K"] | None = None
+) -> Reference:
     """The reference of a comparison.
 
     Args:
       fields: colour fields of training images, network units, not flipped.
       seed: of the blind templates.
+      counts: of another data set's colours in the bins in gamut, see `color_prior`; None for those of the fields.
     """
     bins = color_statistics.BINS["gamut"]
-    counts = color_statistics.count_colors(fields, bins)
-    weights = color_statistics.bin_weights(counts, bins, uniform=BIN_UNIFORM, cap=BIN_CAP)
+    counts = color_statistics.count_colors(fields, bins) if counts is None else counts
+    weights = {
+        "weighted": color_statistics.bin_weights(counts, bins, uniform=BIN_UNIFORM, cap=BIN_CAP),
+        "inverse": color_statistics.inverse_probabilities(counts, bins),
+    }
     return Reference(blind.fit(fields, seed=seed), weights)
 
 
@@ -123,7 +130,8 @@ def _score_batch(
         if len(lightness)
         else np.zeros(lightness.shape[:3], int)
     )
-    weights = metrics.color_weights(truth, known.weights, color_statistics.BINS["gamut"])
+    bins = color_statistics.BINS["gamut"]
+    weights = {name: metrics.color_weights(truth, table, bins) for name, table in known.weights.items()}
     found = {}
     for name, samples in fields.items():
         found[name] = metrics.score(lightness, truth, samples[real], labels, weights)

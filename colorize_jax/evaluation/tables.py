@@ -5,6 +5,7 @@ is not stated (see `report.UNIT_REMARK`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,7 @@ def all_tables(scored: Sequence[Scored]) -> list[Table]:
             automatic_table(colored),
         ]
     found += [distribution_table(scored), generated_table(scored), runs(scored), claims_table(colored)]
+    found.append(open_claims_table(colored))
     return [table for table in found if len(table.lines) > 1]
 
 
@@ -151,7 +153,8 @@ def _beside(
 
 _EVERY = (
     *(("eob_mae", "{:.4f}"), ("eob_mse", "{:.5f}"), ("mae", "{:.4f}"), ("mae_grid", "{:.4f}")),
-    *(("mae_weighted", "{:.4f}"), ("mae_weighted_grid", "{:.4f}"), ("variance", "{:.2e}")),
+    *(("mae_weighted", "{:.4f}"), ("mae_weighted_grid", "{:.4f}")),
+    *(("mae_inverse", "{:.3f}"), ("mae_inverse_grid", "{:.3f}"), ("variance", "{:.2e}")),
     *(("pair_ssim_ab", "{:.3f}"), ("pair_ssim_rgb", "{:.3f}"), ("psnr_best", "{:.2f}"), ("bleed", "{:.3f}")),
     *(("bleed_human", "{:.3f}"), ("lpips_best", "{:.3f}"), ("lpips_pairs", "{:.3f}")),
 )
@@ -338,17 +341,66 @@ def runs(scored: Sequence[Scored]) -> Table:
 def claims_table(scored: Sequence[Scored]) -> Table:
     """Whether the papers' ordering holds here, by the difference over the same images and its standard error."""
     lines: list[tuple[str, ...]] = [("claim", "here", "difference ± standard error", "holds", "source")]
-    for claim in published.CLAIMS:
-        first = [each for each in scored if is_variant(each.evaluation.protocol, claim.better)]
-        second = [each for each in scored if is_variant(each.evaluation.protocol, claim.than)]
-        for a in first:
-            lines += [line for b in second if (line := _claim_line(claim, a, b))]
+    for claim in _claims(scored):
+        lines += _claim_lines(claim, scored)
     return Table(
         "Does the papers' ordering hold?",
         lines,
         "'yes' and 'no' need a difference of two standard errors over the test images; one training run each, so the "
         "scatter between runs is not in it.",
     )
+
+
+def open_claims_table(scored: Sequence[Scored]) -> Table:
+    """What the papers claim and these methods cannot tell, and what is missing to tell it.
+
+    No line but the titles where no method colours anything.
+    """
+    lines: list[tuple[str, ...]] = [("claim", "not run", "source")]
+    for claim in _claims(scored):
+        if not _claim_lines(claim, scored):
+            lines.append((_claim_text(claim), _missing(claim, scored), claim.source))
+    if scored:
+        lines += [(claim.text, claim.why, claim.source) for claim in published.UNSCORED]
+    return Table("The papers' other orderings, not run here", lines)
+
+
+def _claims(scored: Sequence[Scored]) -> list[Claim]:
+    """Those that are made of the scored data set, or of every one."""
+    dataset = published.DATASETS.get(scored[0].evaluation.protocol.dataset) if scored else None
+    return [claim for claim in published.CLAIMS if scored and (not claim.data or dataset in claim.data)]
+
+
+def _of(scored: Sequence[Scored], variant: Variant) -> list[Scored]:
+    return [each for each in scored if is_variant(each.evaluation.protocol, variant)]
+
+
+def _claim_lines(claim: Claim, scored: Sequence[Scored]) -> list[tuple[str, ...]]:
+    pairs = product(_of(scored, claim.better), _of(scored, claim.than))
+    return [line for a, b in pairs if (line := _claim_line(claim, a, b))]
+
+
+def _claim_text(claim: Claim) -> str:
+    better, than = (_title(variant) for variant in (claim.better, claim.than))
+    text = f"{claim.metric} of {better} {'above' if claim.higher else 'below'} {than}'s"
+    return text if claim.row == "field" else f"{text} ({claim.row})"
+
+
+def _title(variant: Variant) -> str:
+    name = published.ABSENT.get(variant.method, variant.method)
+    return f"{name}, {variant.losses}" if variant.losses else name
+
+
+def _missing(claim: Claim, scored: Sequence[Scored]) -> str:
+    """What of the claim was not scored."""
+    absent = [variant for variant in (claim.better, claim.than) if not _of(scored, variant)]
+    if not absent:
+        return f"no {claim.metric} of the row {claim.row}"
+    told = (
+        f"{_title(v)} {'is not in this package' if v.method in published.ABSENT else 'was not scored'}"
+        for v in absent
+    )
+    return "; ".join(told)
 
 
 def _claim_line(claim: Claim, a: Scored, b: Scored) -> tuple[str, ...] | None:
@@ -368,9 +420,14 @@ def _verdict(claim: Claim, a: Scored, b: Scored, mean: float, error: float) -> s
     counts = {row.samples for each in (a, b) if (row := _row(each, claim.row))}
     if claim.metric in metrics.OF_ALL_SAMPLES and len(counts) > 1:
         return f"not comparable: N {' and '.join(map(str, sorted(counts)))}"
+    return verdict(mean if claim.higher else -mean, error)
+
+
+def verdict(mean: float, error: float) -> str:
+    """Whether a mean difference is above 0 by two standard errors: 'yes', 'no' where it is below, or 'undecided'."""
     if not abs(mean) > 2 * error:
         return "undecided"
-    return "yes" if (mean > 0) == claim.higher else "no"
+    return "yes" if mean > 0 else "no"
 
 
 def beside_cell(ours: float | None, theirs: float | None, form: str, their_form: str = "{:.3g}") -> str:

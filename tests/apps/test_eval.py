@@ -111,3 +111,17 @@ def test_an_unprepared_data_set_is_named(toy_model, tmp_path):
     ):
         app.main([])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_takes_edits_by_the_s_of_its_colors(toy_model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "load_run", lambda workdir, config: candidates.load_released("toy"))
+    out = tmp_path / "edits"
+    flags = {"task": "edits", "workdir": "runs/toy", "dataset": "halves", "dir": str(data), "photos_limit": 1}
+    with flagsaver.flagsaver(**flags, draws=1, reveals=["10"], classics=["gray", "constant"], out=str(out)):
+        app.main([])
+    found = json.loads((out / "edits.json").read_text())
+    assert list(found["methods"]) == ["model, the paper's S", "gray", "constant"]
+    psnr = {name: method["psnr"]["mean"][0] for name, method in found["methods"].items()}
+    assert psnr["model, the paper's S"] > psnr["gray"]
+    told = (out / "edits.md").read_text()
+    assert "the paper's order" in told and "Levin over Barron | not run: Levin, Barron" in told

@@ -76,7 +76,8 @@ def test_a_prepared_set_has_the_photos_of_its_test_split(folder):
         (("--dataset=missing",), "'missing' is not prepared in data"),
         (("--photos=photos.zip", "--classics=zhang"), "--classics has 'zhang'; allowed are gray"),
         (("--photos=photos.zip", "--reveals=1,many"), "--reveals is '1,many'"),
-        (("--photos=photos.zip", "--workdir=run"), "colorize-export"),
+        (("--photos=photos.zip", "--workdir=run"), "--workdir=run holds no config.json"),
+        (("--photos=photos.zip", "--workdir=run", "--model=default"), "give one of them"),
     ],
 )
 def test_mistakes_are_told(folder, arguments, message):

@@ -9,9 +9,10 @@ from PIL import Image
 
 from colorize_jax import classical, color
 from colorize_jax.data import synthetic
-from colorize_jax.evaluation import edit_report, edits, metrics, reveals
+from colorize_jax.evaluation import edit_report, edit_run, edits, metrics, reveals
 from colorize_jax.evaluation.edits import ColorPhoto
 from colorize_jax.evaluation.reveals import RevealProtocol
+from colorize_jax.methods.base import Edits, Method
 
 TINY = RevealProtocol("tiny", 3, "uniform", 24)
 
@@ -220,3 +221,36 @@ def test_photos_come_cropped_scaled_and_in_order(real_data):
     assert photos[0].lightness.shape == (64, 64) and photos[0].ab.shape == (64, 64, 2)
     gray = edits.psnr(photos[0], 0 * photos[0].ab)
     assert 10 < gray < 60 and photos[0].lightness.max() > 50
+
+
+def _scored(**psnr: list[float]) -> edits.EditScores:
+    """Three photos' PSNR after 10 and after 100 reveals, of methods by name, the same but for a photo's own part."""
+    photo = np.array([0.0, 2.0, -1.0])[:, None, None]
+    scores = {name: {"psnr": np.array(values)[None, None] + photo} for name, values in psnr.items()}
+    scores["levin"]["psnr"][2, 0, 1] += 0.3  # one photo differs: an error of the mean
+    names = ("a", "b", "c")
+    return edits.EditScores(reveals.protocol("paper"), (10, 100), 1, 0, names, np.zeros(3), scores)
+
+
+def test_the_papers_order_is_judged_by_paired_differences():
+    own = f"scc, {edit_report.PAPERS_OWN}"
+    found = _scored(**{own: [25.0, 28.0], "levin": [24.0, 28.0], "deepprop": [26.0, 20.0]})
+    told = [
+        [cell.strip() for cell in line.split("  ") if cell]
+        for line in edit_report.claims_table(found).splitlines()
+    ]
+    told = {line[0]: line[1:] for line in told}
+    assert told["the paper's order"] == ["10 reveals", "100 reveals"]
+    assert told["Zhang over the paper's method"] == ["not run: Zhang"] * 2
+    assert told[f"{own} over levin"] == ["+1.00 ± 0.00 yes", "-0.10 ± 0.10 undecided"]
+    assert told["Levin over Barron"] == ["not run: Barron"] * 2
+
+
+def test_a_row_by_the_s_of_its_colors_is_named_so():
+    same = Edits(similarity=lambda variables, batch: None)
+    method = Method(stages=(), abstract_variables=dict, edits=same)
+    assert edit_run._modes("run", method) == {"run, the paper's S": "alone"}
+    spread = method._replace(edits=same._replace(spread=lambda variables, batch: None))
+    assert edit_run._modes("run", spread) == {"run": "guided", "run, alone": "alone"}
+    with pytest.raises(ValueError, match="run takes no edits"):
+        edit_run._modes("run", method._replace(edits=None))

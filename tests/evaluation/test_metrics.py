@@ -195,7 +195,8 @@ def test_weighted_and_grid_errors_by_hand():
     samples[0, :, 0, :, 0] = 0.4  # the first row, outside the grid, in one channel of both
     weights = np.ones((1, 32, 32))
     weights[0, 8:16] = 3.0
-    found = metrics.deshpande_errors(samples, truth, weights)
+    found = metrics.deshpande_errors(samples, truth, {"weighted": weights, "inverse": 2 * weights})
+    np.testing.assert_array_equal(found["mae_inverse"], 2 * found["mae_weighted"])
     np.testing.assert_allclose(found["mae_grid"], 0.1)  # 4 of 8 rows of the grid lie in the upper half
     np.testing.assert_allclose(found["mae_weighted_grid"], 0.3)
     row = (0.4 + 0.2) / 2  # of the first row: channel a* wrong in both samples, b* in one
@@ -215,7 +216,7 @@ def test_score_holds_every_metric_once_per_image():
     truth, samples = _fields(12, 2, 16, 16, 2), _fields(13, 2, 3, 16, 16, 2)
     labels = np.zeros((2, 16, 16), int)
     labels[:, 8:] = 1
-    scores = metrics.score(lightness, truth, samples, labels, np.ones((2, 16, 16)))
+    scores = metrics.score(lightness, truth, samples, labels, {"weighted": np.ones((2, 16, 16))})
     assert {name: value.shape for name, value in scores.items()} == dict.fromkeys(scores, (2,))
     np.testing.assert_array_equal(scores["eob_mae"], metrics.eob_mae(samples, truth))
     np.testing.assert_array_equal(scores["eob_mse"], metrics.eob_mse(samples, truth))
