@@ -25,6 +25,18 @@ QUICK_SHARE = 0.25
 _CONFIDENCE = 0.95
 
 
+_PAIRS = (("scc", "vae_mdn"), ("scc", "pic"), ("vae_mdn", "pic"))
+
+PUBLISHED = {
+    "lfw": (61.12, 59.04, 57.17),
+    "church": (66.89, 71.61, 54.46),
+    "imagenet_val": (54.79, 66.98, 62.88),
+}
+"""Table 1 of Messaoud et al. 2018, percent: their method (`scc`) over VAE-MDN and over PIC, and VAE-MDN over PIC."""
+
+_RATERS = "5,374 votes of 271 people"
+
+
 class WinningShare(NamedTuple):
     """`wins` of `votes`, and Wilson's 95% interval of the share, 0 to 1."""
 
@@ -150,7 +162,7 @@ def to_json(found: Tally) -> str:
 def to_text(found: Tally) -> str:
     """The table, and below it what was not counted and why."""
     if not found.cast:
-        return f"{_TITLE}\n\nNo votes yet."
+        return f"{_TITLE}\n\nNo votes yet.\n\n{beside_published(found)}"
     lines = [("pictures", "methods", "first wins", "95% interval", "votes", "not counted")]
     lines += [
         (
@@ -162,11 +174,6 @@ def to_text(found: Tally) -> str:
         )
         for each in found.preferences
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
     counted = found.cast - found.of_inattentive - found.quick
     percent, interval = _cells(found.left)
     notes = [
@@ -177,7 +184,39 @@ def to_text(found: Tally) -> str:
         f"The left picture was chosen in {percent} ({interval}) of the votes that count.",
         "Intervals are Wilson's, for independent votes; those of one rater or on one picture are not quite that.",
     ]
-    return "\n".join([_TITLE, "", *table, "", *notes])
+    return "\n".join([_TITLE, "", *_aligned(lines), "", *notes, "", beside_published(found)])
+
+
+def beside_published(found: Tally) -> str:
+    """Table 1 of Messaoud et al. 2018 with these votes in it: how often the first of two methods wins."""
+    lines = [("pictures", "methods", "first wins", "95% interval", "votes", "published")]
+    compared = {(each.pictures, frozenset((each.first, each.second))): each for each in found.preferences}
+    votes = 0
+    for folder, percents in PUBLISHED.items():
+        for (first, second), percent in zip(_PAIRS, percents, strict=True):
+            own = compared.get((folder, frozenset((first, second))))
+            won = _of_first(own, first) if own else share(0, 0)
+            votes += won.votes
+            pair = f"{first} vs {second}"
+            lines.append((folder, pair, *_cells(won), str(won.votes), f"{percent}%"))
+    note = f"Published: {_RATERS}."
+    if not votes:
+        note = f"No study was run here: there are no votes on these. {note}"
+    return "\n".join([*_aligned(lines), "", note])
+
+
+def _of_first(each: Preference, first: str) -> WinningShare:
+    """How often that method of the two won."""
+    won = each.won
+    return won if each.first == first else share(won.votes - won.wins, won.votes)
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 _TITLE = "User study: which of two pictures is more realistic (Messaoud et al. 2018, Table 1)"

@@ -177,6 +177,47 @@ def test_folders_of_pictures_are_rows_and_all_together_the_last():
     assert "No votes yet" in tally.to_text(tally.tally([]))
 
 
+PREFERENCES = {("scc", "vae_mdn"): 0.61, ("scc", "pic"): 0.72, ("pic", "vae_mdn"): 0.43}
+"""How often synthetic raters choose the first."""
+
+
+def rated(pairs, raters: int, rng: random.Random) -> list[Vote]:
+    """Twenty votes of each rater by `PREFERENCES`; every fifth one clicks the left picture at once."""
+    votes = []
+    for rater in range(raters):
+        for pair in draw(pairs, Counter((v.pair.picture, v.pair.methods) for v in votes), 20, rng):
+            first, second = next(known for known in PREFERENCES if set(known) == set(pair.methods))
+            winner = first if rng.random() < PREFERENCES[first, second] else second
+            if rater % 5 == 0:
+                votes.append(Vote(str(rater), pair, "left", 200))
+            else:
+                votes.append(Vote(str(rater), pair, "left" if winner == pair.left else "right", 2000))
+    return votes
+
+
+def test_a_known_preference_is_recovered_beside_the_published_one():
+    methods = ("scc", "vae_mdn", "pic")
+    pairs = [
+        Pair(f"lfw/{number:03}", a, b)
+        for number in range(100)
+        for k, a in enumerate(methods)
+        for b in methods[k + 1 :]
+    ]
+    found = tally.tally(rated(pairs, 100, random.Random(0)))
+    assert found.inattentive == 20
+    for each in found.preferences:
+        known = PREFERENCES.get((each.first, each.second))
+        known = 1 - PREFERENCES[each.second, each.first] if known is None else known
+        assert each.won.low < known < each.won.high and each.won.high - each.won.low < 0.1
+    lines = [line.split() for line in tally.beside_published(found).splitlines()]
+    (ours,) = (line for line in lines if line[:4] == ["lfw", "scc", "vs", "pic"])
+    assert abs(float(ours[4].rstrip("%")) - 72) < 5 and ours[-1] == "59.04%"
+    (theirs,) = (line for line in lines if line[:4] == ["church", "scc", "vs", "pic"])
+    assert theirs[4:] == ["–", "–", "0", "71.61%"]
+    assert "No study" not in tally.beside_published(found)
+    assert "No study was run here" in tally.beside_published(tally.tally([]))
+
+
 # -------------------------------------------------------------------------------------- what is kept
 
 
