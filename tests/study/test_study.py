@@ -1,6 +1,7 @@
 """The user study: what is compared, who is asked what, what is kept, what counts, and the page in a real browser."""
 
 import io
+import itertools
 import json
 import random
 import sqlite3
@@ -196,22 +197,21 @@ def rated(pairs, raters: int, rng: random.Random) -> list[Vote]:
 
 
 def test_a_known_preference_is_recovered_beside_the_published_one():
+    """Nineteen of twenty intervals hold what is known: here of sixty, from twenty studies."""
     methods = ("scc", "vae_mdn", "pic")
-    pairs = [
-        Pair(f"lfw/{number:03}", a, b)
-        for number in range(100)
-        for k, a in enumerate(methods)
-        for b in methods[k + 1 :]
-    ]
-    found = tally.tally(rated(pairs, 100, random.Random(0)))
-    assert found.inattentive == 20
-    for each in found.preferences:
-        known = PREFERENCES.get((each.first, each.second))
-        known = 1 - PREFERENCES[each.second, each.first] if known is None else known
-        assert each.won.low < known < each.won.high and each.won.high - each.won.low < 0.1
+    pairs = [Pair(f"lfw/{n:02}", a, b) for n in range(40) for a, b in itertools.combinations(methods, 2)]
+    covered = []
+    for seed in range(20):
+        found = tally.tally(rated(pairs, 30, random.Random(seed)))
+        assert found.inattentive == 6
+        for each in found.preferences:
+            own = PREFERENCES.get((each.first, each.second))
+            known = 1 - PREFERENCES[each.second, each.first] if own is None else own
+            covered.append(each.won.low < known < each.won.high)
+    assert len(covered) == 60 and sum(covered) >= 54
     lines = [line.split() for line in tally.beside_published(found).splitlines()]
     (ours,) = (line for line in lines if line[:4] == ["lfw", "scc", "vs", "pic"])
-    assert abs(float(ours[4].rstrip("%")) - 72) < 5 and ours[-1] == "59.04%"
+    assert abs(float(ours[4].rstrip("%")) - 72) < 12 and ours[-1] == "59.04%"
     (theirs,) = (line for line in lines if line[:4] == ["church", "scc", "vs", "pic"])
     assert theirs[4:] == ["–", "–", "0", "71.61%"]
     assert "No study" not in tally.beside_published(found)
