@@ -58,7 +58,7 @@ def test_models_become_a_study_of_one_version_each(tmp_path):
     study = read_study(tmp_path / "made" / "pictures")
     assert study.methods == ["scc", "vae_mdn"] and len(study.pairs) == 2
     assert all(picture.startswith("lfw/") for picture in study.pictures)
-    assert Image.open(study.files["scc", study.pictures[0]]).size == (256, 256)
+    assert Image.open(study.files["scc", study.pictures[0]]).size == (96, 96)
     told = json.loads((tmp_path / "made" / "study.json").read_text())
     assert told["seed"] == 0 and told["rule"] == "random" and len(told["commands"]) == 2
 
