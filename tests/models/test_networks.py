@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from colorize_jax.models.cic import CicNetwork
 from colorize_jax.models.features import FeatureNetwork
 from colorize_jax.models.layers import scaled
 from colorize_jax.models.mdn import MixtureDensityNetwork
@@ -24,6 +25,12 @@ def conv(kernel: int, inputs: int, outputs: int, norm: bool = True) -> int:
 
 def dense(inputs: int, outputs: int) -> int:
     return (inputs + 1) * outputs
+
+
+def cic_block(inputs: int, outputs: int, layers: int) -> int:
+    """Parameters of 3x3 convolutions, of which the last has a BatchNorm behind it."""
+    first, rest = conv(3, inputs, outputs, norm=False), conv(3, outputs, outputs, norm=False)
+    return first + (layers - 1) * rest + 2 * outputs
 
 
 # Written from the supplement's Sec. 3, layer by layer, not read off the code.
@@ -50,6 +57,15 @@ COUNTS = {
     + conv(5, 256, 128)
     + dense(14 * 14 * 128, 4096)
     + dense(4096, 8 * 64 + 8),
+    # Zhang et al. 2016: conv1 to conv7, conv8, and two colours where they have 313 bins.
+    "cic": cic_block(1, 64, 2)
+    + cic_block(64, 128, 2)
+    + cic_block(128, 256, 3)
+    + cic_block(256, 512, 3)
+    + 3 * cic_block(512, 512, 3)
+    + conv(4, 512, 256, norm=False)
+    + 2 * conv(3, 256, 256, norm=False)
+    + conv(1, 256, 2, norm=False),
     "vgg16": sum(
         conv(3, a, b, norm=False)
         for a, b in ((3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 256))
@@ -63,6 +79,7 @@ NETWORKS = {
     "top": (DecoderTop(), (jnp.zeros((2, 32, 32, 256)),), ((2, 32, 32, 2),)),
     "structure": (StructureEncoder(22.6), (jnp.zeros((2, 32, 32, 1)),), ((2, 1024, 512), ())),
     "mdn": (MixtureDensityNetwork(), (jnp.zeros((2, 28, 28, 512)),), ((2, 8), (2, 8, 64))),
+    "cic": (CicNetwork(), (jnp.zeros((2, 224, 224, 1)),), ((2, 28, 28, 512), (2, 56, 56, 2))),
     "vgg16": (Vgg16Features(), (jnp.zeros((2, 224, 224, 1)),), ((2, 28, 28, 512),)),
 }
 
