@@ -71,6 +71,7 @@ def common() -> ConfigDict:
     config.data.image_size = 64
     config.data.lightness_large = 0  # side of a second, larger gray image; VGG-16 needs 224
     config.data.ab_large = False  # whether it keeps its colours, as stage 'correct' needs
+    config.data.regions = 0  # side of people's regions, which painted strokes are drawn in; 0: none
     config.data.crop = 1.0  # smallest random square crop, as a share of the short side; 1 is centred
     config.data.crop_largest = 1.0  # largest one; above 1 the photo is mirrored at its borders
     config.data.stretch = 1.0  # largest ratio of a crop's sides; every crop is squashed to a square
@@ -119,6 +120,7 @@ _COMMON: dict[str, Allowed] = {
     ),
     "data.test": (lambda x: len(x) == 2, "(prepared name, split)"),
     "data.image_size": positive("a positive number of pixels"),
+    "data.regions": not_negative("a number of cells, or 0 for none"),
     "data.lightness_large": not_negative("a number of pixels, or 0 for none"),
     "data.crop": (lambda x: 0 < x <= 1, "a share in (0, 1]"),
     "data.crop_largest": (lambda x: x >= 1, "a multiple of the short side, at least 1"),

@@ -100,6 +100,7 @@ def test_every_stage_of_the_plan_is_compared():
 
 CAME = {
     "cvae.encoder_sees_gray": True,
+    "data.regions": 0,
     "field_loss.kl_ramp_epochs": 0.0,
     "field_loss.prior": "own",
     "gcrf.floor_on": "all",
@@ -113,7 +114,7 @@ CAME = {
 """Fields that came later, and their values, of the methods that have them."""
 
 READ_ANEW = {"mdn.sigma": 0.1**0.5}
-"""What `scc` and `scc_prior` have now: "variance 0.1" is read alike for all methods."""
+"""What `scc` has now: "variance 0.1" is read alike for all methods."""
 
 
 @pytest.mark.parametrize("before", ["scc_photos", *sorted(GOLDEN.keys() - RUNS.keys())])
@@ -121,7 +122,7 @@ def test_no_config_changed(before):
     config = resolve(load(now(before)), images=1000)
     found = flat(json.loads(to_json(config)))
     golden = {path: value for path, value in CAME.items() if path in found} | flat(GOLDEN[before])
-    if before != "scc_photos" and config.method in ("scc", "scc_prior"):
+    if before != "scc_photos" and config.method == "scc":
         golden |= READ_ANEW
     vanished = {path for path in golden if path.startswith(VANISHED[config.method])}
     assert found == {path: golden[path] for path in golden.keys() - vanished} | {"plan": []}

@@ -1,9 +1,9 @@
-"""The photos of BSDS500 that people have divided into regions (Arbelaez et al. 2011), straight from the archive."""
+"""The photos of BSDS500 that people have divided into regions (Arbelaez et al. 2011), straight from the archives."""
 
 import io
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -26,10 +26,10 @@ def whole_photos(
       archive: as of `segmented_photos`, whose errors it raises.
       images: at most so many, evenly spread over the names; 0: all.
     """
-    with _opened(archive) as (opened, found):
+    with opened(archive) as (read, found):
         drawn = [pair for pair in found if "train" not in pair[0].parts]
         for photo, regions in drawn[:: max(1, len(drawn) // images) if images else 1][: images or None]:
-            yield photo.stem, opened.read(str(photo)), _people(opened.read(str(regions)))
+            yield photo.stem, read(photo), people(read(regions))
 
 
 def segmented_photos(
@@ -45,35 +45,47 @@ def segmented_photos(
     Raises:
       ValueError: the archive is missing, is no zip, or holds no photo with regions.
     """
-    with _opened(archive) as (opened, found):
+    with opened(archive) as (read, found):
         for photo, regions in found[: images or None]:
-            pixels = transforms.to_network(transforms.pixels(opened.read(str(photo)), view, None))
+            pixels = transforms.to_network(transforms.pixels(read(photo), view, None))
             example = {key: value[None] for key, value in pixels.items()}
-            people = _people(opened.read(str(regions)))
-            yield example, [_scaled(labels, view.image_size) for labels in people]
+            yield example, [_scaled(labels, view.image_size) for labels in people(read(regions))]
+
+
+Pair = tuple[PurePosixPath, PurePosixPath]
+"""The names of a photo and of its regions."""
 
 
 @contextmanager
-def _opened(
-    archive: str | Path,
-) -> Iterator[tuple[zipfile.ZipFile, list[tuple[PurePosixPath, PurePosixPath]]]]:
-    """The archive, and the names of photos and their regions, in the order of the photos' own names."""
+def opened(source: str | Path) -> Iterator[tuple[Callable[[PurePosixPath], bytes], list[Pair]]]:
+    """What reads a file, and the photos that people have divided, in the order of their own names.
+
+    Args:
+      source: a zip, or a folder of several whose names begin with bsds500, with `….jpg` and `….mat` as published.
+
+    Raises:
+      ValueError: as `segmented_photos`.
+    """
+    source = Path(source)
+    archives = sorted(source.glob("bsds500*.zip")) if source.is_dir() else [source]
     try:
-        with zipfile.ZipFile(archive) as opened:
-            files = {PurePosixPath(name) for name in opened.namelist()}
+        with ExitStack() as stack:
+            zips = [stack.enter_context(zipfile.ZipFile(path)) for path in archives]
+            files = {PurePosixPath(name): each for each in zips for name in each.namelist()}
             photos = {path.stem: path for path in files if path.suffix == ".jpg"}
             drawn = {path.stem: path for path in files if path.suffix == ".mat" and path.stem in photos}
             if not drawn:
-                raise ValueError(f"{archive} holds no photo with regions (NAME.jpg and NAME.mat)")
-            yield opened, [(photos[stem], drawn[stem]) for stem in sorted(drawn)]
+                raise ValueError(f"{source} holds no photo with regions (NAME.jpg and NAME.mat)")
+            pairs = [(photos[stem], drawn[stem]) for stem in sorted(drawn)]
+            yield lambda path: files[path].read(str(path)), pairs
     except (OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{archive} cannot be read as a zip archive ({error}); give BSDS500's") from error
+        raise ValueError(f"{source} cannot be read as a zip archive ({error}); give BSDS500's") from error
 
 
-def _people(content: bytes) -> list[np.ndarray]:
-    """Each person's labels, at the photo's own pixels."""
-    people = matlab.loadmat(io.BytesIO(content))["groundTruth"][0]
-    return [person["Segmentation"][0, 0].astype(np.int32) for person in people]
+def people(content: bytes) -> list[np.ndarray]:
+    """Each person's labels (H, W), at the photo's own pixels, of the content of a `.mat`."""
+    found = matlab.loadmat(io.BytesIO(content))["groundTruth"][0]
+    return [person["Segmentation"][0, 0].astype(np.int32) for person in found]
 
 
 def _scaled(labels: np.ndarray, side: int) -> Int[np.ndarray, "S S"]:

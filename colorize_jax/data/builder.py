@@ -1,9 +1,9 @@
 """The tfds builder that all sources share: screens the photos, splits them by name, writes ArrayRecord.
 
 A source is one subclass with one method, `photos`. Records hold the publisher's encoded bytes, untouched, and
-the file's name. Beside the records lie `metadata.json` (split and its hashes, number of photos skipped) and
-`skipped.json` (which, and why). tfds writes into a folder of another name and renames it at the end, so a prepared
-data set is complete.
+the file's name; a source may add to them. Beside the records lie `metadata.json` (split and its hashes, number of
+photos skipped) and `skipped.json` (which, and why). tfds writes into a folder of another name and renames it at the
+end, so a prepared data set is complete.
 """
 
 import abc
@@ -79,13 +79,20 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
         """Opens the source. `scratch` is an existing folder for what must be unpacked; leave nothing there."""
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = {"image": tfds.features.Image(shape=(None, None, None)), "name": tfds.features.Text()}
         return tfds.core.DatasetInfo(
             builder=self,
             description=type(self).__doc__,
-            features=tfds.features.FeaturesDict(features),
+            features=tfds.features.FeaturesDict(self._features()),
             metadata=tfds.core.MetadataDict(),
         )
+
+    def _features(self) -> dict[str, Any]:
+        """Of a record."""
+        return {"image": tfds.features.Image(shape=(None, None, None)), "name": tfds.features.Text()}
+
+    def _example(self, photo: StoredPhoto) -> dict[str, Any]:
+        """A record's content."""
+        return {"image": photo.read(), "name": photo.name}
 
     def _log_download_bytes(self) -> None:
         """Nothing: tfds would announce a download that does not happen."""
@@ -117,7 +124,7 @@ class PhotoBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, photos: list[StoredPhoto]) -> Iterator[tuple[str, dict[str, Any]]]:
         for photo in tqdm(photos, desc="writing", unit=" photos", disable=None):
-            yield photo.name, {"image": photo.read(), "name": photo.name}
+            yield photo.name, self._example(photo)
 
     def _usable(self, photos: list[StoredPhoto]) -> list[StoredPhoto]:
         _check_names(photos)

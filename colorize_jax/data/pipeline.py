@@ -21,7 +21,7 @@ from colorize_jax.data.transforms import Example, Pixels, View
 
 Examples = Example
 """float32 network units: `lightness` (B, S, S, 1), `ab` (B, S, S, 2), perhaps `lightness_large` (B, L, L, 1)
-and `ab_large` (B, L, L, 2); from a test set also `mask` (B,) bool, False for padding."""
+and `ab_large` (B, L, L, 2), and `regions` (B, R, R) int16; from a test set also `mask` (B,) bool, False for padding."""
 
 
 class MixturePart(NamedTuple):
@@ -148,7 +148,7 @@ def evaluation_batches(
 
 def _pixels(record: Record, view: View, rng: np.random.Generator | None) -> Pixels:
     try:
-        return transforms.pixels(record.image, view, rng)
+        return transforms.pixels(record.image, view, rng, record.regions)
     except Exception as error:
         error.add_note(f"while decoding {record.name}")
         raise
@@ -206,6 +206,7 @@ def view_of(data: Any) -> View:
         stretch=data.stretch,
         flip=data.flip,
         ab_large=data.ab_large,
+        regions=data.regions,
     )
 
 

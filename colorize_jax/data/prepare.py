@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 
 from colorize_jax.data import known, lsun, prepared, screening
+from colorize_jax.data.bsds_people import BsdsPeople
 from colorize_jax.data.builder import PhotoBuilder
 from colorize_jax.data.folder import Folder
 from colorize_jax.data.imagenet import Imagenet2012, ImagenetVal, TinyImagenet
@@ -69,6 +70,12 @@ SOURCES = {
         TinyImagenet,
         "tiny-imagenet-200.zip",
         "200 classes at 64x64 from http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+    ),
+    "bsds_people": Origin(
+        BsdsPeople,
+        "",
+        "BSDS500's photos and what people divided them into, as zips whose names begin with bsds500, in one folder; "
+        "published at https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html",
     ),
     "folder": Origin(Folder, "", "any folder, zip or tar of photos"),
 } | {

@@ -36,10 +36,11 @@ class Summary(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One photo: its file name and its encoded bytes."""
+    """One photo: its file name, its encoded bytes, and how people have divided it, see `regions`; empty: nobody has."""
 
     name: str
     image: bytes
+    regions: bytes = b""
 
 
 def is_prepared(directory: str | os.PathLike[str], name: str) -> bool:
@@ -114,9 +115,9 @@ class PhotoSource:
 
 
 def _parsed(serialized: bytes) -> Record:
-    # The builder's parser wraps both fields into arrays, at five times the price.
+    # The builder's parser wraps all fields into arrays, at five times the price.
     from tensorflow_datasets.proto import tf_example_pb2
 
     fields = tf_example_pb2.Example.FromString(serialized).features.feature
-    name, image = (fields[key].bytes_list.value[0] for key in ("name", "image"))
-    return Record(name.decode(), image)
+    values = {key: field.bytes_list.value[0] for key, field in fields.items()}
+    return Record(values["name"].decode(), values["image"], values.get("regions", b""))

@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int16, UInt8
 from PIL import Image
 
 from colorize_jax import color
+from colorize_jax.data import regions
 from colorize_jax.photos.decode import on_white
 from colorize_jax.photos.read import read_bands
 
 Pixels = dict[str, np.ndarray]
-"""`rgb` (..., S, S, 3) uint8 sRGB and, where asked for, `rgb_large` (..., L, L, 3)."""
+"""`rgb` (..., S, S, 3) uint8 sRGB and, where asked for, `rgb_large` (..., L, L, 3) and `regions` (..., R, R) int16."""
 
 Example = dict[str, np.ndarray]
 """float32, network units: `lightness` (..., S, S, 1), `ab` (..., S, S, 2) and, where asked for,
-`lightness_large` (..., L, L, 1) and `ab_large` (..., L, L, 2)."""
+`lightness_large` (..., L, L, 1) and `ab_large` (..., L, L, 2). `regions` (..., R, R), int16, are as of
+`regions.by_size`, and `regions.NOBODY` where nobody has divided the photo."""
 
 _LINEAR = color.srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 _CHUNK = 16384  # pixels to convert at a time: more leave the cache, fewer cost more calls
@@ -39,6 +41,7 @@ class View(NamedTuple):
         colorized. Where all three are 1 the crop is the centre.
       flip: whether half of the images are mirrored.
       ab_large: whether the larger image keeps its colours.
+      regions: side R of people's regions of the same crop; 0 for none.
     """
 
     image_size: int = 64
@@ -48,6 +51,7 @@ class View(NamedTuple):
     stretch: float = 1.0
     flip: bool = False
     ab_large: bool = False
+    regions: int = 0
 
     def centerd(self) -> "View":
         """The view without anything random: what evaluation uses."""
@@ -95,22 +99,51 @@ def random_box(width: int, height: int, view: View, rng: np.random.Generator) ->
     return Box(left, top, left + wide, top + high)
 
 
-def pixels(content: bytes, view: View, rng: np.random.Generator | None) -> Pixels:
+def pixels(content: bytes, view: View, rng: np.random.Generator | None, divided: bytes = b"") -> Pixels:
     """Decodes, crops, scales and perhaps mirrors one photo.
 
     Args:
       content: the bytes of an image file.
       view: see there.
-      rng: decides crop and mirroring, and nothing else does; None for the view's centre, unmirrored.
+      rng: decides crop, mirroring and whose regions, and nothing else does; None for the view's centre, unmirrored, and
+        the first person's.
+      divided: people's regions of the photo, see `regions.packed`; empty where there are none.
     """
     if rng is None:
         view = view.centerd()
     image = decode(content, math.ceil(max(view.image_size, view.lightness_large) / view.crop))
     mirrored = view.flip and rng is not None and rng.random() < 0.5
     box = center_box(*image.size) if rng is None else random_box(*image.size, view, rng)
-    image, box = _around(image, box)
     sizes = {"rgb": view.image_size, "rgb_large": view.lightness_large}
-    return {key: _scaled(image, box, size, mirrored) for key, size in sizes.items() if size}
+    around, moved = _around(image, box)
+    found = {key: _scaled(around, moved, size, mirrored) for key, size in sizes.items() if size}
+    if view.regions:
+        found["regions"] = _divided(divided, image.size, box, view.regions, mirrored, rng)
+    return found
+
+
+def _divided(
+    content: bytes,
+    size: tuple[int, int],
+    box: Box,
+    side: int,
+    mirrored: bool,
+    rng: np.random.Generator | None,
+) -> Int16[np.ndarray, "R R"]:
+    """One person's regions of a crop of a photo, which `size` is in pixels."""
+    if not content:
+        return np.full((side, side), regions.NOBODY, np.int16)
+    labels = regions.of_one(content, rng)
+    factor = labels.shape[1] / size[0]  # the photo may be decoded at a part of its size
+    image, box = _around(Image.fromarray(labels), Box(*(factor * edge for edge in box)))
+    # One label a cell, that of its middle: labels have no average.
+    found = np.asarray(image.resize((side, side), Image.Resampling.NEAREST, box=_within(box, image.size)))
+    return regions.by_size(found[:, ::-1] if mirrored else found)
+
+
+def _within(box: Box, size: tuple[int, int]) -> Box:
+    """A box without what rounding puts beyond the image."""
+    return Box(*(min(max(edge, 0), most) for edge, most in zip(box, size * 2, strict=True)))
 
 
 def _scaled(image: Image.Image, box: Box, size: int, mirrored: bool) -> UInt8[np.ndarray, "S S 3"]:
@@ -126,17 +159,18 @@ def _around(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:
     after = [max(0, math.ceil(high)) for high in (box.right - width, box.bottom - height)]
     if not any(before + after):
         return image, box
-    pad = ((before[1], after[1]), (before[0], after[0]), (0, 0))
+    values = np.asarray(image)
+    pad = ((before[1], after[1]), (before[0], after[0]), (0, 0))[: values.ndim]
     left, top = before
     moved = Box(box.left + left, box.top + top, box.right + left, box.bottom + top)
-    return Image.fromarray(np.pad(np.asarray(image), pad, mode="symmetric")), moved
+    return Image.fromarray(np.pad(values, pad, mode="symmetric")), moved
 
 
 def to_network(photo: Pixels, *, ab_large: bool = False) -> Example:
     """sRGB bytes to lightness and colour field in network units; the same as `color.srgb_to_lab` to 1e-4.
 
     Args:
-      photo: `rgb` (..., S, S, 3) uint8 and perhaps `rgb_large` (..., L, L, 3) uint8.
+      photo: `rgb` (..., S, S, 3) uint8 and perhaps `rgb_large` (..., L, L, 3) uint8; `regions` stay as they are.
       ab_large: whether the larger image keeps its colours.
 
     Returns:
@@ -149,6 +183,8 @@ def to_network(photo: Pixels, *, ab_large: bool = False) -> Example:
         out["lightness_large"], out["ab_large"] = _lightness_and_ab(photo["rgb_large"])
     elif "rgb_large" in photo:
         out["lightness_large"] = _lightness(photo["rgb_large"])
+    if "regions" in photo:
+        out["regions"] = photo["regions"]
     return out
 
 

@@ -12,7 +12,7 @@ from colorize_jax.data import bsds
 from colorize_jax.data.transforms import View
 
 
-def _mat(people: list[np.ndarray]) -> bytes:
+def mat(people: list[np.ndarray]) -> bytes:
     """As published: a cell array of structs with a field Segmentation."""
     cells = np.empty((1, len(people)), object)
     for number, labels in enumerate(people):
@@ -36,7 +36,7 @@ def archive(tmp_path_factory):
     path = tmp_path_factory.mktemp("bsds") / "mini.zip"
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("images/val/7.jpg", photo.getvalue())
-        opened.writestr("groundTruth/val/7.mat", _mat([halves, margin]))
+        opened.writestr("groundTruth/val/7.mat", mat([halves, margin]))
         opened.writestr("images/train/8.jpg", b"has no regions and is not read")
     return path
 

@@ -45,7 +45,7 @@ from colorize_jax.methods.parts.networks import ExampleInputs, Networks
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
 from colorize_jax.methods.parts.stages import build_stage
 from colorize_jax.models.layers import resize_field
-from colorize_jax.shapes import Array, Float
+from colorize_jax.shapes import Array, Float, Int
 
 SHOWN = (1, 10, 50, 100)
 """Numbers of reveals that are evaluated."""
@@ -154,13 +154,22 @@ def _edits(
         return revealed
     lightness = batch.get("lightness_large", batch["lightness"])
     seen = jax.lax.stop_gradient(features.read(networks, variables, batch)[0])
-    strokes = paint(marks, true, things(clusters, seen, lightness, side))
+    strokes = paint(marks, true, _divided(batch, things(clusters, seen, lightness, side)))
     chosen = jax.random.bernoulli(which, painted, (len(true),))
 
     def choose(one: Array, other: Array) -> Array:
         return jnp.where(chosen.reshape(-1, *[1] * (one.ndim - 1)), one, other)
 
     return Strokes(*map(choose, strokes, revealed))
+
+
+def _divided(batch: Batch, found: Int[Array, "B F F"]) -> Int[Array, "B F F"]:
+    """What is one thing in each photo: what people say where they have divided it, else what is `found`."""
+    if "regions" not in batch:
+        return found
+    step = batch["regions"].shape[1] // found.shape[1]
+    said = batch["regions"][:, step // 2 :: step, step // 2 :: step].astype(found.dtype)
+    return jnp.where(said >= 0, said, found)
 
 
 def _flat(told: Strokes) -> tuple[Float[Array, "B P 2"], Float[Array, "B P"]]:

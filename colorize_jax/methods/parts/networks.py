@@ -129,6 +129,8 @@ def example_batch(config: Any) -> Batch:
         batch["lightness_large"] = jnp.zeros((1, large, large, 1))
     if config.data.ab_large:
         batch["ab_large"] = jnp.zeros((1, large, large, 2))
+    if config.data.regions:
+        batch["regions"] = jnp.zeros((1, config.data.regions, config.data.regions), jnp.int16)
     return batch
 
 

@@ -72,6 +72,18 @@ def test_a_share_of_the_photos_is_painted(painted, batch, monkeypatch):
     assert told.revealed.shape == (4, 16, 16) and told.colors.shape == (4, 16, 16, 2)
 
 
+def test_people_say_what_is_one_thing(batch, monkeypatch):
+    """Half of the photos are divided, into their left and right; what is painted of them is a half."""
+    monkeypatch.setattr(stages.features, "read", lambda *_: (jnp.ones((4, 8, 8, 3)), None))
+    halves = jnp.where(jnp.arange(32) < 16, 0, 1).astype(jnp.int16)
+    said = jnp.stack([jnp.broadcast_to(halves, (32, 32)), jnp.full((32, 32), -1, jnp.int16)] * 2)
+    for seed in range(6):
+        told = stages._edits({}, {}, batch | {"regions": said}, jax.random.key(seed), 16, 1.0)
+        change = np.asarray(told.wanted - resize_field(batch["ab"], 16))[::2]
+        for half in (change[:, :, :8], change[:, :, 8:]):
+            np.testing.assert_allclose(half, half[:, :1, :1] + 0 * half, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_the_fine_stage_learns_and_changes_its_own_network_only(config, batch, monkeypatch):
     monkeypatch.setitem(fields.FIELDS, "spread", 8)
