@@ -36,7 +36,7 @@ def check() -> None:
 
 
 def run(arguments: Sequence[str], out: str, asked: Request, options: batch.Options) -> int:
-    """Colours this process's part of a folder or a manifest; 1 where one of its photos failed.
+    """Colours this process's part of a folder or a manifest; `WITHOUT_SOME` where one of its photos failed.
 
     Args:
       arguments: a folder, or none with --manifest.

@@ -5,6 +5,9 @@ input, and as --out standard output: `cat photo.jpg | colorize - --out=- > color
 
 Photos by the million, in several processes that may be killed and started again (see `colorize_jax.inference.bulk`):
 `colorize --multihost --processes=8 --process_id=0 folder/ --out=...`, or with `--manifest=photos.txt` for the folder.
+
+Exit codes: 0 all photos are coloured; 3 all but those that are named, or a folder could not be read; 1 a mistake in the
+command, and nothing was coloured; 130 Ctrl-C; 143 SIGTERM.
 """
 
 from colorize_jax.apps import common  # first: it sets numpy's threads
@@ -24,6 +27,7 @@ from colorize_jax.inference import batch, explain, films, pipes, request
 from colorize_jax.photos import film
 from colorize_jax.photos.discover import on_stderr
 from colorize_jax.photos.encode import LOSSY, QUALITY, SUFFIXES
+from colorize_jax.photos.errors import WITHOUT_SOME
 from colorize_jax.photos.photo import check_writable
 from colorize_jax.photos.results import Results
 
@@ -54,7 +58,7 @@ _QUALITY = flags.DEFINE_integer(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Colours the photos that the arguments name; 1 where one of them failed."""
+    """Colours the photos that the arguments name; `WITHOUT_SOME` where one of them failed."""
     _check_flags()
     if bulk.given():
         return bulk.run(arguments, _OUT.value, asked.request(), _options(1))
@@ -86,7 +90,7 @@ def _colorize(arguments: Sequence[str], out: Path, piped: Mapping[str, Path]) ->
         filmed = films.run(clips, wanted, _options(1), results, among=photos)
         print(filmed.summary(time.perf_counter() - start, "films"))
         tally = filmed._replace(failed=filmed.failed + tally.failed)
-    return 1 if tally.failed else 0
+    return WITHOUT_SOME if tally.failed else 0
 
 
 def _color_photos(jobs: list[batch.Job], wanted: request.Request, results: Results) -> batch.Counts:

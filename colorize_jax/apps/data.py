@@ -16,6 +16,7 @@ from absl import flags
 
 from colorize_jax.apps.data_dir import DIR
 from colorize_jax.data import prepared
+from colorize_jax.photos.errors import WITHOUT_SOME
 
 _DATASET = flags.DEFINE_string(
     "dataset",
@@ -68,9 +69,6 @@ _COUNTED = flags.DEFINE_integer(
     "color_prior_images", 0, "Of how many training photos, the first ones; 0: all.", lower_bound=0
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
-
-WITHOUT_SOME = 3
-"""The exit code where corrupt photos were left out."""
 
 _NAMED = 10  # corrupt photos
 

@@ -18,7 +18,7 @@ from colorize_jax import color, files
 from colorize_jax.inference import origin
 from colorize_jax.inference.colorizer import Picture, Versions
 from colorize_jax.photos import kinds, pages
-from colorize_jax.photos.discover import Remark, Tell, photos_below
+from colorize_jax.photos.discover import Remark, Tell, by_number, photos_below
 from colorize_jax.photos.encode import KEEPS_16_BITS, KEEPS_OPACITY, QUALITY
 from colorize_jax.photos.errors import PhotoError, one_line
 from colorize_jax.photos.metadata import Metadata
@@ -84,6 +84,9 @@ def find_jobs(
 ) -> Found:
     """Files and, recursively, the photos of folders, each once, in order; no two share a target.
 
+    Numbers in names count as numbers: frame2.png stands before frame10.png in a folder, and among files that are named
+    in the order of the alphabet, as a shell's `*.png` names them.
+
     A photo deeper in a folder keeps its sub-folder below `out`. Its target is its name without the suffix; a photo that
     finds this taken, as `cat.png` beside `cat.jpg`, has its whole name. What `results` remember keeps its target. Each
     page of a TIFF is a job; of an animation the first frame is, with a word.
@@ -99,7 +102,7 @@ def find_jobs(
     remarks: list[Remark] = []
     seen: set[str] = set()
     ours = _named_results(arguments, piped, remarks.append)
-    for argument in arguments:
+    for argument in _in_order(arguments):
         place = piped.get(argument, Path(argument))
         photos = [] if argument in ours else _photos(place, out, remarks.append)
         for photo in photos:
@@ -110,6 +113,10 @@ def find_jobs(
             alias = argument if argument in piped else ""
             jobs += _pages(Source(photo, alias=alias), folder, named, remarks.append)
     return Found(jobs, remarks)
+
+
+def _in_order(arguments: Sequence[str]) -> Sequence[str]:
+    return sorted(arguments, key=by_number) if [*arguments] == sorted(arguments) else arguments
 
 
 def _named_results(arguments: Sequence[str], piped: Mapping[str, Path], tell: Tell) -> set[str]:
@@ -126,7 +133,7 @@ def _photos(place: Path, out: Path, tell: Tell) -> list[Path]:
     """A file, or the photos below a folder, in order."""
     if not os.path.isdir(place):
         return [place]
-    photos = sorted(photos_below(place, tell, without=apart(out, place)))
+    photos = sorted(photos_below(place, tell, without=apart(out, place)), key=by_number)
     if not photos:
         looked = f"looked for {' '.join(kinds.SUFFIXES)}"
         tell(Remark(f"{files.shown(place)}: no photos in this folder ({looked})", is_error=True))

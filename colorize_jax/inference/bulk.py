@@ -27,6 +27,7 @@ from colorize_jax.inference.ledger import Ledger, hash64
 from colorize_jax.photos import kinds, pages
 from colorize_jax.photos.decode import PhotoError
 from colorize_jax.photos.discover import Remark, Tell, on_stderr, photos_below
+from colorize_jax.photos.errors import WITHOUT_SOME
 from colorize_jax.photos.photo import Photo, read_photo, write_pictures
 from colorize_jax.photos.results import BULK, is_there
 
@@ -186,7 +187,7 @@ def run(
 
 
 def exit_code(outcome: Outcome, source: Path) -> int:
-    """1 where photos failed, which is told in one line on stderr, else 0.
+    """`WITHOUT_SOME` where photos failed, which is told in one line on stderr, else 0.
 
     Raises:
       ValueError: `source`, a folder or a manifest, has no photos.
@@ -197,7 +198,7 @@ def exit_code(outcome: Outcome, source: Path) -> int:
         batch.report(
             f"{outcome.failed:,} photos failed; {outcome.report} lists them; the same command tries them again"
         )
-    return 1 if outcome.failed else 0
+    return WITHOUT_SOME if outcome.failed else 0
 
 
 class _Shrunk(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms
 
-from colorize_jax.photos import icc, png
+from colorize_jax.photos import cicp, icc, png
 from colorize_jax.photos.errors import PhotoError, one_line
 from colorize_jax.photos.metadata import Metadata, of_image, orientation_of
 from colorize_jax.photos.samples import Colors, StoredPixels, as_colors, channels_of, to_bytes
@@ -57,7 +57,7 @@ def to_srgb(image: Image.Image, *, name: str = "image") -> Bands:
       name: what errors call it.
 
     Raises:
-      PhotoError: pixels without a fixed range (32-bit integers and floats).
+      PhotoError: pixels without a fixed range (32-bit integers, floats and HDR).
     """
     turn = TURNS.get(orientation_of(image, name))
     colors, alpha, _ = _split_alpha(image if turn is None else image.transpose(turn), name)
@@ -130,6 +130,8 @@ def _through_own_profile(colors: Colors, profile: bytes | icc.Shaper | None, nam
     plain = _of_8_bits(colors).convert("RGB") if is_cmyk else colors
     if not profile:
         return plain
+    if isinstance(profile, bytes) and (points := cicp.of_profile(profile)) is not None:
+        cicp.check(points)
     try:
         meaning = icc.shaper(profile) if isinstance(profile, bytes) else profile
         if isinstance(profile, bytes) and (meaning is None or is_cmyk):

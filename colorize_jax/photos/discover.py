@@ -5,9 +5,10 @@ Workers import this module: it must never import jax.
 
 import collections
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from colorize_jax import files
@@ -22,11 +23,18 @@ class Remark(NamedTuple):
 
 
 Tell = Callable[[Remark], None]
+_DIGITS = re.compile(r"([0-9]+)")
 
 
 def on_stderr(told: Remark) -> None:
     """Prints a remark as one line on standard error: an error, or a note."""
     print(f"{'error' if told.is_error else 'note'}: {told.text}", file=sys.stderr, flush=True)
+
+
+def by_number(path: str | os.PathLike[str]) -> tuple[list[list[str | int]], str]:
+    """Sorts paths as people count: frame2.png before frame10.png."""
+    parts = (_DIGITS.split(part) for part in PurePath(path).parts)
+    return [[int(x) if n % 2 else x for n, x in enumerate(part)] for part in parts], os.fspath(path)
 
 
 def photos_below(folder: Path, tell: Tell, *, without: Path | None = None) -> Iterator[Path]:

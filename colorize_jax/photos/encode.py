@@ -81,7 +81,7 @@ def encode(
     if kind is None:
         raise PhotoError(f"pictures are not written as {suffix!r}; allowed are {', '.join(SUFFIXES)}")
     if picture.shape[2:] == (4,) and kind not in KEEPS_OPACITY:
-        raise PhotoError("JPEG keeps no opacity, and the photo has some; use --format=png")
+        raise PhotoError("JPEG keeps no opacity, and the photo has some; save it as png, tiff or webp")
     if picture.dtype != np.uint8 and kind not in KEEPS_16_BITS:
         picture = to_bytes(picture)
     return _WRITERS[kind](picture, about, quality)

@@ -1,5 +1,8 @@
 """What is wrong with a photo, in one line."""
 
+WITHOUT_SOME = 3
+"""The exit code of programs that did all but for photos that could not be taken, each of which was named."""
+
 
 class PhotoError(ValueError):
     """A photo that cannot be read or written; the message is one line and names it."""

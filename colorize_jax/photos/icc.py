@@ -43,16 +43,18 @@ def shaper(profile: bytes) -> Shaper | None:
     Raises:
       PhotoError: a damaged profile.
     """
-    names, tags = _SPACES.get(profile[16:20]), _tags(profile)
-    if names is None or "A2B0" in tags or any(f"{name}TRC" not in tags for name in names):
+    names, found = _SPACES.get(profile[16:20]), tags(profile)
+    if names is None or "A2B0" in found or any(f"{name}TRC" not in found for name in names):
         return None
-    curves = np.stack([_curve(tags[f"{name}TRC"]) for name in names])
+    curves = np.stack([_curve(found[f"{name}TRC"]) for name in names])
     if names == ("k",):
         in_lab = profile[20:24] == b"Lab "
         return _recognized(Shaper(_light(100 * curves) if in_lab else curves, _WHITE))
-    if any(f"{name}XYZ" not in tags for name in names):
+    if any(f"{name}XYZ" not in found for name in names):
         return None
-    return _recognized(Shaper(curves, np.stack([_fixed(tags[f"{name}XYZ"][8:20]) for name in names], axis=1)))
+    return _recognized(
+        Shaper(curves, np.stack([_fixed(found[f"{name}XYZ"][8:20]) for name in names], axis=1))
+    )
 
 
 SRGB_PRIMARIES = np.array([[0.3127, 0.329], [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]])
@@ -111,7 +113,12 @@ def srgb() -> bytes:
     return bytes(profile)
 
 
-def _tags(profile: bytes) -> dict[str, bytes]:
+def tags(profile: bytes) -> dict[str, bytes]:
+    """The contents of a profile by their names.
+
+    Raises:
+      PhotoError: it is too short.
+    """
     try:
         (count,) = struct.unpack_from(">I", profile, 128)
         table = [struct.unpack_from(">4sII", profile, 132 + 12 * n) for n in range(min(count, 100))]

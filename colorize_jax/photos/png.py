@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt16
 from PIL import Image
 
-from colorize_jax.photos import icc
+from colorize_jax.photos import cicp, icc
 from colorize_jax.photos.ifd import File
 from colorize_jax.photos.metadata import orientation_of
 from colorize_jax.photos.samples import StoredPixels, as_colors, channels_of, to_bytes, upright
@@ -24,7 +24,12 @@ _OF_SRGB = (0.45, 0.46)  # gAMA of 1/2.2, which writers give for sRGB, as the sp
 
 
 def meaning(info: Mapping[Any, Any], channels: int) -> bytes | icc.Shaper | None:
-    """What an image's values mean by Pillow's `info`: its ICC profile, or sRGB where it says so, or else its gamma."""
+    """What an image's values mean by Pillow's `info`: its code points, ICC profile, sRGB where it says so, or gamma."""
+    points = info.get(cicp.KEY)
+    if points is not None:
+        cicp.check(points)
+        if points.is_first or not info.get("icc_profile"):
+            return cicp.meaning(points, channels)
     gamma, primaries = info.get("gamma"), np.reshape(info.get("chromaticity", icc.SRGB_PRIMARIES), (4, 2))
     are_srgb = bool(np.abs(primaries - icc.SRGB_PRIMARIES).max() < _NEARLY) or channels != 3
     if info.get("icc_profile") or "srgb" in info or not gamma:
@@ -46,8 +51,8 @@ def is_sixteen(start: bytes) -> bool:
     return start[:8] == _SIGNATURE and start[24:25] == b"\x10" and start[25:26] in (b"\2", b"\4", b"\6")
 
 
-def decode(file: File, *, name: str = "image") -> Sixteen:
-    """An image that `is_sixteen`; `name` is what warnings call it."""
+def decode(file: File, *, name: str = "image", points: cicp.CodePoints | None = None) -> Sixteen:
+    """An image that `is_sixteen`; `name` is what warnings call it, `points` are its code points."""
     file.seek(0)
     start = file.read(33)
     values, image = _gray_and_alpha(file, start) if start[25] == 4 else _by_halves(file, _MODES[start[25]])
@@ -57,6 +62,7 @@ def decode(file: File, *, name: str = "image") -> Sixteen:
     colors = np.ascontiguousarray(values[..., 0] if channels == 2 else values[..., :3])
     alpha = values[..., -1] if channels != 3 else _outside_of(image.info.get("transparency"), colors)
     opacity = None if alpha is None else as_colors(to_bytes(alpha))
+    image.info[cicp.KEY] = points
     return Sixteen(StoredPixels(colors, opacity, meaning(image.info, channels_of(colors))), image)
 
 

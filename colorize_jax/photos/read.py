@@ -6,10 +6,11 @@ Workers import this module: it must never import jax.
 """
 
 import functools
+import io
 
 from PIL import Image
 
-from colorize_jax.photos import ifd, kinds, metadata, png, tiff
+from colorize_jax.photos import cicp, ifd, kinds, metadata, png, tiff
 from colorize_jax.photos.decode import Bands, as_srgb, to_srgb
 from colorize_jax.photos.errors import PhotoError, one_line
 
@@ -18,6 +19,9 @@ MAX_PIXELS = 178_956_970
 
 MIN_SIDE = 2
 """Pixels: a 1 x 1 image, or a line, has no structure to colour."""
+
+_JPEG_BLOCK = 64
+"""Pixels of which a Huffman code has one bit at least."""
 
 FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO"),
@@ -88,10 +92,13 @@ def _read(file: ifd.File, name: str, number: int, max_pixels: int, at_least: int
         about = metadata.of_tiff(file, page.tags, name=name)
         return as_srgb(tiff.decode(file, page), name=name)._replace(about=about)
     is_sixteen = number == 0 and png.is_sixteen(_start(file))
+    points = cicp.of_file(file)
     image = Image.open(file, formats=_formats())
     check_size(name, image.size, max_pixels)
+    if image.format in ("JPEG", "MPO"):
+        _check_length(file, image.size)
     if is_sixteen:
-        sixteen = png.decode(file, name=name)
+        sixteen = png.decode(file, name=name, points=points)
         about = metadata.of_image(sixteen.image, name=name)
         return as_srgb(sixteen.samples, name=name)._replace(about=about)
     if number:
@@ -99,7 +106,19 @@ def _read(file: ifd.File, name: str, number: int, max_pixels: int, at_least: int
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     image.load()
+    image.info[cicp.KEY] = points
     return to_srgb(image, name=name)
+
+
+def _check_length(file: ifd.File, size: tuple[int, int]) -> None:
+    """Refuses a JPEG whose header tells more than its bytes can hold, which Pillow would fill up with gray."""
+    place = file.tell()
+    length = file.seek(0, io.SEEK_END)
+    file.seek(place)
+    if 8 * length * _JPEG_BLOCK < size[0] * size[1]:
+        raise PhotoError(
+            f"a truncated or damaged image ({length} bytes cannot hold {size[0]}x{size[1]} pixels)"
+        )
 
 
 def _is_tiff(file: ifd.File) -> bool:

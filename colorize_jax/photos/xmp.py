@@ -19,7 +19,13 @@ _EARLIER = re.compile(
 )  # of a photo that was colored before
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _NOW = {"tiff:Orientation": "1", "exif:ColorSpace": "1", "photoshop:ColorMode": "3"}
-_GONE = ("photoshop:ICCProfile", "Iptc4xmpExt:DigitalSourceType")
+_GONE = (
+    "photoshop:ICCProfile",
+    "hdrgm:Version",
+    "Container:Directory",
+    "GContainer:Directory",
+)  # or gain maps
+_OF_OTHER_COLORS = ("Iptc4xmpExt:DigitalSourceType",)
 _FRAME = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 </rdf:RDF></x:xmpmeta>
@@ -68,7 +74,7 @@ def packet(original: bytes, provenance: Mapping[str, str], words: Mapping[str, s
     text = _EARLIER.sub("", text)
     for name, value in _NOW.items():
         text = _with_value(text, name, value)
-    for name in _GONE if provenance else _GONE[:1]:
+    for name in (*_GONE, *_OF_OTHER_COLORS) if provenance else _GONE:
         text = _without(text, name)
     text = text or _FRAME
     added = _provenance(provenance) + "".join(_word(text, *each) for each in (words or {}).items())
@@ -131,7 +137,7 @@ def _with_value(text: str, name: str, value: str) -> str:
 
 def _without(text: str, name: str) -> str:
     text = re.sub(rf"""\s{name}\s*=\s*(["'])[^"']*\1""", "", text)
-    return re.sub(rf"<{name}\b[^>]*(/>|>[^<]*</{name}>)", "", text)
+    return re.sub(rf"<{name}\b[^>]*(/>|(?<!/)>.*?</{name}>)", "", text, flags=re.DOTALL)
 
 
 def _provenance(provenance: Mapping[str, str]) -> str:

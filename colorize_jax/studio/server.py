@@ -6,7 +6,7 @@
 | `POST /photos`, an image file as the body | `opened`: a session |
 | `GET /photos/{id}` | the same, of a session that is open still |
 | `GET /photos/{id}/similarity` | S, a byte for each pair of cells |
-| `POST /photos/{id}/picture`, a message of type edits | a PNG at full size |
+| `POST /photos/{id}/picture?format=png`, a message of type edits | a file of a format of `encode.SUFFIXES` |
 | `DELETE /photos/{id}` | closes it |
 | WebSocket `/photos/{id}/live` | `protocol` |
 
@@ -42,7 +42,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from colorize_jax.control.document import MAX_BYTES, EditDocument
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
-from colorize_jax.photos.encode import encode
+from colorize_jax.photos.encode import SUFFIXES, encode
 from colorize_jax.photos.photo import read_photo
 from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio import protocol
@@ -56,6 +56,7 @@ CLOSED = 4404
 _SWEEP_SECONDS = 30.0
 _BYTE = 255.0
 _LIFTED_STEP = 128.0  # of CIE a* and b* in an int16
+_MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "tif": "image/tiff", "webp": "image/webp"}
 _SAFE = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -291,16 +292,19 @@ async def _picture(request: Request) -> Response:
         body += chunk
         if len(body) > MAX_BYTES:
             return _mistake(f"the edits are larger than {MAX_BYTES / 1e6:g} MB", 413)
+    suffix = SUFFIXES.get(wanted := request.query_params.get("format", "png"))
+    if suffix is None:
+        return _mistake(f"format is {wanted[:40]!r}; allowed are {', '.join(SUFFIXES)}", 422)
     try:
         message = protocol.parse(body.decode(), len(live.unary) + 1)
-        png = await studio.heavily(_png, live, message.edits(), message.version)
+        file = await studio.heavily(_file, live, message.edits(), message.version, suffix)
     except ValueError as error:  # MessageError, EditError, and bytes that are no text
         return _mistake(str(error), 422)
-    return Response(png, media_type="image/png")
+    return Response(file, media_type=_MEDIA_TYPES[suffix])
 
 
-def _png(live: LivePhoto, edits: EditDocument, version: int) -> bytes:
-    return encode(live.picture(edits, version), "png", live.about(edits, version))
+def _file(live: LivePhoto, edits: EditDocument, version: int, suffix: str) -> bytes:
+    return encode(live.picture(edits, version), suffix, live.about(edits, version))
 
 
 async def _live(socket: WebSocket) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import full_photo
 import mini_films
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from colorize_jax import bundle
 from colorize_jax.photos import film, ifd
 from colorize_jax.photos.encode import encode
+from colorize_jax.photos.errors import WITHOUT_SOME
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import read_photo
 
@@ -44,7 +46,7 @@ def test_photos_folders_and_a_broken_file(folder):
     done = _run(
         "photos", "--samples=3", "clear.png", "--model=./model", "missing.png", "--out=new/out", cwd=folder
     )
-    assert done.returncode == 1
+    assert done.returncode == WITHOUT_SOME
     errors = done.stderr.splitlines()
     assert len(errors) == 2, done.stderr
     assert "photos/broken.jpg: " in errors[0] and "missing.png: no such file" in errors[1]
@@ -65,6 +67,15 @@ def test_a_reference_lends_its_colors_without_any_model(folder):
     assert middle[0] > middle[1] + 20 and middle[0] > middle[2] + 20
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "tiff"])
+def test_exiftool_reads_what_the_photos_file_said(folder, kind):
+    full_photo.write(folder / "plate.jpg")
+    Image.new("RGB", (40, 30), (200, 60, 40)).save(folder / "red.png")
+    done = _run("plate.jpg", "--reference=red.png", f"--format={kind}", f"--out=full_{kind}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    full_photo.check(next((folder / f"full_{kind}").glob("plate_1.*")), version=1)
+
+
 def test_the_same_command_goes_on_and_another_one_is_told(folder):
     command = ("clear.png", "--model=./model", "--samples=2", "--out=again")
     assert _run(*command, cwd=folder).stdout.splitlines()[-1].startswith("1 of 1 photos coloured in ")
@@ -72,7 +83,7 @@ def test_the_same_command_goes_on_and_another_one_is_told(folder):
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.endswith("; 1 were there already (--overwrite colours them again)\n")
     other = _run(*command, "--rule=random", cwd=folder)
-    assert other.returncode == 1 and "exists already" in other.stderr
+    assert other.returncode == WITHOUT_SOME and "exists already" in other.stderr
 
 
 def test_a_film_and_a_photo_in_one_command(folder):
@@ -80,7 +91,9 @@ def test_a_film_and_a_photo_in_one_command(folder):
     (folder / "empty.mov").touch()
     command = ("clip.mp4", "clear.png", "empty.mov", "--model=./model", "--out=filmed")
     done = _run(*command, cwd=folder)
-    assert done.returncode == 1 and done.stderr.startswith("error: empty.mov: the film cannot be read")
+    assert done.returncode == WITHOUT_SOME and done.stderr.startswith(
+        "error: empty.mov: the film cannot be read"
+    )
     assert len(done.stderr.splitlines()) == 1
     assert "1 of 1 photos coloured" in done.stdout and "1 of 2 films coloured" in done.stdout
     names = [name for name in _visible(folder / "filmed") if not name.startswith("clear")]

@@ -47,6 +47,15 @@ def test_one_stem_is_used_once(photos, tmp_path):
     assert _targets(arguments, tmp_path / "out") == ["cat", "cat.png", "b/deep/dog", "cat.PNG-2"]
 
 
+def test_numbers_in_names_count(tmp_path):
+    for number in (1, 2, 10):
+        Image.new("L", (4, 4)).save(tmp_path / f"frame{number}.png")
+    by_a_shell = [str(tmp_path / f"frame{number}.png") for number in (1, 10, 2)]
+    for arguments in ([str(tmp_path)], by_a_shell):
+        assert _targets(arguments, tmp_path / "out") == ["frame1", "frame2", "frame10"]
+    assert _targets(by_a_shell[::-1], tmp_path / "out") == ["frame2", "frame10", "frame1"]
+
+
 def test_case_does_not_make_a_difference(tmp_path):
     for name in ("Cat.png", "cat.jpg"):
         Image.new("L", (4, 4)).save(tmp_path / name)

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, features
 
 from colorize_jax import color
 from colorize_jax.data import transforms
-from colorize_jax.photos import ifd, png, tiff
+from colorize_jax.photos import ifd, png, tiff, xmp
 from colorize_jax.photos.photo import PhotoError, read_photo
 
 pytestmark = pytest.mark.quick
@@ -567,3 +567,81 @@ def test_pages_have_numbers(tmp_path):
     frames = [Image.new("L", (9, 8), level) for level in (0, 255)]
     frames[0].save(tmp_path / "clip.gif", save_all=True, append_images=frames[1:])
     assert read_photo(tmp_path / "clip.gif", page=1).lightness.min() > 99
+
+
+def _with_nclx(primaries: int, transfer: int) -> bytes:
+    """An AVIF of `RGB` that tells other code points than Pillow's, sRGB's."""
+    target = io.BytesIO()
+    Image.fromarray(levels(RGB, 8)).save(target, "avif", quality=100)
+    place = target.getvalue().index(b"colrnclx") + 8
+    content = bytearray(target.getvalue())
+    content[place : place + 4] = struct.pack(">HH", primaries, transfer)
+    return bytes(content)
+
+
+def _files(primaries: int, transfer: int, bits: int) -> list[bytes]:
+    """Of `RGB`, with these code points."""
+    chunk = bytes([primaries, transfer, 0, 1])
+    eight = io.BytesIO()
+    Image.fromarray(levels(RGB, 8)).save(eight, "png")
+    png_file = (
+        _png(levels(RGB, 16), cICP=chunk)
+        if bits == 16
+        else png.with_chunks(eight.getvalue(), [(b"cICP", chunk)])
+    )
+    return [png_file] + ([_with_nclx(primaries, transfer)] if bits == 8 and features.check("avif") else [])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(("transfer", "reason"), [(16, "HDR \\(PQ\\)"), (18, "HDR \\(HLG\\)"), (11, "H.273")])
+def test_levels_of_hdr_are_refused(tmp_path, bits, transfer, reason):
+    for content in _files(9, transfer, bits):
+        with pytest.raises(PhotoError, match=reason):
+            read(tmp_path, content)
+        with pytest.raises(PhotoError, match=reason):
+            transforms.decode(content, 10)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("points", [(1, 13), (1, 1), (2, 2), (12, 13), (1, 8), (9, 4)])
+def test_code_points(tmp_path, bits, points):
+    primaries, transfer = points
+    linear = RGB**1.0 if transfer == 8 else RGB**2.2 if transfer == 4 else color.srgb_to_linear(RGB)
+    expected = lightness(color.linear_to_srgb(linear))
+    if primaries in (9, 12):
+        corners = {
+            9: [[0.708, 0.292], [0.17, 0.797], [0.131, 0.046]],
+            12: [[0.68, 0.32], [0.265, 0.69], [0.15, 0.06]],
+        }
+        matrix = color.primaries_to_d50(np.array([[0.3127, 0.329], *corners[primaries]]))
+        shown = linear @ np.linalg.solve(SRGB, matrix).T
+        expected = lightness(color.linear_to_srgb(shown.clip(0, 1)))
+    for number, content in enumerate(_files(*points, bits)):
+        check(tmp_path, content, expected, 8 if number else 0.5)
+
+
+def test_a_profile_of_hdr_is_refused_and_one_of_a_primary_item_counts(tmp_path):
+    profile = _profile(dict.fromkeys("rgb", _gamma_curve(2.2)), b"RGB ", ADOBE)
+    count = struct.unpack_from(">I", profile, 128)[0]
+    tag = b"cicp\0\0\0\0" + bytes([9, 16, 0, 1])
+    table = profile[132 : 132 + 12 * count]
+    moved = b"".join(
+        struct.pack(">4sII", name, start + 12, size)
+        for name, start, size in struct.iter_unpack(">4sII", table)
+    )
+    moved += struct.pack(">4sII", b"cicp", len(profile) + 12, len(tag))
+    hdr = profile[:128] + struct.pack(">I", count + 1) + moved + profile[132 + 12 * count :] + tag
+    for content in _with_profile(levels(RGB, 16), hdr):
+        with pytest.raises(PhotoError, match="HDR"):
+            read(tmp_path, content)
+
+
+def test_a_gain_map_is_left_out_and_not_told_of():
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" xmlns:Container="c" xmlns:dc="d" '
+        'hdrgm:Version="1.0" dc:identifier="7"><Container:Directory><rdf:Seq><rdf:li/></rdf:Seq></Container:Directory>'
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    said = xmp.packet(packet.encode(), {}).decode()
+    assert "hdrgm:Version" not in said and "Directory" not in said and 'dc:identifier="7"' in said

@@ -281,6 +281,18 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
+def test_a_jpeg_that_cannot_hold_its_pixels_is_damaged(tmp_path, gray):
+    """Pillow fills up with gray what a header tells beyond the data."""
+    path = tmp_path / "tall.jpg"
+    Image.fromarray(gray).save(path)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 2] = b"\xff\x00"
+    path.write_bytes(content)
+    with pytest.raises(PhotoError, match="bytes cannot hold"):
+        read_photo(path)
+
+
 def test_max_pixels(tmp_path, rgb):
     path = _saved(tmp_path, rgb)
     assert read_photo(path, max_pixels=rgb[..., 0].size).lightness.shape == rgb.shape[:2]

@@ -312,6 +312,9 @@ def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colo
     assert [edit.kind for edit in parse_edits(document).edits] == ["stroke", "stroke"]
     wanted = colorizer.edit(gray, document, 3).rgb[1]
     assert np.abs(wanted.astype(int) - picture).max() <= 1
+    page.page.select_option("#format", "tif")
+    assert Image.open(io.BytesIO(page.download("#save"))).format == "TIFF"
+    assert page.told() == "Saved: squares_coloured.tif"
     page.page.click("#clear")
     page.settled()
     assert np.abs(page.pixels() - shown).max() > 20

@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 
+import full_photo
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,6 +87,27 @@ def test_the_picture_has_the_bits_of_the_photo_and_what_its_file_says(address, t
     np.testing.assert_allclose(saved.lightness, photo_from_array(values[::-1, ::-1]).lightness, atol=0.01)
     assert round(saved.about.dpi[0]) == 600
     assert b'colorize:Edits="1, over"' in saved.about.xmp and b'colorize:Version="2"' in saved.about.xmp
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_exiftool_reads_in_every_format_what_the_photos_file_said(address, tmp_path, suffix):
+    full_photo.write(tmp_path / "plate.jpg")
+    _, answer = address.ask("/photos", (tmp_path / "plate.jpg").read_bytes())
+    session = protocol.unpack(answer)[0]["session"]
+    saved = f"/photos/{session}/picture?format={suffix}"
+    status, picture = address.ask(saved, message(0, version=1).encode())
+    assert status == 200
+    (tmp_path / f"saved.{suffix}").write_bytes(picture)
+    full_photo.check(tmp_path / f"saved.{suffix}", version=2)
+
+
+def test_formats_that_cannot_be_are_told(address, session, gray):
+    status, told = address.told(f"/photos/{session}/picture?format=bmp", message(0).encode())
+    assert status == 422 and told == "format is 'bmp'; allowed are png, jpeg, jpg, tiff, tif, webp"
+    _, answer = address.ask("/photos", png(np.dstack([gray, gray])))
+    clear = protocol.unpack(answer)[0]["session"]
+    status, told = address.told(f"/photos/{clear}/picture?format=jpeg", message(0).encode())
+    assert status == 422 and "JPEG keeps no opacity" in told
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", ""])

@@ -27,6 +27,7 @@ function controls() {
     reach: "alike",
     strength: Number(inputOf("strength").value),
     split: Number(inputOf("split").value),
+    format: part("format", HTMLSelectElement).value,
     toggles: {
       compare: checked("compare"),
       "show-marks": checked("show-marks"),
@@ -92,6 +93,8 @@ function bindFiles(studio) {
     event.stopPropagation();
     openExample(studio);
   });
+  const format = part("format", HTMLSelectElement);
+  format.addEventListener("change", () => studio.change({ format: format.value }));
   part("drop").addEventListener("click", () => inputOf("photo-file").click());
   document.addEventListener("dragover", (event) => {
     event.preventDefault();

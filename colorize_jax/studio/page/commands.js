@@ -67,7 +67,7 @@ export const COMMANDS = [
   button("open", ["Ctrl+O"], () => inputOf("photo-file").click()),
   button("undo", ["Ctrl+Z"], undo, "Undo"),
   button("redo", ["Ctrl+Shift+Z", "Ctrl+Y"], redo, "Redo"),
-  button("save", ["Ctrl+S"], savePicture, "The whole picture as a PNG, at full size"),
+  button("save", ["Ctrl+S"], savePicture, "The whole picture, at full size"),
   button("save-edits", [], saveEdits, "The strokes as a JSON file; the program colorize takes it, too"),
   button("load", [], () => inputOf("edits-file").click(), "Strokes that were saved before, for this photo or another"),
   button("clear", [], clear),
@@ -115,13 +115,14 @@ export function runKey(studio, event) {
 }
 
 /**
- * Whether a key is a slider's or a text's own, or none of the studio's.
+ * Whether a key is a slider's, a text's or a list's own, or none of the studio's.
  *
  * @param {KeyboardEvent} event
  */
 function isOfInput({ key, target, ctrlKey, metaKey, altKey }) {
   if (ctrlKey || metaKey) return false;
-  return altKey || (target instanceof HTMLInputElement && target.type !== "checkbox" && key.length > 1);
+  if (altKey || target instanceof HTMLSelectElement) return true;
+  return target instanceof HTMLInputElement && target.type !== "checkbox" && key.length > 1;
 }
 
 /**

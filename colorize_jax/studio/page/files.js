@@ -20,12 +20,12 @@ function download(blob, name) {
 
 /** @param {Studio} studio */
 export async function savePicture(studio) {
-  const { photo, history, version, saving } = studio.state;
+  const { photo, history, version, saving, format } = studio.state;
   if (!photo || saving) return;
   studio.change({ saving: true });
   try {
-    const name = `${photo.name}_coloured.png`;
-    download(await pictureOf(photo.session, version, documentOf(history.edits)), name);
+    const name = `${photo.name}_coloured.${format}`;
+    download(await pictureOf(photo.session, version, documentOf(history.edits), format), name);
     studio.change({ kept: history.edits, toast: `Saved: ${name}` });
   } catch (error) {
     if (error instanceof ServerError && error.status === 404) lost(studio);

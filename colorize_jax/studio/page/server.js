@@ -105,10 +105,11 @@ export const similarityOf = async (session) => frameOf(await fetch(`photos/${ses
  * @param {string} session
  * @param {number} version
  * @param {Document} document
+ * @param {string} format a suffix
  */
-export async function pictureOf(session, version, document) {
+export async function pictureOf(session, version, document, format) {
   const body = JSON.stringify({ type: "edits", id: 0, version, document });
-  return (await answerOf(await fetch(`photos/${session}/picture`, { method: "POST", body }))).blob();
+  return (await answerOf(await fetch(`photos/${session}/picture?format=${format}`, { method: "POST", body }))).blob();
 }
 
 /** A conversation about one session: of each type one message is under way, and the newest waits. */
