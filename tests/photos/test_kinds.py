@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, features
 from colorize_jax import color
 from colorize_jax.data import transforms
 from colorize_jax.photos import ifd, png, tiff, xmp
+from colorize_jax.photos import read as read_module
 from colorize_jax.photos.photo import PhotoError, read_photo
 
 pytestmark = pytest.mark.quick
@@ -111,8 +112,6 @@ def test_samples_of_tiff(
 ):
     if kind == "palette":
         alpha, planar = None, False
-    if kind in ("separated", "palette"):
-        bits = 8
     picture = {"rgb": RGB, "separated": 1 - np.pad(RGB, ((0, 0), (0, 0), (0, 1)), constant_values=1)}.get(
         kind, GRAY
     )
@@ -128,7 +127,7 @@ def test_samples_of_tiff(
         options["planarconfig"] = "separate" if planar else "contig"
         samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0)) if planar else samples
     if kind == "palette":
-        table = np.linspace(0, 65535, 256).round().astype(np.uint16)
+        table = np.linspace(0, 65535, 1 << bits).round().astype(np.uint16)
         options["colormap"] = np.stack([table] * 3)
     content = _written(
         samples,
@@ -142,7 +141,7 @@ def test_samples_of_tiff(
     turned = TURNED[orientation]
     is_dark = alpha == "assocalpha" and bits == 8  # what is left of 8 bits after the product
     photo = check(tmp_path, content, lightness(turned(shown)), 2.5 if is_dark else 0.5)
-    assert photo.bits == bits
+    assert photo.bits == (8 if kind in ("separated", "palette") else bits)
     if alpha in ("unassalpha", "assocalpha"):
         np.testing.assert_allclose(photo.alpha, turned(ALPHA) * 255, atol=0.51)
     else:
@@ -484,20 +483,62 @@ def test_a_profile_called_srgb_counts_by_what_it_holds(tmp_path):
         check(tmp_path, content, lightness(RGB))
 
 
-PILLOW = [
-    *itertools.product(["png"], ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]),
-    *itertools.product(
-        ["tiff"], ["1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "I;16"]
+_WRITTEN = {
+    "png": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B"],
+    "tiff": [
+        "1",
+        "L",
+        "LA",
+        "P",
+        "PA",
+        "RGB",
+        "RGBA",
+        "RGBX",
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "I;16",
+        "I;16B",
+        "I;16L",
+    ],
+    "jpeg2000": ["L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"],
+    "ppm": ["1", "L", "RGB", "RGBA", "I", "I;16"],
+    "tga": ["1", "L", "LA", "P", "RGB", "RGBA"],
+    **{kind: ["L", "RGB", "RGBX", "CMYK", "YCbCr"] for kind in ("jpeg", "mpo")},
+    **{kind: ["1", "L", "P", "RGB", "RGBA"] for kind in ("bmp", "dib")},
+    **{kind: ["L", "LA", "RGB", "RGBA"] for kind in ("webp", "avif")},
+    "gif": ["1", "L", "P", "RGB"],
+    "pcx": ["1", "L", "P", "RGB"],
+    "sgi": ["L", "RGB", "RGBA"],
+    "qoi": ["RGB", "RGBA"],
+}
+PILLOW = [(kind, mode) for kind, modes in _WRITTEN.items() for mode in modes]
+_CONVERTED = ("avif", "gif", "webp")  # Pillow turns other modes into those above as it writes them
+_LOSSY_ONES = ("jpeg", "mpo")  # of which black and white is blurred
+_SWAPPED = ("jpeg2000", "I;16B")  # Pillow 13 writes its bytes in the other order
+_WITHOUT_RANGE = [("tiff", "I"), ("tiff", "F"), ("ppm", "F")]
+MODES = (
+    *(
+        "1",
+        "L",
+        "LA",
+        "La",
+        "P",
+        "PA",
+        "RGB",
+        "RGBA",
+        "RGBa",
+        "RGBX",
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "HSV",
+        "I",
+        "F",
     ),
-    *itertools.product(["jpeg"], ["L", "RGB", "CMYK", "YCbCr"]),
-    *itertools.product(["webp", "avif"], ["L", "RGB", "RGBA"]),
-    *itertools.product(["jpeg2000"], ["L", "LA", "RGB", "RGBA", "I;16"]),
-    *itertools.product(["bmp", "gif"], ["1", "L", "P", "RGB"]),
-    *itertools.product(["tga", "pcx", "sgi"], ["L", "RGB"]),
-    *itertools.product(["ppm"], ["1", "L", "RGB", "I;16"]),
-    *itertools.product(["dib", "qoi"], ["RGB"]),
-]
-LOSSY = {"jpeg": 6, "webp": 8, "avif": 8}
+    *("I;16", "I;16B", "I;16L"),
+)
+LOSSY = {"jpeg": 6, "mpo": 6, "webp": 8, "avif": 8}
 TURNS = ("png", "tiff", "jpeg", "webp", "avif")
 
 
@@ -521,14 +562,41 @@ def test_modes_of_pillow(tmp_path, kind, mode):
 
 def _in_mode(mode: str, shown: np.ndarray) -> tuple[np.ndarray, Image.Image]:
     """An image, and what it shows."""
-    if mode == "I;16":
-        return shown, Image.fromarray(levels(shown, 16))
+    if mode == "F":
+        return shown, Image.fromarray(shown.astype(np.float32))
+    if mode == "I":
+        return shown, Image.fromarray(levels(shown, 16).astype(np.int32))
+    if mode.startswith("I;16"):
+        words = Image.fromarray(levels(shown, 16))
+        return shown, words if mode == "I;16" else words.convert("I").convert(mode)
     if mode == "1":
         return (shown > 0.5).astype(float), Image.fromarray(shown > 0.5)
     if mode == "LAB":
         spaces = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
         return shown, ImageCms.buildTransform(*spaces, "RGB", "LAB").apply(Image.fromarray(levels(shown, 8)))
-    return shown, Image.fromarray(levels(shown, 8)).convert(mode)
+    image = Image.fromarray(levels(shown, 8))
+    return shown, (image.convert(f"{mode[:-1]}A") if mode in ("La", "RGBa") else image).convert(mode)
+
+
+def test_no_mode_that_pillow_writes_is_left_out():
+    Image.init()
+    left_out = set()
+    for kind, mode in itertools.product(map(str.lower, read_module.FORMATS), MODES):
+        try:
+            _in_mode(mode, GRAY if mode[0] in "1LPIF" and mode != "LAB" else RGB)[1].save(io.BytesIO(), kind)
+        except (OSError, KeyError, ValueError):
+            continue
+        left_out.add((kind, mode))
+    left_out -= {*PILLOW, *_WITHOUT_RANGE, _SWAPPED, *((kind, "1") for kind in _LOSSY_ONES)}
+    assert {pair for pair in left_out if pair[0] not in (*_CONVERTED, "heif")} == set()
+
+
+@pytest.mark.parametrize(("kind", "mode"), _WITHOUT_RANGE)
+def test_modes_without_a_range_are_refused(tmp_path, kind, mode):
+    target = io.BytesIO()
+    _in_mode(mode, GRAY)[1].save(target, kind)
+    with pytest.raises(PhotoError, match="no fixed range"):
+        read(tmp_path, target.getvalue())
 
 
 @pytest.mark.parametrize("kind", ["fits", "spider", "eps"])
