@@ -129,7 +129,8 @@ def _of_boxes(content: bytes) -> CodePoints | None:
     for index in _associated(properties[b"ipma"], _primary(meta[b"pitm"])):
         name, data = found[index - 1]
         if index and name == b"colr" and data[:4] == b"nclx":
-            return CodePoints(*struct.unpack_from(">HH", data, 4), is_first=False)
+            primaries, transfer = struct.unpack_from(">HH", data, 4)
+            return CodePoints(primaries, transfer, is_first=False)
     return None
 
 
