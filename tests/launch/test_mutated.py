@@ -13,10 +13,11 @@ from colorizers import colorizer_of
 from ml_collections import ConfigDict
 from served import png, running
 
-from colorize_jax.apps import data
+from colorize_jax.data import prepared
 from colorize_jax.data.prepare import prepare
 from colorize_jax.inference import batch
 from colorize_jax.methods.base import Samples
+from colorize_jax.photos.errors import WITHOUT_SOME
 from colorize_jax.photos.results import Results
 
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -110,8 +111,9 @@ def test_colorize_takes_or_names_each(tmp_path, folder, files, colorizer, capsys
 
 def test_colorize_data_takes_or_names_each(tmp_path, folder, files):
     summary, _ = prepare("folder", directory=tmp_path / "data", source=folder, name="mutated", test_images=2)
-    code = data.WITHOUT_SOME if data.corrupt(summary) else 0
-    assert list(check_mutated.prepared(files, code, tmp_path / "data")) == []
+    skipped = prepared.skipped(tmp_path / "data", summary.name)
+    assert any(each["reason"].startswith("corrupt") for each in skipped)
+    assert list(check_mutated.prepared(files, WITHOUT_SOME, tmp_path / "data")) == []
     assert list(check_mutated.prepared(files, 0, tmp_path / "data"))
 
 
