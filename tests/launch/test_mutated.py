@@ -131,8 +131,8 @@ def test_the_studio_takes_or_names_each(files, colorizer):
 
 def test_what_is_wrong_is_seen(tmp_path):
     good, bad = mutated.Sent("1-a.png", b"", True), mutated.Sent("2-b.png", b"", False)
-    whole = png(np.zeros((4, 4), np.uint8))
-    (tmp_path / "2-b_1.png").write_bytes(whole[:-20])
+    whole = png(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8))
+    (tmp_path / "2-b_1.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "tmp123").touch()
     found = dict(check_mutated.colored([good, bad], ["x/2-b.png -> ..."], tmp_path))
     assert set(found) == {"1-a.png", "2-b_1.png", "tmp123"}
