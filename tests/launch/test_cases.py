@@ -38,9 +38,18 @@ def add(cases, name, script):
 def test_good_ones_and_those_that_cannot_be_told_pass(cases):
     done = check(cases)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:-1]]
+    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:-1] if line.startswith("|")]
     assert [(row[0], row[1]) for row in rows] == [("| 01_good", "0"), ("| 02_elsewhere", "77")]
     assert rows[0][3] == "What is right / of 01_good. |"
+
+
+def test_a_case_whose_photos_are_elsewhere_cannot_be_told(cases):
+    add(cases, "03_absent", "grep -q here ../09_photos/photo")
+    done = check(cases)
+    assert done.returncode == 0
+    assert "| 03_absent | 77 | 0 | Right. |\n    it reads ../09_photos, which is not there\n" in done.stdout
+    add(cases, "04_beside", 'cd "$(dirname "$0")"; grep -q here ../01_good/photo')
+    assert "| 04_beside | 0 |" in check(cases).stdout
 
 
 def test_one_that_fails_is_told_with_what_it_printed(cases):
