@@ -421,8 +421,51 @@ def test_strokes_outlive_the_session_of_a_reloaded_page(page, address, gray):
     page.page.wait_for_selector("body[data-state=work]")
     session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
     address.studio.sessions.close(session)
-    page.page.evaluate("document.querySelector('#versions button').click()")  # finds out, if it has not yet
-    page.page.wait_for_selector("#drop:visible")
+    page.page.keyboard.press("2")  # finds out, if it has not yet
+    page.page.wait_for_function(
+        "(old) => JSON.parse(sessionStorage.getItem('colorize-studio')).session !== old", arg=session
+    )
+    page.settled()
+    page.press("1")
+    assert page.count() == 1
+    np.testing.assert_array_equal(page.pixels(), painted)
+
+
+def test_work_survives_a_closed_tab_and_a_server_that_begins_anew(page, address):
+    page.page.fill("#name", "Aunt Ida")
+    page.shade("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    page.page.wait_for_timeout(300)
+    for session in list(address.studio.sessions._open):
+        address.studio.sessions.close(session)
+    tab = Page(page.page.context.new_page(), address.url)
+    page.page.close()
+    tab.page.click("#project-list .name:has-text('Aunt Ida, 1 stroke')")
+    tab.page.wait_for_selector("body[data-state=work]")
+    tab.settled()
+    assert tab.count() == 1 and tab.page.input_value("#name") == "Aunt Ida"
+    np.testing.assert_array_equal(tab.pixels(), painted)
+    tab.page.click("#leave")
+    tab.page.click("#project-list .delete")
+    tab.page.wait_for_selector("#projects", state="hidden")
+    assert tab.failed == []
+
+
+def test_a_photo_that_this_browser_does_not_keep_is_asked_for(page, address, gray):
+    page.shade("Red")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    painted = page.pixels()
+    page.page.wait_for_timeout(300)
+    page.page.evaluate(
+        """async () => {
+          const { forget, projects } = await import("./projects.js");
+          for (const { id } of await projects()) await forget(id);
+        }"""
+    )
+    session = page.page.evaluate("JSON.parse(sessionStorage.getItem('colorize-studio')).session")
+    address.studio.sessions.close(session)
+    page.page.reload()
     assert "your strokes are kept" in page.told()
     page.open(png(gray))
     assert page.count() == 1

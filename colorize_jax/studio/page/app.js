@@ -5,7 +5,7 @@ import { inputOf, part } from "./dom.js";
 import { setRadius, setTraits } from "./editing.js";
 import { drop, loadEdits } from "./files.js";
 import * as gestures from "./gestures.js";
-import { openExample, openNew, restore } from "./opening.js";
+import { openExample, openNew, rename, restore } from "./opening.js";
 import { arrows, paintVersions } from "./panel.js";
 import { Painters } from "./painters.js";
 import { painted } from "./preview.js";
@@ -89,6 +89,8 @@ function onFile(id, act) {
 function bindFiles(studio) {
   onFile("photo-file", (file) => openNew(studio, file));
   onFile("edits-file", (file) => loadEdits(studio, file));
+  const name = inputOf("name");
+  name.addEventListener("change", () => rename(studio, name.value));
   part("example").addEventListener("click", (event) => {
     event.stopPropagation();
     openExample(studio);

@@ -4,6 +4,7 @@ import { inputOf } from "./dom.js";
 import { clear, redo, removeSelected, setRadius, setTraits, turnReach, undo } from "./editing.js";
 import { saveEdits, savePicture } from "./files.js";
 import { escape } from "./gestures.js";
+import { leave } from "./opening.js";
 import { chooseTool, chooseVersion, toggle } from "./showing.js";
 import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
 
@@ -65,6 +66,7 @@ const shortcut = (name, keys, run) => ({ name, keys, run });
 /** @type {readonly Command[]} */
 export const COMMANDS = [
   button("open", ["Ctrl+O"], () => inputOf("photo-file").click()),
+  button("leave", [], leave, "Your photos: what you have coloured is kept in this browser"),
   button("undo", ["Ctrl+Z"], undo, "Undo"),
   button("redo", ["Ctrl+Shift+Z", "Ctrl+Y"], redo, "Redo"),
   button("save", ["Ctrl+S"], savePicture, "The whole picture, at full size"),

@@ -1,6 +1,7 @@
 // Opening a photo, again after a reload, and again after the server has closed it.
 
 import { historyOf } from "./edits.js";
+import { forget, keepPhoto, keepWork, newId, photoOf, projects } from "./projects.js";
 import { eachOf, hear, paint, send } from "./preview.js";
 import { Conversation, findPhoto, openPhoto } from "./server.js";
 import { told, UNREACHED } from "./showing.js";
@@ -31,7 +32,7 @@ export async function openNew(studio, file) {
     if (!window.confirm(question)) return;
   }
   const again = orphaned?.name === name ? orphaned : null;
-  await open(studio, file, again ?? { name, edits: [], version: 0 });
+  await open(studio, file, again ? { ...again, name } : { name, edits: [], version: 0 });
   if (again && studio.state.photo?.file === file) studio.change({ orphaned: null });
 }
 
@@ -51,7 +52,7 @@ async function open(studio, file, work) {
   const address = URL.createObjectURL(file);
   studio.change({ screen: "start", opening: address });
   try {
-    begin(studio, await openPhoto(file), { ...work, name: nameOf(file) }, file);
+    begin(studio, await openPhoto(file), work, file);
   } catch (error) {
     studio.change({ screen: before, toast: told(error) });
   } finally {
@@ -66,7 +67,7 @@ async function open(studio, file, work) {
  * @param {Work} work
  * @param {File} [file]
  */
-function begin(studio, opened, { name, edits, version }, file) {
+function begin(studio, opened, { project = newId(), name, edits, version }, file) {
   const { session, size, weights } = opened;
   const [lightness, guide] = [planeOf(opened.lightness), planeOf(opened.guide)];
   const alpha = opened.alpha ? planeOf(opened.alpha) : null;
@@ -75,7 +76,7 @@ function begin(studio, opened, { name, edits, version }, file) {
   studio.change({
     ...untouched,
     screen: "work",
-    photo: { session, name, file, size, weights, lightness, guide, alpha },
+    photo: { session, project, name, file, size, weights, lightness, guide, alpha },
     live: null,
     history: historyOf(edits),
     kept: null,
@@ -109,22 +110,87 @@ export async function restore(studio) {
   try {
     begin(studio, await findPhoto(stored.session), stored);
   } catch {
-    orphan(studio, stored);
+    await openKept(studio, stored);
   }
 }
 
 /**
- * Keeps the work over a reload.
+ * Opens a photo again that this browser keeps.
  *
- * @param {string} session
+ * @param {Studio} studio
  * @param {Work} work
  */
-export function store(session, work) {
+async function openKept(studio, work) {
+  const file = work.project && (await photoOf(work.project).catch(() => undefined));
+  if (!file) return orphan(studio, work);
+  await open(studio, file, work);
+  studio.change({ photoKept: work.project });
+}
+
+/**
+ * @param {Studio} studio
+ * @param {Work} project
+ */
+export async function openProject(studio, project) {
+  await openKept(studio, project);
+}
+
+/** @param {Studio} studio */
+export async function listProjects({ change }) {
+  change({ projects: await projects().catch(() => []) }); // a browser that keeps nothing has none
+}
+
+/**
+ * @param {Studio} studio
+ * @param {string} id
+ */
+export async function forgetProject(studio, id) {
+  await forget(id);
+  await listProjects(studio);
+}
+
+/**
+ * Keeps the work: over a reload, and from its first edit on in this browser.
+ *
+ * @param {Studio} studio
+ */
+export async function store({ state, change }) {
+  const { photo, history, version, photoKept } = state;
+  if (!photo) return;
+  const { session, project, name, file } = photo;
+  const work = { project, name, edits: history.edits, version };
   try {
     sessionStorage.setItem(STORED, JSON.stringify({ session, ...work }));
   } catch {
     sessionStorage.removeItem(STORED); // larger than a browser stores: a reload begins anew
   }
+  if (photoKept !== project && (!file || !history.edits.length)) return;
+  try {
+    if (photoKept !== project && file) await keepPhoto(project, file);
+    await keepWork({ ...work, id: project, changed: Date.now() });
+    change({ photoKept: project });
+  } catch {
+    change({ toast: "This browser keeps nothing of your work: save it before you close the page." });
+  }
+}
+
+/**
+ * @param {Studio} studio
+ * @param {string} name
+ */
+export function rename({ state, change }, name) {
+  if (state.photo && name.trim()) change({ photo: { ...state.photo, name: name.trim() } });
+}
+
+/**
+ * Leaves the photo, whose work is kept, for the others.
+ *
+ * @param {Studio} studio
+ */
+export function leave(studio) {
+  studio.state.live?.end();
+  sessionStorage.removeItem(STORED);
+  studio.change({ ...untouched, screen: "start", photo: null, live: null, history: historyOf([]), kept: null });
 }
 
 /**
@@ -149,9 +215,9 @@ export async function lost(studio) {
   const { live, photo, history, version } = studio.state;
   live?.end();
   if (!photo) return;
-  const work = { name: photo.name, edits: history.edits, version };
+  const work = { project: photo.project, name: photo.name, edits: history.edits, version };
   if (photo.file) await open(studio, photo.file, work);
-  else orphan(studio, work);
+  else await openKept(studio, work);
 }
 
 /**

@@ -148,3 +148,25 @@ export function showEdits(root, edits, selected, select, remove) {
     }),
   );
 }
+
+/**
+ * @param {HTMLElement} root
+ * @param {readonly import("./projects.js").Project[]} kept
+ * @param {(project: import("./state.js").Work) => void} open
+ * @param {(id: string) => void} forget
+ */
+export function showProjects(root, kept, open, forget) {
+  root.replaceChildren(
+    ...kept.map(({ id, name, edits, version, changed }) => {
+      const told = `${name}, ${edits.length} ${edits.length === 1 ? "stroke" : "strokes"}`;
+      const when = element("span", { className: "faint" }, new Date(changed).toLocaleString());
+      const onclick = () => open({ project: id, name, edits, version });
+      const gone = element(
+        "button",
+        { className: "delete", title: "Forget", ariaLabel: `Forget ${name}`, onclick: () => forget(id) },
+        "×",
+      );
+      return element("li", {}, element("button", { className: "name", onclick }, told, when), gone);
+    }),
+  );
+}

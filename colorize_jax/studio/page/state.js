@@ -20,12 +20,13 @@ import { WHOLE } from "./zoom.js";
 /** @typedef {"compare" | "show-marks" | "attention" | "uncertainty" | "suggest"} Toggle */
 /** @typedef {{ name: string, ab: Pair, shown: string }} Swatch a colour to choose, with its CSS */
 /** @typedef {{ kind: "draw" } | { kind: "move", from: Pair }} Drag */
-/** @typedef {{ name: string, edits: Edits, version: number }} Work of the user on a photo */
+/** @typedef {{ project?: string, name: string, edits: Edits, version: number }} Work of the user on a photo */
 /** @typedef {{ values: ArrayLike<number>, low: number, high: number }} Heat of a square of cells, row by row */
 
 /**
  * @typedef {object} Photo
  * @property {string} session
+ * @property {string} project its id in `projects.js`
  * @property {string} name
  * @property {File} [file] where it was opened on this page
  * @property {Pair} size width and height, in pixels
@@ -71,6 +72,8 @@ import { WHOLE } from "./zoom.js";
  * @property {number} selected the index of an edit, or -1
  * @property {Edits | null} kept the edits that were saved last, as a picture or as strokes
  * @property {Work | null} orphaned whose photo the server has closed, for when it is opened again
+ * @property {readonly import("./projects.js").Project[]} projects that this browser keeps, the newest first
+ * @property {string | null} photoKept the project whose photo is kept
  * @property {boolean} saving
  * @property {number} version
  * @property {readonly Float32Array[]} fields of each version: the chosen one's under the newest edits, the others'
@@ -175,6 +178,8 @@ export function stateAtFirst(controls) {
     history: historyOf([]),
     kept: null,
     orphaned: null,
+    projects: [],
+    photoKept: null,
     saving: false,
     version: 0,
     fields: [],

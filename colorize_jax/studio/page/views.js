@@ -2,8 +2,8 @@
 
 import { buttonOf, canvasOf, inputOf, part } from "./dom.js";
 import { chooseColor, remove, select } from "./editing.js";
-import { store } from "./opening.js";
-import { check, markColor, presets, showColors, showEdits, showVersions } from "./panel.js";
+import { forgetProject, listProjects, openProject, store } from "./opening.js";
+import { check, markColor, presets, showColors, showEdits, showProjects, showVersions } from "./panel.js";
 import { Picker } from "./picker.js";
 import { rest } from "./preview.js";
 import { chooseVersion } from "./showing.js";
@@ -64,8 +64,12 @@ function photo(studio) {
       showVersions(versions, opened.weights, (index) => chooseVersion(studio, index));
     }),
     view((state) => [state.photo, state.version], (_, version) => check(versions, (__, index) => index === version)),
-    view((state) => [state.photo, state.history.edits, state.version], (opened, edits, version) => {
-      if (opened) store(opened.session, { name: opened.name, edits, version });
+    view((state) => [state.photo, state.history.edits, state.version], () => void store(studio)),
+    view((state) => [state.photo?.name ?? ""], (name) => void (inputOf("name").value = name)),
+    view((state) => [state.screen], (name) => name === "start" && void listProjects(studio)),
+    view((state) => [state.projects], (kept) => {
+      hide("projects", !kept.length);
+      showProjects(part("project-list"), kept, (each) => openProject(studio, each), (id) => forgetProject(studio, id));
     }),
   ];
 }
