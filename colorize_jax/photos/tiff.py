@@ -170,7 +170,8 @@ def _reasons(layout: _Layout) -> Iterator[str]:
     elif kinds & {2, 5} and photometric not in (_LAB, _ICC_LAB):
         yield f"signed integers have no fixed range; {again}, without a sign"
     elif len(all_bits) > 1 or bits < 1:
-        yield f"its channels have {' and '.join(map(str, sorted(all_bits)))} bits; {again} each"
+        told = [*map(str, sorted(all_bits))]
+        yield f"its channels have {', '.join(told[:4])}{' ...' * (len(told) > 4)} bits; {again} each"
     elif photometric == _PALETTE and (
         COLOR_MAP not in tags.entries or len(tags.values(COLOR_MAP)) != 3 << bits
     ):
