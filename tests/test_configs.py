@@ -42,6 +42,7 @@ VANISHED = {
     "cvae": (*_SCC_ONLY, *_EDIT_STAGES, "features.", "mdn.", "stages.features.", "stages.mdn."),
     "photo_prior": (),
     "cgan": (),
+    "mln_gan": (),
     "scc_prior": (),
 }
 """Beginnings of the fields that a method's config had and the method did not read; a method has its own alone now."""

@@ -1,4 +1,4 @@
-"""`cgan` through the loop, tiny: the same bits after a resume, a compiled step ahead of time, a model that colours."""
+"""GANs through the loop, tiny: the same bits after a resume, a compiled step ahead of time, a model that colours."""
 
 import functools
 import io
@@ -19,11 +19,26 @@ from colorize_jax.train import ahead, export, loop, parallel, telemetry
 SIDE, STEPS = 16, 3
 
 
-def config():
-    made = load("cgan").unlock()
+SMALL = {
+    "cgan": {"gan": {"draws": 6, "critic_layers": 1}},
+    "mln_gan": {"mln": {"noise": 4, "critic_steps": 2}},
+}
+"""Fields that make a method small, beside its width."""
+
+TOLD = {
+    "cgan": {"critic_true_nats", "generator_own_absolute_error"},
+    "mln_gan": {"critic_on_true", "critic_on_painted", "generator_loss"},
+}
+"""Some of what each tells of a step."""
+
+
+def config(method):
+    made = load(method).unlock()
     made.width, made.data.image_size, made.data.epoch_images = 1 / 16, SIDE, 4 * STEPS
-    made.gan.update({"draws": 6, "critic_layers": 1})
-    made.stages.gan.epochs = 1.0
+    for group, fields in SMALL[method].items():
+        made[group].update(fields)
+    made.stages.gan.update({"epochs": 1.0, "batch_size": 4})
+    made.optim.calibration_batches = min(made.optim.calibration_batches, 2)
     made.checkpoint.every_steps = 1
     made.log.update({"every_steps": 1, "eval_images": 3})
     return resolve(made)
@@ -61,11 +76,17 @@ def data(stream):
     return loop.Data(training, evaluation, [{"dataset": "noise"}])
 
 
+@pytest.fixture(scope="module", params=SMALL)
+def name(request):
+    """Of a method, which all tests of this file are about in turn."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, name):
     """(Workdir, variables) of a run that was cut off and went on, and of one that was not."""
-    method = methods.build(config())
-    train = functools.partial(loop.train, config(), method, out=io.StringIO())
+    method = methods.build(config(name))
+    train = functools.partial(loop.train, config(name), method, out=io.StringIO())
     cut, straight = tmp_path_factory.mktemp("cut"), tmp_path_factory.mktemp("straight")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "compile_stage", functools.cache(parallel.compile_stage))
@@ -74,7 +95,7 @@ def runs(tmp_path_factory):
         return (cut, train(data(Photos), cut)), (straight, train(data(Photos), straight))
 
 
-def test_it_resumes_with_the_same_bits(runs):
+def test_it_resumes_with_the_same_bits(runs, name):
     (cut, resumed), (straight, whole) = runs
     assert jax.tree.structure(resumed) == jax.tree.structure(whole)
     assert all(map(np.array_equal, jax.tree.leaves(resumed), jax.tree.leaves(whole)))
@@ -82,29 +103,30 @@ def test_it_resumes_with_the_same_bits(runs):
     trained = [line for line in lines if line["kind"] == "train"]
     assert [line["step"] for line in trained] == [1, 2, 3]
     assert all(math.isfinite(value) for line in lines for value in line.values() if isinstance(value, float))
-    assert {"critic_true_nats", "generator_own_absolute_error"} <= trained[0].keys()
+    assert TOLD[name] <= trained[0].keys()
     assert len(list((straight / "sheets").iterdir())) == 1
 
 
-def test_its_best_state_is_kept_and_the_generator_alone_exported(runs, tmp_path):
+def test_its_best_state_is_kept_and_the_generator_alone_exported(runs, name, tmp_path):
     export.export(runs[0][0], tmp_path / "model", {"noise": "none"}, best=True)
-    needed = methods.build(config()).abstract_variables()
+    needed = methods.build(config(name)).abstract_variables()
     model = bundle.load_bundle(tmp_path / "model", needed)
     assert set(model.variables["params"]) == {"generator"}
     assert model.provenance["best"]["metric"] == "best_absolute_error"
 
 
-def test_a_model_gives_a_photo_versions_by_the_seed(runs, tmp_path):
+def test_a_model_gives_a_photo_versions_by_the_seed(runs, name, tmp_path):
     export.export(runs[0][0], tmp_path / "model", {"noise": "none"})
     colorizer = Colorizer.load(tmp_path / "model")
     gray = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
     first, again, other = (colorizer.colorize(gray, 2, seed=seed, rule="random").field for seed in (1, 1, 2))
     assert first.shape == (2, SIDE, SIDE, 2) and np.array_equal(first, again)
     assert len(np.unique(np.concatenate([first, other]), axis=0)) == 4
-    plain = [colorizer.colorize(gray, seed=seed, rule="plain") for seed in (1, 2)]
-    assert len(plain[0].rgb) == 1 and np.array_equal(plain[0].rgb, plain[1].rgb)
+    for rule in methods.build(config(name)).colors.deterministic:
+        plain = [colorizer.colorize(gray, seed=seed, rule=rule) for seed in (1, 2)]
+        assert len(plain[0].rgb) == 1 and np.array_equal(plain[0].rgb, plain[1].rgb)
 
 
-def test_its_step_is_compiled_ahead_of_time():
-    (step,) = ahead.compiled_steps(config(), methods.build(config()), parallel.make_mesh())
+def test_its_step_is_compiled_ahead_of_time(name):
+    (step,) = ahead.compiled_steps(config(name), methods.build(config(name)), parallel.make_mesh())
     assert step.memory > 0 and not step.forbidden
