@@ -39,7 +39,7 @@ from colorize_jax.photos import border, upsample
 from colorize_jax.photos.encode import QUALITY
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo, as_photo, write_pictures
-from colorize_jax.shapes import Float, UInt8, UInt16
+from colorize_jax.shapes import Bool, Float, UInt8, UInt16
 
 Picture = UInt8[np.ndarray, "H W *channels"] | UInt16[np.ndarray, "H W *channels"]
 """sRGB of 8 or 16 bits."""
@@ -203,8 +203,6 @@ class Colorizer:
             )
         parsed, photo = as_edits(edits), as_photo(image)
         drawn = layers.layered(parsed, *photo.lightness.shape)
-        for marks in drawn.marks:
-            photo = without_border(photo, marks)
         if self.responds:
             responses = [self.respond(photo, marks, mode) for marks in drawn.marks]
             answers = [Versions([], np.ones(1, np.float32), field, field) for field in responses]
@@ -215,7 +213,8 @@ class Colorizer:
         tiles = layers.tiles([_columns(each.field) for each in answers], guide(photo), drawn)
         about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
         versions = answers[0]
-        return versions._replace(rgb=render_tiles(photo, tiles, len(versions.field)), about=about)
+        rgb = render_tiles(photo, tiles, len(versions.field), painted(drawn.marks))
+        return versions._replace(rgb=rgb, about=about)
 
     def _spread_over(
         self,
@@ -433,26 +432,32 @@ def guide(photo: Photo) -> Float[np.ndarray, "H W"]:
     return photo.lightness if photo.inside is None else border.filled(photo.lightness, photo.inside)
 
 
-def render_tiles(photo: Photo, tiles: Iterator[upsample.Tile], count: int) -> list[Picture]:
-    """As `render`, for `count` fields that are lifted already: planes of CIE a* and b*, in turn."""
+def render_tiles(
+    photo: Photo,
+    tiles: Iterator[upsample.Tile],
+    count: int,
+    painted: Bool[np.ndarray, "H W"] | None = None,
+) -> list[Picture]:
+    """As `render`, for `count` fields that are lifted already: planes of CIE a* and b*, in turn.
+
+    Pixels that are `painted` keep their colours on the border, too.
+    """
     pictures = [_canvas(photo) for _ in range(count)]
     encoded = color.lab_to_srgb_words if photo.bits == 16 else color.lab_to_srgb_bytes
     for rows, planes in _joined(tiles):
         if photo.inside is not None:
-            planes[:, border.outside(photo.inside, rows, planes.shape[2])] = 0
+            gray = border.outside(photo.inside, rows, planes.shape[2])
+            planes[:, gray if painted is None else gray & ~painted[rows]] = 0
         for picture, ab in zip(pictures, planes.reshape(count, 2, *planes.shape[1:]), strict=True):
             lab = np.stack([photo.lightness[rows], *ab], axis=-1)
             picture[rows, :, :3] = encoded(lab)
     return pictures
 
 
-def without_border(photo: Photo, marks: Marks) -> Photo:
-    """The photo; where a colour was put on its border, as if it had none."""
-    if photo.inside is None:
-        return photo
-    marked = marks.exact >= 0
-    marked[photo.inside] = False
-    return photo._replace(inside=None) if marked.any() else photo
+def painted(marks: Sequence[Marks]) -> Bool[np.ndarray, "H W"]:
+    """The pixels of a photo that edits lie on."""
+    found: np.ndarray = np.any([(each.exact >= 0) | (each.soft >= 0) for each in marks], axis=0)
+    return found
 
 
 def _joined(tiles: Iterator[upsample.Tile]) -> Iterator[upsample.Tile]:

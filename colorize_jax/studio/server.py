@@ -91,7 +91,8 @@ class Studio:
         return await asyncio.get_running_loop().run_in_executor(self._quick, function, *arguments)
 
     def open(self, path: str) -> dict[str, Any]:
-        photo = read_photo(path, max_pixels=self.limits.max_pixels)
+        # A border is part of the photo here: the page lifts colours itself, and knows of none.
+        photo = read_photo(path, max_pixels=self.limits.max_pixels)._replace(inside=None)
         live = LivePhoto(self.colorizer, photo, self.limits.samples)
         return {"session": self.sessions.add(live), "live": live}
 

@@ -198,6 +198,23 @@ def test_without_edits_versions_are_those_of_colorize(colorizer, gray):
     np.testing.assert_allclose(edited.field, plain.field, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"kind": "region", "polygon": [[0, 40], [30, 40], [30, 80], [0, 80]]},
+        {"kind": "stroke", "path": [[2, 60], [30, 60]], "radius": 5},
+    ],
+    ids=["region", "stroke"],
+)
+def test_what_an_edit_covers_of_a_border_takes_its_color(colorizer, gray, shape):
+    scan = photo_from_array(np.pad(gray, 20, constant_values=250))
+    assert scan.inside is not None
+    [edited] = colorizer.edit(scan, [{**shape, "color": RED}], samples=1).rgb
+    colored = np.ptp(edited.astype(int), axis=-1) > 0
+    assert colored[60, 8] and colored[60, 24]
+    assert not colored[:20].any() and not colored[100:, :20].any() and not colored[:, -20:].any()
+
+
 def test_lightness_is_kept_and_the_same_comes_out_again(colorizer, gray):
     edits = [UP, {**DOWN, "exact": True}]
     first, second = (colorizer.edit(gray, edits, samples=2) for _ in range(2))
