@@ -7,7 +7,6 @@ mistake in the command or the source, and nothing was written.
 from colorize_jax.apps import common  # first: it sets numpy's threads
 
 # isort: split
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -70,8 +69,6 @@ _COUNTED = flags.DEFINE_integer(
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Prepare again although it is there.")
 
-_NAMED = 10  # corrupt photos
-
 
 def main(arguments: Sequence[str]) -> int:
     """Prepares the data set that the flags name and prints what is in it."""
@@ -98,10 +95,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     if not written:
         print(f"already prepared (--overwrite prepares it again): {summary.folder}")
-    print(describe(summary))
+    print(prepared.describe(summary))
     if _COLOR_PRIOR.value:
         _write_color_prior(Path(_COLOR_PRIOR.value), summary)
-    return WITHOUT_SOME if written and corrupt(summary) else 0
+    return WITHOUT_SOME if written and prepared.corrupt(summary) else 0
 
 
 def _write_color_prior(path: Path, summary: prepared.Summary) -> None:
@@ -115,37 +112,6 @@ def _write_color_prior(path: Path, summary: prepared.Summary) -> None:
     about = {"dataset": summary.name, "split_hash": summary.split_hash["train"], "images": counted}
     color_prior.write(path, (batch["ab"][batch["mask"]] for batch in batches), about)
     print(f"wrote {path}, the colours of {counted:,} photos")
-
-
-def describe(summary: prepared.Summary) -> str:
-    """Counts, split hashes and skipped photos of a prepared data set, for people to read."""
-    lines = [f"{summary.name} in {summary.folder}, from {summary.source}; split: {summary.split}"]
-    lines += [
-        f"  {split:5} {count:7,} photos  split hash {summary.split_hash[split]}"
-        for split, count in summary.images.items()
-    ]
-    reasons = Counter(entry["reason"].split(":")[0] for entry in _skipped(summary))
-    unread = corrupt(summary)
-    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    lines.append(
-        f"  skipped {summary.skipped}"
-        + (f" ({told}), listed in {summary.folder / 'skipped.json'}" if told else "")
-    )
-    more = f"    and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-    return "\n".join([*lines, *(f"    {each}" for each in unread[:_NAMED]), *filter(None, [more])])
-
-
-def corrupt(summary: prepared.Summary) -> list[str]:
-    """Name and fault of every photo that could not be read."""
-    return [
-        f"{each['name']}: {each['reason']}"
-        for each in _skipped(summary)
-        if each["reason"].startswith("corrupt")
-    ]
-
-
-def _skipped(summary: prepared.Summary) -> list[dict[str, str]]:
-    return prepared.skipped(summary.folder.parent.parent, summary.name)
 
 
 def cli() -> NoReturn:

@@ -13,8 +13,7 @@ The program writes scores.json, per_image.json, table.md and PNGs. Several model
 comparison.json and tables.md above them; `colorize-report` makes its page from these. An evaluation that is already
 there is kept if it is the same one.
 
-Exit codes: 0 the tables are there; 1 a mistake in the command, and nothing was measured; 130 Ctrl-C. Photos of --photos
-that cannot be read are named and left out, as gray ones are: the tables are those of all others, and the code is 0.
+Exit codes: 0 the tables are there, without photos that cannot be read, which are named; 1 a mistake in the command.
 """
 
 from colorize_jax.apps import common  # first: it sets numpy's threads

@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from jaxtyping import Int
 from PIL import Image
 from scipy import io as matlab
 
 from colorize_jax.data import transforms
 from colorize_jax.data.transforms import Example, View
-from colorize_jax.shapes import Int
 
 
 def whole_photos(

@@ -3,12 +3,14 @@
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex
 
 VERSION = "1.0.0"
 _OPENING = threading.Lock()
+_NAMED = 10  # corrupt photos
 
 
 class Summary(NamedTuple):
@@ -72,6 +74,35 @@ def summary(directory: str | os.PathLike[str], name: str) -> Summary:
 def skipped(directory: str | os.PathLike[str], name: str) -> list[dict[str, str]]:
     """The photos left out of a prepared data set: `name` and `reason` each, sorted by name."""
     return json.loads((summary(directory, name).folder / "skipped.json").read_text())
+
+
+def describe(found: Summary) -> str:
+    """Counts, split hashes and skipped photos of a prepared data set, for people to read."""
+    lines = [f"{found.name} in {found.folder}, from {found.source}; split: {found.split}"]
+    lines += [
+        f"  {split:5} {count:7,} photos  split hash {found.split_hash[split]}"
+        for split, count in found.images.items()
+    ]
+    reasons = Counter(
+        entry["reason"].split(":")[0] for entry in skipped(found.folder.parent.parent, found.name)
+    )
+    unread = corrupt(found)
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    lines.append(
+        f"  skipped {found.skipped}"
+        + (f" ({told}), listed in {found.folder / 'skipped.json'}" if told else "")
+    )
+    more = f"    and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+    return "\n".join([*lines, *(f"    {each}" for each in unread[:_NAMED]), *filter(None, [more])])
+
+
+def corrupt(found: Summary) -> list[str]:
+    """Name and fault of every photo that could not be read."""
+    return [
+        f"{each['name']}: {each['reason']}"
+        for each in skipped(found.folder.parent.parent, found.name)
+        if each["reason"].startswith("corrupt")
+    ]
 
 
 class PhotoSource:

@@ -59,7 +59,7 @@ def test_edits_alone_and_pictures_of_the_structure(folder):
 
 def test_one_file_for_many_photos_and_what_does_not_fit_one_of_them(folder):
     done = _run("portrait.jpg", "small.png", "--edits=outside.json", "--samples=2", "--out=many", cwd=folder)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.count("error:") == 1
     assert "small.png: edits[0] (point): its point 0, [100, 30], lies outside the photo" in done.stderr
     assert _pictures(folder / "many") == [f"portrait_{name}.png" for name in ("1", "2", "sheet")]

@@ -82,7 +82,7 @@ def evaluated(tmp_path_factory):
     )
     data = {
         "dir": str(root / "data"), "test": ("halves", "test"), "image_size": SIDE, "lightness_large": 0,
-        "crop": 1.0, "crop_largest": 1.0, "stretch": 1.0, "flip": True, "ab_large": False, "threads": 0,
+        "crop": 1.0, "crop_largest": 1.0, "stretch": 1.0, "flip": True, "ab_large": False, "regions": 0, "threads": 0,
     }  # fmt: skip
     settings = run.Settings(samples=3, batch_size=3, fit_images=8)
     with pytest.MonkeyPatch.context() as patch:

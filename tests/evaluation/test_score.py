@@ -12,11 +12,12 @@ from colorize_jax.evaluation import metrics, natural, predict, score
 def test_weights_of_colors_are_those_of_the_training_set(photos, blind):
     fields = make_photos(12, seed=1)["ab"]
     bins = color_statistics.BINS["gamut"]
-    weights = metrics.color_weights(fields, blind.weights, bins)
+    table = blind.weights["weighted"]
+    weights = metrics.color_weights(fields, table, bins)
     np.testing.assert_allclose(weights.mean(), 1, rtol=1e-6)
     counts = color_statistics.count_colors(fields, bins)
     common = np.unravel_index(counts.argmax(), counts.shape)
-    assert blind.weights[common] < blind.weights[bins.inside].max()
+    assert table[common] < table[bins.inside].max()
 
 
 def test_bleed_over_drawn_regions_is_the_mean_over_people(photos):

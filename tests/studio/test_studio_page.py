@@ -670,7 +670,7 @@ def test_keys_and_their_help_come_from_one_table(empty):
     table = empty.page.evaluate(
         """async () => {
           const { COMMANDS } = await import("./commands.js");
-          const helpOf = (control) => document.querySelector(control).closest("button, label").title;
+          const helpOf = (control) => document.querySelector(control).closest("button, label, [title]").title;
           return COMMANDS.map(({ name, keys, control }) => [name, keys, control ? helpOf(control) : null]);
         }"""
     )
