@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import mini_archives
+import pytest
 import random_model
 from PIL import Image
 
@@ -47,6 +48,7 @@ def test_a_dry_run_prints_exports_and_versions_of_one_seed(tmp_path):
     assert wanted < set(lines[-1]) and "--out=made/pictures/vae_mdn/church" in lines[-1]
 
 
+@pytest.mark.slow
 def test_models_become_a_study_of_one_version_each(tmp_path):
     source = mini_archives.write_tar(tmp_path / "lfw.tgz", mini_archives.lfw())
     prepare("lfw_deepfunneled", directory=tmp_path / "data", source=source, test_images=3)
