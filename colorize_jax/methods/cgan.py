@@ -36,12 +36,11 @@ from colorize_jax.methods.base import (
 )
 from colorize_jax.methods.parts.adversarial import (
     clustered_versions,
-    evaluate_draws,
-    picture_draws,
+    gan_stages,
     random_versions,
 )
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, abstract, apply, example_batch
-from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
+from colorize_jax.methods.parts.stages import stage_adam
 from colorize_jax.models.patch_critic import PatchCritic
 from colorize_jax.models.unet import UNet, unet_channels
 from colorize_jax.shapes import Array, Float
@@ -232,13 +231,4 @@ def players(config: Any, networks: Networks) -> tuple[Player, Player]:
 
 def _stages(config: Any, networks: Networks) -> list[Stage]:
     painter = partial(paint, networks)
-    stage = build_stage_of(
-        config,
-        "gan",
-        networks,
-        example_inputs,
-        players=players(config, networks),
-        evaluate=partial(evaluate_draws, painter),
-        pictures=partial(picture_draws, painter),
-    )
-    return [stage]
+    return gan_stages(config, networks, example_inputs, players(config, networks), painter)

@@ -35,9 +35,9 @@ from colorize_jax.methods.base import (
     Stages,
     Variables,
 )
-from colorize_jax.methods.parts.adversarial import evaluate_draws, picture_draws, random_versions
+from colorize_jax.methods.parts.adversarial import gan_stages, random_versions
 from colorize_jax.methods.parts.networks import ExampleInputs, Networks, abstract, apply, example_batch
-from colorize_jax.methods.parts.stages import build_stage_of, stage_adam
+from colorize_jax.methods.parts.stages import stage_adam
 from colorize_jax.models.mln import LAYERS, ImageCritic, MultiNoiseGenerator
 from colorize_jax.shapes import Array, Float
 
@@ -235,13 +235,6 @@ def players(config: Any, networks: Networks) -> tuple[Player, Player]:
 
 def _stages(config: Any, networks: Networks) -> list[Stage]:
     painter = partial(paint, networks, config.mln.noise)
-    stage = build_stage_of(
-        config,
-        "gan",
-        networks,
-        partial(example_inputs, config.mln.noise),
-        players=players(config, networks),
-        evaluate=partial(evaluate_draws, painter),
-        pictures=partial(picture_draws, painter),
+    return gan_stages(
+        config, networks, partial(example_inputs, config.mln.noise), players(config, networks), painter
     )
-    return [stage]

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from colorize_jax.methods.base import USUAL, Batch, Samples, Variables
+from colorize_jax.methods.base import USUAL, Batch, Player, Samples, Stage, Variables
 from colorize_jax.methods.parts.clusters import kmeans
+from colorize_jax.methods.parts.networks import ExampleInputs, Networks
 from colorize_jax.methods.parts.pictures import gray_and_truth, picture
+from colorize_jax.methods.parts.stages import build_stage_of
 from colorize_jax.shapes import Array, Float
 
 CHUNK = 32
@@ -72,3 +75,23 @@ def picture_draws(
     fields = random_versions(paint, variables, batch, rng, USUAL).field
     drawn = {f"version {n + 1}": picture(batch["lightness"], fields[:, n]) for n in range(USUAL)}
     return gray_and_truth(batch) | drawn
+
+
+def gan_stages(
+    config: Any,
+    networks: Networks,
+    inputs: Callable[[Batch], ExampleInputs],
+    players: tuple[Player, ...],
+    paint: Paint,
+) -> list[Stage]:
+    """The one stage `gan`: the players' turns, judged and drawn by what `paint` makes."""
+    stage = build_stage_of(
+        config,
+        "gan",
+        networks,
+        inputs,
+        players=players,
+        evaluate=partial(evaluate_draws, paint),
+        pictures=partial(picture_draws, paint),
+    )
+    return [stage]
