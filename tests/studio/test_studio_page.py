@@ -682,6 +682,25 @@ def test_keys_and_their_help_come_from_one_table(empty):
     assert empty.page.locator("#tools button[title*='(']").count() == 7
 
 
+def test_every_key_is_told_in_a_dialog_that_escape_closes(page):
+    page.page.focus("#save")
+    page.page.keyboard.press("?")
+    dialog = page.page.get_by_role("dialog", name="Keys")
+    dialog.wait_for()
+    keys = page.page.evaluate("import('./commands.js').then((m) => m.COMMANDS.flatMap(({ keys }) => keys))")
+    told = dialog.locator("kbd").all_inner_texts()
+    assert set(keys) <= set(told) and len(set(told)) == len(told)
+    assert "Undo" in dialog.locator("div", has=page.page.locator("kbd", has_text="Ctrl+Z").first).inner_text()
+    page.page.keyboard.press("2")  # is not the page's while the dialog is open
+    page.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert page.page.evaluate("document.activeElement.id") == "save"
+    assert page.page.locator("#versions button").first.get_attribute("aria-checked") == "true"
+    page.page.click("#help")
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="hidden")
+
+
 def test_a_finger_paints_on_a_phone(address, browser, gray):
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page = Page(context.new_page(), address.url)

@@ -16,7 +16,7 @@ import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
  * @typedef {object} Command
  * @property {string} name
  * @property {readonly string[]} keys as "Ctrl+Z"; the first is told
- * @property {string} [title] what its control tells beside its name; the key is added
+ * @property {string} [title] what its control, and the list of keys, tell beside its name; the key is added
  * @property {string} [control] a selector: its button, or its box
  * @property {(studio: Studio, key: string) => unknown} run key: the one that was pressed, or ""
  */
@@ -60,12 +60,12 @@ const strengthen = (studio, steps) => {
 /** @type {(name: string, keys: readonly string[], run: Command["run"], title?: string) => Command} */
 const button = (name, keys, run, title) => ({ name, keys, title, control: `#${name}`, run });
 
-/** @type {(name: string, keys: readonly string[], run: Command["run"]) => Command} */
-const shortcut = (name, keys, run) => ({ name, keys, run });
+/** @type {(name: string, keys: readonly string[], title: string, run: Command["run"]) => Command} */
+const shortcut = (name, keys, title, run) => ({ name, keys, title, run });
 
 /** @type {readonly Command[]} */
 export const COMMANDS = [
-  button("open", ["Ctrl+O"], () => inputOf("photo-file").click()),
+  button("open", ["Ctrl+O"], () => inputOf("photo-file").click(), "Open a photo"),
   button("leave", [], leave, "Your photos: what you have coloured is kept in this browser"),
   button("undo", ["Ctrl+Z"], undo, "Undo"),
   button("redo", ["Ctrl+Shift+Z", "Ctrl+Y"], redo, "Redo"),
@@ -88,17 +88,31 @@ export const COMMANDS = [
   trait("exact", "X", "These very colours on these very pixels, instead of a hint"),
   trait("closed", "F", "An area fills itself to its edge, and nothing leaves it"),
   { name: "reach", keys: ["R"], title: "How far the colour goes", control: "#reach-title", run: turnReach },
-  shortcut("weaker", [","], (studio) => strengthen(studio, -1)),
-  shortcut("stronger", ["."], (studio) => strengthen(studio, 1)),
-  shortcut("zoom in", ["+", "="], zoomIn),
-  shortcut("zoom out", ["-"], zoomOut),
+  shortcut("weaker", [","], "Weaker strokes", (studio) => strengthen(studio, -1)),
+  shortcut("stronger", ["."], "Stronger strokes", (studio) => strengthen(studio, 1)),
+  shortcut("zoom in", ["+", "="], "Nearer", zoomIn),
+  shortcut("zoom out", ["-"], "Further away", zoomOut),
   button("whole", ["0"], zoomWhole, "The whole photo; wheel, two fingers, + and - zoom, the middle button moves it"),
-  shortcut("delete", ["Delete", "Backspace"], removeSelected),
-  shortcut("escape", ["Escape"], escape),
-  shortcut("smaller", ["["], (studio) => setRadius(studio, studio.state.radius - BRUSH_STEP)),
-  shortcut("larger", ["]"], (studio) => setRadius(studio, studio.state.radius + BRUSH_STEP)),
-  shortcut("version", [..."123456789"], (studio, key) => chooseVersion(studio, Number(key) - 1)),
+  shortcut("delete", ["Delete", "Backspace"], "Delete the chosen stroke", removeSelected),
+  shortcut("escape", ["Escape"], "Give up what is being drawn, or choose no stroke", escape),
+  shortcut("smaller", ["["], "Smaller brush", (studio) => setRadius(studio, studio.state.radius - BRUSH_STEP)),
+  shortcut("larger", ["]"], "Larger brush", (studio) => setRadius(studio, studio.state.radius + BRUSH_STEP)),
+  button("help", ["?"], (studio) => studio.change({ helping: true }), "All keys"),
+  shortcut("version", [..."123456789"], "A version", (studio, key) => chooseVersion(studio, Number(key) - 1)),
 ];
+
+/** @type {readonly (readonly [string[], string])[]} keys that a part of the page has for itself */
+const OWN_KEYS = [
+  [["Tab"], "The next control"],
+  [["←", "→", "↑", "↓"], "On the photo: move the cross, or the chosen stroke; with Shift in small steps"],
+  [["Enter", "Space"], "On the photo: paint at the cross with the chosen tool"],
+];
+
+/** @returns {(readonly [readonly string[], string])[]} all keys, and what they do */
+export function helpOfKeys() {
+  const told = COMMANDS.filter(({ keys }) => keys.length);
+  return [...OWN_KEYS, ...told.map((each) => /** @type {const} */ ([each.keys, each.title ?? each.name]))];
+}
 
 /**
  * Runs the command of a key that was pressed.
@@ -107,7 +121,7 @@ export const COMMANDS = [
  * @param {KeyboardEvent} event
  */
 export function runKey(studio, event) {
-  if (studio.state.screen !== "work" || isOfInput(event)) return;
+  if (studio.state.screen !== "work" || studio.state.helping || isOfInput(event)) return;
   for (const key of keysOf(event)) {
     const command = COMMANDS.find(({ keys }) => keys.includes(key));
     if (!command) continue;

@@ -18,6 +18,8 @@ export const inputOf = (id) => part(id, HTMLInputElement);
 /** @param {string} id */
 export const buttonOf = (id) => part(id, HTMLButtonElement);
 /** @param {string} id */
+export const dialogOf = (id) => part(id, HTMLDialogElement);
+/** @param {string} id */
 export const canvasOf = (id) => part(id, HTMLCanvasElement);
 
 /**

@@ -151,6 +151,19 @@ export function showEdits(root, edits, selected, select, remove) {
 
 /**
  * @param {HTMLElement} root
+ * @param {(readonly [readonly string[], string])[]} help
+ */
+export function showKeys(root, help) {
+  root.replaceChildren(
+    ...help.map(([keys, title]) => {
+      const named = keys.flatMap((key) => [" ", element("kbd", {}, key)]).slice(1);
+      return element("div", {}, element("dt", {}, ...named), element("dd", {}, title));
+    }),
+  );
+}
+
+/**
+ * @param {HTMLElement} root
  * @param {readonly import("./projects.js").Project[]} kept
  * @param {(project: import("./state.js").Work) => void} open
  * @param {(id: string) => void} forget

@@ -62,6 +62,7 @@ import { WHOLE } from "./zoom.js";
  * @property {"start" | "work"} screen
  * @property {string | null} opening the address of the photo that is being opened
  * @property {boolean} dropping whether a file is held over the page
+ * @property {boolean} helping whether the list of keys is open
  * @property {string | null} toast
  * @property {Photo | null} photo
  * @property {Conversation | null} live
@@ -172,6 +173,7 @@ export function stateAtFirst(controls) {
     screen: "start",
     opening: null,
     dropping: false,
+    helping: false,
     toast: null,
     photo: null,
     live: null,

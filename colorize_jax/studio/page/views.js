@@ -1,9 +1,12 @@
 // What the page shows of its state.
 
-import { buttonOf, canvasOf, inputOf, part } from "./dom.js";
+import { helpOfKeys } from "./commands.js";
+import { buttonOf, canvasOf, dialogOf, inputOf, part } from "./dom.js";
 import { chooseColor, remove, select } from "./editing.js";
 import { forgetProject, listProjects, openProject, store } from "./opening.js";
-import { check, markColor, presets, showColors, showEdits, showProjects, showVersions } from "./panel.js";
+import {
+  check, markColor, presets, showColors, showEdits, showKeys, showProjects, showVersions,
+} from "./panel.js";
 import { Picker } from "./picker.js";
 import { rest } from "./preview.js";
 import { chooseVersion } from "./showing.js";
@@ -23,7 +26,8 @@ const TOGGLES = ["compare", "show-marks", "attention", "uncertainty", "suggest"]
  * @returns {View[]}
  */
 export function viewsOf(studio) {
-  return [...screen(), ...photo(studio), ...stage(studio), ...brush(studio), ...strokes(studio), ...TOGGLES.map(box)];
+  const ofWork = [photo, stage, brush, strokes].flatMap((views) => views(studio));
+  return [...screen(), help(studio), ...ofWork, ...TOGGLES.map(box)];
 }
 
 /**
@@ -52,6 +56,18 @@ function screen() {
       save.innerHTML = saving ? "Saving …" : label;
     }),
   ];
+}
+
+/**
+ * The browser's own dialog: Escape closes it, and the focus goes back to where it was.
+ *
+ * @param {Studio} studio
+ */
+function help({ change }) {
+  const dialog = dialogOf("all-keys");
+  showKeys(part("key-list"), helpOfKeys());
+  dialog.addEventListener("close", () => change({ helping: false }));
+  return view((state) => [state.helping], (open) => open && dialog.showModal());
 }
 
 /** @param {Studio} studio */
