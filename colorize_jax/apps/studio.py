@@ -35,6 +35,9 @@ _MODEL = flags.DEFINE_string(
     "model", "default", "A model of the package (see colorize-doctor), or its folder."
 )
 _SAMPLES = flags.DEFINE_integer("samples", 5, "Versions of each photo.", lower_bound=1)
+_BORDERS = flags.DEFINE_bool(
+    "borders", True, "Leave the white or black border of a scan, and a film's bars, without colour."
+)
 _MAX_MEGABYTES = flags.DEFINE_float("max_megabytes", 40, "Of a photo's file.", lower_bound=0.001)
 _MAX_MEGAPIXELS = flags.DEFINE_float("max_megapixels", 30, "Of a photo.", lower_bound=0.001)
 _MAX_SESSIONS = flags.DEFINE_integer("max_sessions", 16, "Photos that are open at once.", lower_bound=1)
@@ -77,6 +80,7 @@ def _studio(listening: socket.socket) -> "uvicorn.Server":
     studio = serve.make(
         Colorizer.load(_MODEL.value),
         samples=_SAMPLES.value,
+        borders=_BORDERS.value,
         max_bytes=round(1e6 * _MAX_MEGABYTES.value),
         max_pixels=round(1e6 * _MAX_MEGAPIXELS.value),
         max_sessions=_MAX_SESSIONS.value,

@@ -57,6 +57,15 @@ def _part_of(whole: slice, part: slice) -> slice:
     return slice(whole.start + part.start, whole.start + part.stop)
 
 
+def scaled(inside: Inside, size: tuple[int, int], to: tuple[int, int]) -> Inside:
+    """The same part of a photo that has been scaled; sizes are (height, width)."""
+    edges = [
+        slice(round(part.start * new / old), round(part.stop * new / old))
+        for part, old, new in zip(inside, size, to, strict=True)
+    ]
+    return Inside(*edges)
+
+
 def outside(inside: Inside, rows: slice, width: int) -> Bool[np.ndarray, "R W"]:
     """Which pixels of some rows of a photo are its border's."""
     mask = np.ones((rows.stop - rows.start, width), bool)

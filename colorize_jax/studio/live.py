@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float, Int16, UInt8
 from PIL import Image
 from scipy.linalg import cho_factor, cho_solve, solve
 
@@ -17,13 +18,13 @@ from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw
 from colorize_jax.gcrf.interactive import host
 from colorize_jax.gcrf.interactive.deflated import Deflated
 from colorize_jax.gcrf.interactive.suggest import greedy
-from colorize_jax.inference.colorizer import Colorizer, Picture, render_tiles
+from colorize_jax.inference.colorizer import Colorizer, Picture, guide, painted, render_tiles
 from colorize_jax.inference.origin import numbered
-from colorize_jax.photos import upsample
+from colorize_jax.photos import border, upsample
+from colorize_jax.photos.border import Inside
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo
 from colorize_jax.photos.upsample import PixelBox, cell_means
-from colorize_jax.shapes import Float, UInt8
 
 PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
@@ -32,8 +33,13 @@ _REMEMBERED = 32  # shapes of a photo that are not drawn again
 _FEW = 3  # a third of the cells or fewer are added to the inverse; more are solved for anew
 
 
-Level = tuple[Float[np.ndarray, "H W"], UInt8[np.ndarray, "H W"] | None]
-"""CIE L* and opacity of a photo at some size."""
+class Level(NamedTuple):
+    """A photo at some size: CIE L*, the same as `colorizer.guide` has it, opacity, and what lies within its border."""
+
+    lightness: Float[np.ndarray, "H W"]
+    guide: Float[np.ndarray, "H W"]
+    alpha: UInt8[np.ndarray, "H W"] | None
+    inside: Inside | None
 
 
 class Explained(NamedTuple):
@@ -72,7 +78,7 @@ class LivePhoto:
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
         self.unary = colorizer.held(self.prior, unary, field)
         self._draw = _draw_once()
-        self._levels: dict[int, Level] = {0: (photo.lightness, photo.alpha)}
+        self._levels = {0: Level(photo.lightness, guide(photo), photo.alpha, photo.inside)}
         self._solver = EditSolver(float(crf.beta_test), float(crf.floor), self._inverse)
         pixels = len(self.similarity)
         quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
@@ -112,7 +118,25 @@ class LivePhoto:
           EditError: edits that the preview cannot take; see `raster.mark`.
         """
         drawn = self.layers(edits)
-        return merged([self.fields_of(marks.cells(self.side)) for marks in drawn.marks], drawn)
+        return merged(*self.shown([marks.cells(self.side) for marks in drawn.marks], drawn))
+
+    def shown(
+        self, cells: Sequence[CellEdits], drawn: Layers, version: int | None = None
+    ) -> tuple[list[Float[np.ndarray, "N F F 2"]], Int16[np.ndarray, "H W"] | None]:
+        """The answers to edits, and which of them each pixel of the preview shows; None where there is one.
+
+        Args:
+          cells: the edits of each answer on the cells.
+          drawn: the same on the preview. What they leave free of a border shows the last answer, which is gray.
+          version: see `fields_of`.
+        """
+        fields = [self.fields_of(each, version) for each in cells]
+        if self.preview.inside is None:
+            return fields, drawn.plane
+        height, width = self.preview.lightness.shape
+        bare = _bare(self.preview.inside, PixelBox(slice(0, height), slice(0, width)), (height, width), drawn.marks)
+        plane = np.zeros_like(bare, np.int16) if drawn.plane is None else drawn.plane
+        return [*fields, np.zeros_like(fields[0])], np.where(bare, np.int16(len(fields)), plane)
 
     def layers(self, edits: EditDocument) -> Layers:
         """Edits on the grid that previews are lifted to; which pixels of the preview show which answer."""
@@ -164,8 +188,8 @@ class LivePhoto:
         """
         drawn = layers.layered(edits, *self.photo.lightness.shape)
         fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
-        tiles = layers.tiles([color.network_to_ab(field) for field in fields], self.photo.lightness, drawn)
-        return render_tiles(self.photo, tiles, 1)[0]
+        tiles = layers.tiles([color.network_to_ab(field) for field in fields], guide(self.photo), drawn)
+        return render_tiles(self.photo, tiles, 1, painted(drawn.marks))[0]
 
     def window(
         self, edits: EditDocument, version: int, level: int, box: PixelBox
@@ -183,7 +207,7 @@ class LivePhoto:
         Raises:
           EditError: see `raster.mark`.
         """
-        lightness, alpha = self._level(level)
+        lightness, along, alpha, inside = self._level(level)
         box = PixelBox(
             *(slice(p.start, min(p.stop, size)) for p, size in zip(box, lightness.shape, strict=True))
         )
@@ -197,9 +221,11 @@ class LivePhoto:
         fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
         columns = [color.network_to_ab(field) for field in fields]
         if simple:
-            planes = upsample.lift_window(columns[0], lightness, box)
+            planes = upsample.lift_window(columns[0], along, box)
         else:
-            planes = layers.window(columns, lightness, drawn, box)
+            planes = layers.window(columns, along, drawn, box)
+        if inside is not None:
+            planes = np.where(_bare(inside, box, lightness.shape, drawn.marks), np.float32(0), planes)
         pixels = np.full((*planes.shape[1:], 4), 255, np.uint8)
         pixels[..., :3] = color.lab_to_srgb_bytes(np.stack([lightness[box], *planes], axis=-1))
         if alpha is not None:
@@ -209,10 +235,13 @@ class LivePhoto:
     def _level(self, level: int) -> Level:
         """The photo, halved so often; made when it is first asked for."""
         if level not in self._levels:
-            lightness, alpha = self.photo.lightness, self.photo.alpha
-            self._levels[level] = (
-                _reduced(lightness, level),
+            lightness, along, alpha, inside = self._levels[0]
+            small = _reduced(lightness, level)
+            self._levels[level] = Level(
+                small,
+                small if along is lightness else _reduced(along, level),
                 None if alpha is None else _reduced(alpha, level),
+                None if inside is None else border.scaled(inside, lightness.shape, small.shape),
             )
         return self._levels[level]
 
@@ -275,12 +304,32 @@ def _draw_once() -> DrawShape:
     return lambda shape, *where: drawn(np.float64(shape.points).tobytes(), shape.radius, *where)
 
 
-def merged(fields: Sequence[Float[np.ndarray, "N F F 2"]], drawn: Layers) -> Float[np.ndarray, "N F F 2"]:
-    """Of each answer its fields to one, each cell of which shows what most of its pixels show: for small pictures."""
-    if drawn.plane is None:
+def _bare(
+    inside: Inside, box: PixelBox, size: tuple[int, int], marks: Sequence[Marks]
+) -> Bool[np.ndarray, "R C"]:
+    """The pixels of a box that are of the border and that no edit lies on; marks may be of another size."""
+    of_border = border.outside(inside, box.rows, size[1])[:, box.columns]
+    covered = painted(marks)
+    rows, columns = (
+        (np.arange(part.start, part.stop) * drawn) // side
+        for part, drawn, side in zip(box, covered.shape, size, strict=True)
+    )
+    return of_border & ~covered[np.ix_(rows, columns)]
+
+
+def merged(
+    fields: Sequence[Float[np.ndarray, "N F F 2"]], plane: Int16[np.ndarray, "H W"] | None
+) -> Float[np.ndarray, "N F F 2"]:
+    """Of each answer its fields to one, each cell of which shows what most of its pixels show: for small pictures.
+
+    Args:
+      fields: of each answer.
+      plane: the answer of each pixel; None where there is one.
+    """
+    if plane is None:
         return fields[0]
     side = fields[0].shape[1]
-    shares = np.stack([cell_means((drawn.plane == i).astype(np.float32), side) for i in range(len(fields))])
+    shares = np.stack([cell_means((plane == i).astype(np.float32), side) for i in range(len(fields))])
     most = shares.argmax(axis=0)
     return np.take_along_axis(np.stack(fields), most[None, None, ..., None], axis=0)[0]
 
@@ -317,13 +366,15 @@ class Preview(NamedTuple):
 
     Attributes:
       lightness: CIE L*, at most `PREVIEW_SIDE` pixels wide and high.
-      guide: the same at about half the size, where colours are lifted to.
+      guide: the same, without a border, at about half the size, where colours are lifted to.
       alpha: opacity, or None.
+      inside: what lies within the border, or None.
     """
 
     lightness: Float[np.ndarray, "H W"]
     guide: Float[np.ndarray, "h w"]
     alpha: UInt8[np.ndarray, "H W"] | None
+    inside: Inside | None
 
 
 def preview_of(photo: Photo) -> Preview:
@@ -332,9 +383,10 @@ def preview_of(photo: Photo) -> Preview:
     scale = min(1.0, PREVIEW_SIDE / max(height, width))
     size = tuple(max(_LEAST_SIDE, round(scale * side)) for side in (width, height))
     half = tuple(max(_LEAST_SIDE, side // 2) for side in size)
-    lightness = Image.fromarray(photo.lightness)
+    lightness = _resized(Image.fromarray(photo.lightness), size)
     alpha = None if photo.alpha is None else np.asarray(Image.fromarray(photo.alpha).resize(size))
-    return Preview(_resized(lightness, size), _resized(lightness, half), alpha)
+    inside = None if photo.inside is None else border.scaled(photo.inside, (height, width), lightness.shape)
+    return Preview(lightness, _resized(Image.fromarray(guide(photo)), half), alpha, inside)
 
 
 def _reduced(plane: np.ndarray, level: int) -> np.ndarray:

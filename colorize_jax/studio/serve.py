@@ -45,6 +45,7 @@ def make(
     colorizer: Colorizer,
     *,
     samples: int = 5,
+    borders: bool = True,
     max_bytes: int = StudioLimits().max_bytes,
     max_pixels: int = StudioLimits().max_pixels,
     max_sessions: int = 16,
@@ -59,7 +60,7 @@ def make(
     gray = np.full((64, 64), 128, np.uint8)
     LivePhoto(colorizer, photo_from_array(gray), samples)
     sessions = Sessions(max_sessions, max_memory, expire_seconds)
-    return Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples))
+    return Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples), borders=borders)
 
 
 def server(studio: Studio, listening: socket.socket) -> uvicorn.Server:

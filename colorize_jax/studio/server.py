@@ -77,10 +77,15 @@ class StudioLimits(NamedTuple):
 
 
 class Studio:
-    """What the requests share. Networks, decoding and full-size pictures run one at a time, edits beside them."""
+    """What the requests share. Networks, decoding and full-size pictures run one at a time, edits beside them.
 
-    def __init__(self, colorizer: Colorizer, sessions: Sessions, limits: StudioLimits):
-        self.colorizer, self.sessions, self.limits = colorizer, sessions, limits
+    Where `borders` are respected, those of scans take no colour.
+    """
+
+    def __init__(
+        self, colorizer: Colorizer, sessions: Sessions, limits: StudioLimits, *, borders: bool = True
+    ):
+        self.colorizer, self.sessions, self.limits, self.borders = colorizer, sessions, limits, borders
         self._heavy = ThreadPoolExecutor(1, "studio-heavy")
         self._quick = ThreadPoolExecutor(os.cpu_count(), "studio-quick")
 
@@ -91,8 +96,9 @@ class Studio:
         return await asyncio.get_running_loop().run_in_executor(self._quick, function, *arguments)
 
     def open(self, path: str) -> dict[str, Any]:
-        # A border is part of the photo here: the page lifts colours itself, and knows of none.
-        photo = read_photo(path, max_pixels=self.limits.max_pixels)._replace(inside=None)
+        photo = read_photo(path, max_pixels=self.limits.max_pixels)
+        if not self.borders:
+            photo = photo._replace(inside=None)
         live = LivePhoto(self.colorizer, photo, self.limits.samples)
         return {"session": self.sessions.add(live), "live": live}
 
@@ -255,6 +261,7 @@ def _opened(session: str, live: LivePhoto) -> Response:
         "session": session,
         "size": [width, height],
         "weights": live.weights.tolist(),
+        "bordered": live.preview.inside is not None,
     }
     arrays = {
         "lightness": _as_bytes(live.preview.lightness / 100),
@@ -371,7 +378,7 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
     layers = live.layers(edits)
     cells = [marks.cells(live.side) for marks in layers.marks]
     drawn = time.perf_counter()
-    fields = [live.fields_of(each, message.version) for each in cells]
+    fields, plane = live.shown(cells, layers, message.version)
     header = {
         "type": "fields",
         "id": message.id,
@@ -379,12 +386,13 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
         "draw_ms": 1e3 * (drawn - start),
         "solve_ms": 1e3 * (time.perf_counter() - drawn),
     }
-    arrays = {"fields": merged(fields, layers)}
-    if layers.plane is not None:
-        arrays |= {"layers": np.concatenate(fields), "plane": layers.plane.astype(np.uint8)}
+    arrays = {"fields": merged(fields, plane)}
+    if plane is not None:
+        arrays |= {"layers": np.concatenate(fields), "plane": plane.astype(np.uint8)}
     if any((marks.exact >= 0).any() for marks in layers.marks):
-        pairs = zip(fields, layers.marks, strict=True)
-        lifted = np.concatenate([live.lifted(field[0], marks) for field, marks in pairs])
+        planes = [live.lifted(field[0], marks) for field, marks in zip(fields, layers.marks, strict=False)]
+        gray = [np.zeros_like(planes[0])] * (len(fields) - len(planes))  # of a border
+        lifted = np.concatenate([*planes, *gray])
         arrays["lifted"] = np.round(lifted * _LIFTED_STEP).astype(np.int16)
     return protocol.pack(header, arrays)
 

@@ -14,6 +14,7 @@ from colorize_jax.control.prior import Prior
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
+from colorize_jax.photos.border import Inside
 from colorize_jax.photos.photo import Photo, photo_from_array
 from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
@@ -80,6 +81,57 @@ def test_pictures_are_those_of_the_library(colorizer, photo, live, edits):
     for version, picture in enumerate(wanted):
         found = live.picture(as_edits(edits), version)
         assert np.abs(found.astype(int) - picture).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def scan(gray) -> Photo:
+    """The photo on paper: 40 pixels of white around it."""
+    found = photo_from_array(np.pad(gray, 40, constant_values=250))
+    assert found.inside == Inside(slice(40, 340), slice(40, 440))
+    return found
+
+
+@pytest.fixture(scope="module")
+def scanned(colorizer, scan) -> LivePhoto:
+    return LivePhoto(colorizer, scan, 2)
+
+
+ON_THE_BORDER = {"kind": "stroke", "path": [[20, 20], [20, 300]], "radius": 12, "color": {"lab": [60, 50, 20]}}
+EXACT_ACROSS = REGION | {"polygon": [[10, 200], [90, 210], [50, 290]]}
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [[], [ON_THE_BORDER], [STROKE, EXACT_ACROSS], [CLOSED, STROKE]],
+    ids=["none", "on it", "exact", "closed"],
+)
+def test_the_border_of_a_scan_takes_no_color_but_of_edits(colorizer, scan, scanned, edits):
+    wanted = colorizer.edit(scan, edits, 2).rgb
+    for version, picture in enumerate(wanted):
+        found = scanned.picture(as_edits(edits), version)
+        assert np.abs(found.astype(int) - picture).max() <= 1
+    window = scanned.window(as_edits(edits), 1, 0, PixelBox(slice(0, 300), slice(0, 400)))[..., :3]
+    difference = np.abs(window.astype(int) - wanted[1][:300, :400])
+    assert difference.mean() < 0.5 and np.quantile(difference, 0.99) <= 5
+    border = np.ones(scan.lightness.shape, bool)
+    border[scan.inside] = False
+    colored = np.ptp(window.astype(int), axis=-1) > 3
+    assert colored[border[:300, :400]].any() == (ON_THE_BORDER in edits or EXACT_ACROSS in edits or CLOSED in edits)
+
+
+def test_the_preview_shows_the_border_gray(scanned):
+    """Its last answer is gray, and shown on the border but where an edit lies."""
+    for edits, shown_at in (([], 0), ([ON_THE_BORDER], 1)):
+        drawn = scanned.layers(as_edits(edits))
+        fields, plane = scanned.shown([marks.cells(32) for marks in drawn.marks], drawn, 0)
+        assert len(fields) == 2 and not fields[1].any()
+        border = np.ones(plane.shape, bool)
+        border[40:340, 40:440] = False
+        assert not plane[~border].any()
+        assert 0.6 < plane[border].mean() <= 1 and (plane[border] == 0).any() == bool(shown_at)
+        assert plane[150, 20] == 1 - shown_at
+    small = scanned.fields(as_edits([]))
+    assert not small[:, 0].any() and small[:2, 16, 16].any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (31, 33)], ids=str)

@@ -68,7 +68,7 @@ async function open(studio, file, work) {
  * @param {File} [file]
  */
 function begin(studio, opened, { project = newId(), name, edits, version }, file) {
-  const { session, size, weights } = opened;
+  const { session, size, weights, bordered } = opened;
   const [lightness, guide] = [planeOf(opened.lightness), planeOf(opened.guide)];
   const alpha = opened.alpha ? planeOf(opened.alpha) : null;
   const fields = eachOf(opened.fields);
@@ -92,7 +92,7 @@ function begin(studio, opened, { project = newId(), name, edits, version }, file
     (line) => turned(studio, line),
   );
   studio.change({ live });
-  if (edits.length) send(studio, true);
+  if (edits.length || bordered) send(studio, true); // the answer tells which pixels of a border are gray
 }
 
 /** @param {{ data: Uint8Array, shape: number[] }} packed */

@@ -45,7 +45,7 @@ class Painter {
     const needed = rowsFor(band, lightness.height, guide.height);
     const lift = new Lift(guide.data, guide.width, guide.height, side, needed);
     this.#photo = { ...lightness, alpha: alpha?.data, lift, band };
-    this.#small = thumbnailOf(guide);
+    this.#small = thumbnailOf(lightness);
   }
 
   /**
@@ -121,19 +121,19 @@ class Painter {
 /**
  * Every n-th pixel's neighbourhood averaged.
  *
- * @param {Plane} guide
+ * @param {Plane} lightness
  * @returns {Plane}
  */
-function thumbnailOf(guide) {
-  const step = Math.max(1, Math.ceil(Math.max(guide.width, guide.height) / THUMBNAIL));
-  const [width, height] = [guide.width, guide.height].map((side) => Math.max(1, Math.floor(side / step)));
+function thumbnailOf(lightness) {
+  const step = Math.max(1, Math.ceil(Math.max(lightness.width, lightness.height) / THUMBNAIL));
+  const [width, height] = [lightness.width, lightness.height].map((side) => Math.max(1, Math.floor(side / step)));
   const data = new Uint8Array(width * height);
   for (let p = 0; p < data.length; p++) {
     const left = (p % width) * step;
     const top = Math.floor(p / width) * step;
     let sum = 0;
     for (let y = top; y < top + step; y++) {
-      for (let x = left; x < left + step; x++) sum += guide.data[y * guide.width + x];
+      for (let x = left; x < left + step; x++) sum += lightness.data[y * lightness.width + x];
     }
     data[p] = Math.round(sum / step ** 2);
   }

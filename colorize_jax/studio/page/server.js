@@ -15,6 +15,7 @@
  * @property {string} session
  * @property {Pair} size width and height, in pixels
  * @property {number[]} weights of the versions
+ * @property {boolean} bordered whether it has a border, which takes no colour
  * @property {Bytes} lightness L* / 100 * 255
  * @property {Bytes} guide the same, of the size that colours are lifted to
  * @property {Bytes} [alpha]
