@@ -1,5 +1,6 @@
 """The studio in a browser on this machine: `colorize-studio [--port=8000] [--open_browser=false]`.
 
+For a phone in the same network, which enters by a link that works once: `colorize-studio --host=0.0.0.0`.
 Or a user study of what several methods made of the same photos, and its result: `colorize-studio --study=FOLDER`,
 `colorize-studio --study=FOLDER --tally`.
 """
@@ -22,13 +23,21 @@ from colorize_jax.inference.colorizer import Colorizer
 if TYPE_CHECKING:
     import uvicorn
 
+    from colorize_jax.studio.door import Door
+
 flags.adopt_module_key_flags(study)
 _PORT = flags.DEFINE_integer(
     "port",
     8000,
-    "Of the server, on 127.0.0.1 alone; 0 takes any that is free.",
+    "Of the server; 0 takes any that is free.",
     lower_bound=0,
     upper_bound=65535,
+)
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "The address of this machine that the server answers at: by default to this machine alone; 0.0.0.0 to the network, "
+    "such as a phone, which enters by a link that works once.",
 )
 _OPEN_BROWSER = flags.DEFINE_bool("open_browser", True, "Open the page in the browser.")
 _MODEL = flags.DEFINE_string(
@@ -61,19 +70,24 @@ def main(arguments: Sequence[str]) -> int:
         from colorize_jax.studio import serve
     except ImportError as error:
         raise ValueError(f"{error}; the studio needs more: pip install 'colorize_jax[studio]'") from error
-    listening = serve.listen(_PORT.value)
-    url = serve.url_of(listening)
-    server = study.server(listening) if study.FOLDER.value else _studio(listening)
+    listening = serve.listen(_PORT.value, _HOST.value)
+    door = serve.door_of(listening)
+    server = study.server(listening, door) if study.FOLDER.value else _studio(listening, door)
     what = "study" if study.FOLDER.value else "studio"
-    print(f"the {what} is at {url}, for this machine alone; Ctrl+C ends it", flush=True)
+    where, whom = (
+        (serve.url_of(listening), "this machine alone")
+        if door is None
+        else (door.link, "one browser of your network; the next link follows its visit")
+    )
+    print(f"the {what} is at {where}, for {whom}; Ctrl+C ends it", flush=True)
     if _OPEN_BROWSER.value:
-        threading.Timer(0.5, webbrowser.open, [url]).start()
+        threading.Timer(0.5, webbrowser.open, [where]).start()
     with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
         server.run(sockets=[listening])
     return 0
 
 
-def _studio(listening: socket.socket) -> "uvicorn.Server":
+def _studio(listening: socket.socket, door: "Door | None") -> "uvicorn.Server":
     from colorize_jax.studio import serve
 
     print("loading the model ...", flush=True)
@@ -87,7 +101,7 @@ def _studio(listening: socket.socket) -> "uvicorn.Server":
         max_memory=1_000_000 * _MAX_MEMORY.value,
         expire_seconds=60 * _EXPIRE.value,
     )
-    return serve.server(studio, listening)
+    return serve.server(studio, listening, door)
 
 
 def cli() -> NoReturn:

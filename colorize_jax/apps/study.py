@@ -13,6 +13,8 @@ from colorize_jax.study.votes import Votes
 if TYPE_CHECKING:
     import uvicorn
 
+    from colorize_jax.studio.door import Door
+
 FOLDER = flags.DEFINE_string(
     "study",
     None,
@@ -57,8 +59,8 @@ def tallied() -> str | None:
     return tally.to_json(found) if _JSON.value else tally.to_text(found)
 
 
-def server(listening: socket.socket) -> "uvicorn.Server":
-    """The study on a socket; prints what is compared.
+def server(listening: socket.socket, door: "Door | None") -> "uvicorn.Server":
+    """The study on a socket, behind a door where there is one; prints what is compared.
 
     Raises:
       ValueError: a folder that is no study (see `read_study`), or a file that is not used for its votes.
@@ -76,7 +78,7 @@ def server(listening: socket.socket) -> "uvicorn.Server":
         print(
             f"{len(study.left_out):,} pictures have no partner and are left out, such as {study.left_out[0]}"
         )
-    return serve.server_of(application(booth, serve.hosts(listening)))
+    return serve.server_of(application(booth, serve.hosts(listening), door))
 
 
 def _folder() -> Path:

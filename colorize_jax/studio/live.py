@@ -103,7 +103,7 @@ class LivePhoto:
         arrays = [
             *self.photo[:2],
             *(array[:, ::3] for array in halves),
-            *self.preview,
+            *self.preview[:3],
             self.similarity,
             self._covariance,
             self.unary,
@@ -134,7 +134,9 @@ class LivePhoto:
         if self.preview.inside is None:
             return fields, drawn.plane
         height, width = self.preview.lightness.shape
-        bare = _bare(self.preview.inside, PixelBox(slice(0, height), slice(0, width)), (height, width), drawn.marks)
+        bare = _bare(
+            self.preview.inside, PixelBox(slice(0, height), slice(0, width)), (height, width), drawn.marks
+        )
         plane = np.zeros_like(bare, np.int16) if drawn.plane is None else drawn.plane
         return [*fields, np.zeros_like(fields[0])], np.where(bare, np.int16(len(fields)), plane)
 
@@ -220,10 +222,11 @@ class LivePhoto:
         drawn = self.layers(inner) if simple else layers.layered(inner, *lightness.shape)
         fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
         columns = [color.network_to_ab(field) for field in fields]
-        if simple:
-            planes = upsample.lift_window(columns[0], along, box)
-        else:
-            planes = layers.window(columns, along, drawn, box)
+        planes = (
+            upsample.lift_window(columns[0], along, box)
+            if simple
+            else layers.window(columns, along, drawn, box)
+        )
         if inside is not None:
             planes = np.where(_bare(inside, box, lightness.shape, drawn.marks), np.float32(0), planes)
         pixels = np.full((*planes.shape[1:], 4), 255, np.uint8)

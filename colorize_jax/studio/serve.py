@@ -1,5 +1,7 @@
-"""The studio on a socket of this machine."""
+"""The studio on a socket: of this machine alone, or of its network, for those who have a link."""
 
+import errno
+import ipaddress
 import socket
 
 import numpy as np
@@ -9,28 +11,40 @@ from starlette.applications import Starlette
 from colorize_jax.control.document import MAX_BYTES
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import photo_from_array
+from colorize_jax.studio.door import Door
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.server import Studio, StudioLimits, application
 from colorize_jax.studio.sessions import Sessions
 
 ADDRESS = "127.0.0.1"
-_NAMES = (ADDRESS, "localhost")
+"""This machine alone."""
+
+_EVERY = "0.0.0.0"
 _MOST_CONNECTIONS = 64
 
 
-def listen(port: int) -> socket.socket:
-    """A socket that accepts connections from this machine alone.
+def listen(port: int, host: str = ADDRESS) -> socket.socket:
+    """A socket that accepts connections.
+
+    Args:
+      port: 0 for any that is free.
+      host: the IPv4 address, or name, of this machine that others reach it by; 0.0.0.0 for all that it has. By
+        default none reaches it but this machine.
 
     Raises:
-      ValueError: the port is taken, or not allowed to this user.
+      ValueError: the port is taken, or not allowed to this user; or an address that this machine does not have.
     """
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((ADDRESS, port))
+        listening.bind((host, port))
         listening.listen()  # who comes before the model is loaded waits, and is not turned away
     except OSError as error:
         listening.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ValueError(
+                f"--host is {host!r}, which is no IPv4 address of this machine; give one that it has, or 0.0.0.0"
+            ) from None
         raise ValueError(
             f"port {port} cannot be had ({error.strerror}); choose another with --port, or --port=0"
         ) from None
@@ -38,7 +52,24 @@ def listen(port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    return f"http://{ADDRESS}:{listening.getsockname()[1]}/"
+    """The address of the page; of a socket of all addresses by that which the network knows."""
+    host, port = listening.getsockname()
+    return f"http://{_outward() if host == _EVERY else host}:{port}/"
+
+
+def is_private(listening: socket.socket) -> bool:
+    """Whether this machine alone reaches it."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def _outward() -> str:
+    """The address of this machine in its network, as the way out of it shows; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # of RFC 5737: nobody has it
+        except OSError:
+            return ADDRESS  # without a network
+        return str(probe.getsockname()[0])
 
 
 def make(
@@ -63,14 +94,25 @@ def make(
     return Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples), borders=borders)
 
 
-def server(studio: Studio, listening: socket.socket) -> uvicorn.Server:
-    """A server that answers on the socket once it is run."""
-    return server_of(application(studio, hosts(listening)))
+def server(studio: Studio, listening: socket.socket, door: Door | None = None) -> uvicorn.Server:
+    """A server that answers on the socket once it is run; to those that a door has let in, where there is one."""
+    return server_of(application(studio, hosts(listening), door))
 
 
 def hosts(listening: socket.socket) -> set[str]:
     """The names, with ports, that a page of this socket may call its server by."""
-    return {f"{name}:{listening.getsockname()[1]}" for name in _NAMES}
+    host, port = listening.getsockname()
+    names = {host} if host != _EVERY else {ADDRESS, _outward()}
+    if host == _EVERY or is_private(listening):
+        names.add("localhost")
+    return {f"{name}:{port}" for name in names}
+
+
+def door_of(listening: socket.socket) -> Door | None:
+    """A door for a socket that others reach, whose links are printed; None where this machine alone does."""
+    if is_private(listening):
+        return None
+    return Door(url_of(listening), lambda link: print(f"for the next browser: {link}", flush=True))
 
 
 def server_of(made: Starlette) -> uvicorn.Server:

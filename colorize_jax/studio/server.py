@@ -12,7 +12,8 @@
 
 **Who may ask.** Any page of the web may send requests to 127.0.0.1. So the server checks two things. The name that a
 request calls it by (Host) must be one of its own: a foreign name may resolve to 127.0.0.1, too. What changes something,
-and every WebSocket, must come from a page of its own (Origin). Ids cannot be guessed.
+and every WebSocket, must come from a page of its own (Origin). Ids cannot be guessed. Where other machines reach it,
+all must have come through the `door`.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ from colorize_jax.photos.encode import SUFFIXES, encode
 from colorize_jax.photos.photo import read_photo
 from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio import protocol
+from colorize_jax.studio.door import Door, Doorkeeper
 from colorize_jax.studio.live import LivePhoto, merged
 from colorize_jax.studio.sessions import Sessions
 
@@ -107,12 +109,13 @@ class Studio:
         self._quick.shutdown(wait=False, cancel_futures=True)
 
 
-def application(studio: Studio, hosts: set[str]) -> Starlette:
+def application(studio: Studio, hosts: set[str], door: Door | None = None) -> Starlette:
     """The server.
 
     Args:
       studio: what its requests share.
       hosts: the names, with ports, that it may be called by: '127.0.0.1:8000'.
+      door: who has not come through it gets no answer; None lets in all.
     """
     photo = "/photos/{session}"
     routes = [
@@ -124,16 +127,19 @@ def application(studio: Studio, hosts: set[str]) -> Starlette:
         WebSocketRoute(f"{photo}/live", _live),
         Mount("/", StaticFiles(directory=PAGE, html=True)),
     ]
-    made = guarded(routes, hosts, _lifespan)
+    made = guarded(routes, hosts, _lifespan, door)
     made.state.studio = studio
     return made
 
 
-def guarded(routes: Sequence[BaseRoute], hosts: set[str], lifespan: Lifespan[Starlette]) -> Starlette:
-    """An application that only its own pages may ask, and that tells mistakes in JSON."""
+def guarded(
+    routes: Sequence[BaseRoute], hosts: set[str], lifespan: Lifespan[Starlette], door: Door | None = None
+) -> Starlette:
+    """An application that only its own pages may ask, and that tells mistakes in JSON; see `application`."""
+    keeper = [] if door is None else [Middleware(Doorkeeper, door=door)]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(OwnPages, hosts=hosts)],
+        middleware=[Middleware(OwnPages, hosts=hosts), *keeper],
         exception_handlers={HTTPException: _told, Exception: _broken},
         lifespan=lifespan,
     )

@@ -26,6 +26,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from colorize_jax.studio.door import Door
 from colorize_jax.studio.server import guarded
 from colorize_jax.study.study import Pair, Study, draw
 from colorize_jax.study.votes import SIDES, Votes
@@ -49,12 +50,13 @@ class Booth:
         return self.votes.begin(draw(self.pairs, self.votes.counts(), self.number, random.SystemRandom()))
 
 
-def application(booth: Booth, hosts: set[str]) -> Starlette:
+def application(booth: Booth, hosts: set[str], door: Door | None = None) -> Starlette:
     """The server.
 
     Args:
       booth: what its requests share; its votes are closed with the server.
       hosts: the names, with ports, that it may be called by.
+      door: see `studio.server.application`.
     """
     routes = [
         Route("/study", _study),
@@ -65,7 +67,7 @@ def application(booth: Booth, hosts: set[str]) -> Starlette:
         # The studio's folder has the style and the modules that both pages share.
         Mount("/", StaticFiles(directory=PAGE, packages=[("colorize_jax.studio", "page")], html=True)),
     ]
-    made = guarded(routes, hosts, _lifespan)
+    made = guarded(routes, hosts, _lifespan, door)
     made.state.booth = booth
     return made
 
