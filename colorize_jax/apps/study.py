@@ -59,7 +59,7 @@ def tallied() -> str | None:
     return tally.to_json(found) if _JSON.value else tally.to_text(found)
 
 
-def server(listening: socket.socket, door: "Door | None") -> "uvicorn.Server":
+def server(listening: socket.socket, door: "Door | None" = None) -> "uvicorn.Server":
     """The study on a socket, behind a door where there is one; prints what is compared.
 
     Raises:
