@@ -25,6 +25,7 @@ from colorize_jax.photos.border import Inside
 from colorize_jax.photos.metadata import Metadata
 from colorize_jax.photos.photo import Photo
 from colorize_jax.photos.upsample import PixelBox, cell_means
+from colorize_jax.studio.tone import AS_THEY_ARE, Tone, Tones, tone_of
 
 PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
@@ -111,26 +112,36 @@ class LivePhoto:
         remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
         return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
 
-    def fields(self, edits: EditDocument) -> Float[np.ndarray, "N F F 2"]:
+    def fields(self, edits: EditDocument, tones: Tones = AS_THEY_ARE) -> Float[np.ndarray, "N F F 2"]:
         """Colour fields under edits, network units: first of each version, at last of the edits alone, on gray.
+
+        Args:
+          edits: drawn on the preview.
+          tones: how much colour the versions show.
 
         Raises:
           EditError: edits that the preview cannot take; see `raster.mark`.
         """
         drawn = self.layers(edits)
-        return merged(*self.shown([marks.cells(self.side) for marks in drawn.marks], drawn))
+        found = merged(*self.shown([marks.cells(self.side) for marks in drawn.marks], drawn, tones=tones))
+        shown = [tone_of(tones, version).saturation for version in range(len(found))]
+        return found * np.array(shown, np.float32)[:, None, None, None]
 
     def shown(
-        self, cells: Sequence[CellEdits], drawn: Layers, version: int | None = None
+        self,
+        cells: Sequence[CellEdits],
+        drawn: Layers,
+        version: int | None = None,
+        tones: Tones = AS_THEY_ARE,
     ) -> tuple[list[Float[np.ndarray, "N F F 2"]], Int16[np.ndarray, "H W"] | None]:
         """The answers to edits, and which of them each pixel of the preview shows; None where there is one.
 
         Args:
           cells: the edits of each answer on the cells.
           drawn: the same on the preview. What they leave free of a border shows the last answer, which is gray.
-          version: see `fields_of`.
+          version, tones: see `fields_of`.
         """
-        fields = [self.fields_of(each, version) for each in cells]
+        fields = [self.fields_of(each, version, tones) for each in cells]
         if self.preview.inside is None:
             return fields, drawn.plane
         height, width = self.preview.lightness.shape
@@ -148,53 +159,63 @@ class LivePhoto:
         height, width = self.preview.guide.shape
         return Layers(tuple(mark(inner, height, width, self._draw, only=each) for each in kept), plane)
 
-    def fields_of(self, cells: CellEdits, version: int | None = None) -> Float[np.ndarray, "N F F 2"]:
-        """`fields`, of edits that are on the cells already.
+    def fields_of(
+        self, cells: CellEdits, version: int | None = None, tones: Tones = AS_THEY_ARE
+    ) -> Float[np.ndarray, "N F F 2"]:
+        """`fields`, of edits that are on the cells already, before their saturation.
 
         Args:
           cells: the edits.
           version: the only one that is wanted, from 0; N for the edits alone. All by default, which takes N + 1 times
             as long, and gives each to the bits that it has by itself.
+          tones: of which the strength counts.
         """
         wanted = range(len(self.unary) + 1) if version is None else (version,)
-        return np.concatenate([self._field(cells, each) for each in wanted])
+        strengths = [np.float32(tone_of(tones, each).strength) for each in wanted]
+        return np.concatenate([self._field(cells, *each) for each in zip(wanted, strengths, strict=True)])
 
-    def _field(self, cells: CellEdits, version: int) -> Float[np.ndarray, "1 F F 2"]:
+    def _field(self, cells: CellEdits, version: int, strength: np.float32) -> Float[np.ndarray, "1 F F 2"]:
         # One at a time, though all share their matrix: a product of other columns rounds otherwise, and a version
         # would come out with other bits alone than among all.
         if version == len(self.unary):
             return answer(self.prior, cells, "alone", None, self._solver)
-        return answer(self.prior, cells, "over", self.unary[version : version + 1], self._solver)
+        own = strength * self.unary[version : version + 1]
+        return answer(self.prior, cells, "over", own, self._solver)
 
     def lifted(self, field: Float[np.ndarray, "F F 2"], marks: Marks) -> Float[np.ndarray, "2 h w"]:
         """CIE ab of a field on the preview, with the exact edits in it."""
         tiles = propagate.exact_tiles(color.network_to_ab(field), self.preview.guide, marks)
         return np.concatenate([planes for _, planes in tiles], axis=1)
 
-    def about(self, edits: EditDocument, version: int) -> Metadata:
+    def about(self, edits: EditDocument, version: int, tones: Tones = AS_THEY_ARE) -> Metadata:
         """What goes beside the pixels of `picture`, which takes the same arguments."""
         told = None if version < len(self.unary) else "alone"
         made = f"{len(edits.edits)}, {told or 'over'}" if edits.edits or told else None
-        provenance = {**self._origin.provenance, **({"Edits": made} if made else {})}
+        tone = tone_of(tones, version)
+        shown = {"Edits": made, "Tone": None if tone == Tone() else str(tone)}
+        provenance = {**self._origin.provenance, **{name: text for name, text in shown.items() if text}}
         return numbered(self._origin._replace(provenance=provenance), version + 1)
 
-    def picture(self, edits: EditDocument, version: int) -> Picture:
+    def picture(self, edits: EditDocument, version: int, tones: Tones = AS_THEY_ARE) -> Picture:
         """A version at full size: what `Colorizer.edit` gives.
 
         Args:
           edits: drawn on the photo itself.
           version: counted from 0; N for the edits alone.
+          tones: how much colour the versions show.
 
         Raises:
           EditError: see `raster.mark`.
         """
         drawn = layers.layered(edits, *self.photo.lightness.shape)
-        fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
-        tiles = layers.tiles([color.network_to_ab(field) for field in fields], guide(self.photo), drawn)
+        fields = [self.fields_of(marks.cells(self.side), version, tones)[0] for marks in drawn.marks]
+        lifted = layers.tiles([color.network_to_ab(field) for field in fields], guide(self.photo), drawn)
+        saturation = tone_of(tones, version).saturation
+        tiles = ((rows, planes * saturation) for rows, planes in lifted)
         return render_tiles(self.photo, tiles, 1, painted(drawn.marks))[0]
 
     def window(
-        self, edits: EditDocument, version: int, level: int, box: PixelBox
+        self, edits: EditDocument, version: int, level: int, box: PixelBox, tones: Tones = AS_THEY_ARE
     ) -> UInt8[np.ndarray, "r c 4"]:
         """A part of `picture` at its own resolution, or at a half, a quarter ... of it: sRGB and opacity.
 
@@ -205,6 +226,7 @@ class LivePhoto:
           version: as `picture` takes it.
           level: how often the photo is halved.
           box: pixels of the photo at this level; what lies outside of it is cut off.
+          tones: as `picture` takes them.
 
         Raises:
           EditError: see `raster.mark`.
@@ -220,7 +242,7 @@ class LivePhoto:
         inner = in_fractions(edits, *self.photo.lightness.shape)
         simple = not any(edit.exact or edit.closed or edit.kind == "lock" for edit in inner.edits)
         drawn = self.layers(inner) if simple else layers.layered(inner, *lightness.shape)
-        fields = [self.fields_of(marks.cells(self.side), version)[0] for marks in drawn.marks]
+        fields = [self.fields_of(marks.cells(self.side), version, tones)[0] for marks in drawn.marks]
         columns = [color.network_to_ab(field) for field in fields]
         planes = (
             upsample.lift_window(columns[0], along, box)
@@ -229,6 +251,7 @@ class LivePhoto:
         )
         if inside is not None:
             planes = np.where(_bare(inside, box, lightness.shape, drawn.marks), np.float32(0), planes)
+        planes = planes * tone_of(tones, version).saturation
         pixels = np.full((*planes.shape[1:], 4), 255, np.uint8)
         pixels[..., :3] = color.lab_to_srgb_bytes(np.stack([lightness[box], *planes], axis=-1))
         if alpha is not None:

@@ -8,6 +8,8 @@ To the server, JSON in text frames:
     {"type": "window", "id": 10, "version": 0, "document": {...}, "level": 1, "box": [0, 0, 800, 600]}
         the photo halved so often, from left and top to right and bottom in pixels of that size
 
+Each may have `tones` besides, of `tone`.
+
 From the server, either JSON, `{"type": "error", "id": 7, "message": "..."}`, or a binary frame: the length of a JSON
 header in four bytes, little-endian; the header, padded with spaces to a multiple of four bytes; then the arrays that
 `header["arrays"]` lists as [name, type, shape], one after the other, each padded to four bytes.
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from colorize_jax.control.document import MAX_BYTES, EditDocument, parse_edits
+from colorize_jax.studio.tone import AS_THEY_ARE, Tones, tones_of
 
 KINDS = ("edits", "window", "versions", "explain")
 """In the order in which they are answered."""
@@ -51,6 +54,7 @@ class Message(NamedTuple):
       suggestions: how many.
       level: how often the photo of a window is halved.
       box: left, top, right and bottom of a window.
+      tones: of the versions that do not show all colour they have.
     """
 
     kind: str
@@ -60,6 +64,7 @@ class Message(NamedTuple):
     suggestions: int = 3
     level: int = 0
     box: tuple[int, int, int, int] = (0, 0, 1, 1)
+    tones: Tones = AS_THEY_ARE
 
     def edits(self) -> EditDocument:
         """Raises: EditError, see `parse_edits`."""
@@ -96,7 +101,15 @@ def parse(text: str, versions: int) -> Message:
                 "{} is out of range; allowed are {} to {}".format(name, *numbers[name]), identity
             )
     box = _box(content.get("box", [0, 0, 1, 1]), identity)
-    return Message(kind, identity, content["document"], **found, box=box)
+    tones = _tones(content.get("tones", {}), versions, identity)
+    return Message(kind, identity, content["document"], **found, box=box, tones=tones)
+
+
+def _tones(value: Any, versions: int, identity: int) -> Tones:
+    try:
+        return tones_of(value, versions)
+    except ValueError as error:
+        raise MessageError(str(error), identity) from None
 
 
 def _box(value: Any, identity: int) -> tuple[int, int, int, int]:

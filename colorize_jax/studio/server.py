@@ -50,6 +50,7 @@ from colorize_jax.studio import protocol
 from colorize_jax.studio.door import Door, Doorkeeper
 from colorize_jax.studio.live import LivePhoto, merged
 from colorize_jax.studio.sessions import Sessions
+from colorize_jax.studio.tone import tone_of
 
 PAGE = Path(__file__).with_name("page")
 CLOSED = 4404
@@ -58,6 +59,7 @@ CLOSED = 4404
 _SWEEP_SECONDS = 30.0
 _BYTE = 255.0
 _LIFTED_STEP = 128.0  # of CIE a* and b* in an int16
+_WORDS = (-(1 << 15), (1 << 15) - 1)
 _MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "tif": "image/tiff", "webp": "image/webp"}
 _SAFE = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; "
@@ -311,14 +313,15 @@ async def _picture(request: Request) -> Response:
         return _mistake(f"format is {wanted[:40]!r}; allowed are {', '.join(SUFFIXES)}", 422)
     try:
         message = protocol.parse(body.decode(), len(live.unary) + 1)
-        file = await studio.heavily(_file, live, message.edits(), message.version, suffix)
+        file = await studio.heavily(_file, live, message, message.edits(), suffix)
     except ValueError as error:  # MessageError, EditError, and bytes that are no text
         return _mistake(str(error), 422)
     return Response(file, media_type=_MEDIA_TYPES[suffix])
 
 
-def _file(live: LivePhoto, edits: EditDocument, version: int, suffix: str) -> bytes:
-    return encode(live.picture(edits, version), suffix, live.about(edits, version))
+def _file(live: LivePhoto, message: protocol.Message, edits: EditDocument, suffix: str) -> bytes:
+    asked = edits, message.version, message.tones
+    return encode(live.picture(*asked), suffix, live.about(*asked))
 
 
 async def _live(socket: WebSocket) -> None:
@@ -384,7 +387,8 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
     layers = live.layers(edits)
     cells = [marks.cells(live.side) for marks in layers.marks]
     drawn = time.perf_counter()
-    fields, plane = live.shown(cells, layers, message.version)
+    fields, plane = live.shown(cells, layers, message.version, message.tones)
+    saturation = np.float32(tone_of(message.tones, message.version).saturation)
     header = {
         "type": "fields",
         "id": message.id,
@@ -392,19 +396,25 @@ def _fields(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
         "draw_ms": 1e3 * (drawn - start),
         "solve_ms": 1e3 * (time.perf_counter() - drawn),
     }
-    arrays = {"fields": merged(fields, plane)}
+    arrays = {"fields": merged(fields, plane) * saturation}
     if plane is not None:
-        arrays |= {"layers": np.concatenate(fields), "plane": plane.astype(np.uint8)}
+        arrays |= {"layers": np.concatenate(fields) * saturation, "plane": plane.astype(np.uint8)}
     if any((marks.exact >= 0).any() for marks in layers.marks):
         planes = [live.lifted(field[0], marks) for field, marks in zip(fields, layers.marks, strict=False)]
         gray = [np.zeros_like(planes[0])] * (len(fields) - len(planes))  # of a border
-        lifted = np.concatenate([*planes, *gray])
-        arrays["lifted"] = np.round(lifted * _LIFTED_STEP).astype(np.int16)
+        arrays["lifted"] = _as_words(np.concatenate([*planes, *gray]) * saturation)
     return protocol.pack(header, arrays)
 
 
+def _as_words(planes: np.ndarray) -> np.ndarray:
+    steps = np.round(planes * _LIFTED_STEP)
+    return steps.clip(*_WORDS).astype(np.int16)  # twice the chroma that an edit may have is one step more
+
+
 def _versions(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
-    return protocol.pack({"type": "versions", "id": message.id}, {"fields": live.fields(edits)})
+    return protocol.pack(
+        {"type": "versions", "id": message.id}, {"fields": live.fields(edits, message.tones)}
+    )
 
 
 def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
@@ -422,7 +432,7 @@ def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, 
 def _window(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
     left, top, right, bottom = message.box
     box = PixelBox(slice(top, bottom), slice(left, right))
-    pixels = live.window(edits, message.version, message.level, box)
+    pixels = live.window(edits, message.version, message.level, box, message.tones)
     header = {
         "type": "window",
         "id": message.id,

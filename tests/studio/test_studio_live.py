@@ -18,6 +18,7 @@ from colorize_jax.photos.border import Inside
 from colorize_jax.photos.photo import Photo, photo_from_array
 from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio.live import LivePhoto, in_fractions, preview_of
+from colorize_jax.studio.tone import Tone
 
 STROKE = {"kind": "stroke", "path": [[60, 80], [130, 150]], "radius": 12, "color": {"lab": [60, 50, 20]}}
 REGION = {
@@ -224,6 +225,35 @@ def test_variance_under_edits_is_the_diagonal_of_the_inverse(live):
     np.testing.assert_allclose(found.variance.reshape(-1), wanted, rtol=1e-3)
     assert (found.suggested > 0).all() and (found.suggested < 1).all()
     assert found.reduction[0] > 0 and (np.diff(found.reduction) <= 1e-9).all()
+
+
+def test_a_tone_of_all_colors_changes_no_bit(live):
+    edits, tones = as_edits([STROKE, REGION, CLOSED]), {0: Tone(1, 1)}
+    np.testing.assert_array_equal(live.picture(edits, 0, tones), live.picture(edits, 0))
+    np.testing.assert_array_equal(live.fields(edits, tones), live.fields(edits))
+    assert live.about(edits, 0, tones) == live.about(edits, 0)
+
+
+def test_saturation_is_of_the_whole_picture_and_strength_of_the_models_colors(live):
+    edits = as_edits([STROKE])
+    plain = live.fields(edits)
+    saturated = live.fields(edits, {1: Tone(saturation=0.5)})
+    np.testing.assert_array_equal(saturated[1], plain[1] / 2)
+    np.testing.assert_array_equal(saturated[[0, 2, 3]], plain[[0, 2, 3]])
+    [gray] = live.fields(edits, {1: Tone(strength=0)})[[1]] * 128
+    np.testing.assert_allclose(gray[11, 8], plain[1, 11, 8] * 128, atol=8)  # under the stroke
+    assert np.linalg.norm(gray[2, 16]) < 3 < np.linalg.norm(plain[1, 2, 16] * 128)  # on the ground
+    assert "Tone" not in live.about(edits, 0).provenance
+    assert live.about(edits, 0, {0: Tone(0.5, 1.2)}).provenance["Tone"] == "strength 0.5, saturation 1.2"
+
+
+@pytest.mark.parametrize("edits", [[STROKE], [STROKE, REGION, CLOSED]], ids=["soft", "layers"])
+def test_a_tone_is_the_same_in_the_picture_and_in_its_windows(live, edits):
+    asked, tones = as_edits(edits), {1: Tone(0.6, 0.5)}
+    whole, box = live.picture(asked, 1, tones), PixelBox(slice(150, 290), slice(20, 330))
+    found = live.window(asked, 1, 0, box, tones)
+    assert np.abs(found[..., :3].astype(int) - whole[box]).mean() < 0.5
+    assert np.abs(live.picture(asked, 1)[box].astype(int) - whole[box]).mean() > 2
 
 
 def test_a_closed_area_changes_no_pixel_outside_it(live):

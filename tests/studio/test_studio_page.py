@@ -294,6 +294,33 @@ def test_reach_and_strength_are_the_users_for_the_next_stroke_and_for_a_chosen_o
     assert (edit["reach"], edit["strength"]) == ("spot", 0.01)
 
 
+def test_strength_and_saturation_of_a_version_are_seen_saved_and_taken_back(page):
+    page.shade("Blue")
+    page.drag((0.2, 0.35), (0.3, 0.5))
+    before = page.pixels()
+    page.page.locator("#amount").fill("0")
+    page.page.locator("#saturation").fill("50")
+    page.settled()
+    shown = page.pixels()
+    assert np.linalg.norm(ab(shown, GROUND)) < 3 < np.linalg.norm(ab(before, GROUND))
+    assert -40 < ab(shown, FIRST)[1] < -18  # a stroke keeps its colour, at half the chroma
+    saved = color.srgb_to_lab(np.asarray(Image.open(io.BytesIO(page.download("#save")))) / 255)
+    assert np.abs(shown - saved).mean() < 0.5
+    page.press("2")
+    assert page.page.input_value("#saturation") == "100"
+    page.page.reload()
+    page.page.wait_for_selector("body[data-state=work]")
+    page.press("1")
+    np.testing.assert_array_equal(page.pixels(), shown)
+    page.page.locator("#saturation").dblclick()
+    page.settled()
+    assert (page.page.input_value("#saturation"), page.page.input_value("#amount")) == ("100", "0")
+    page.press("d")
+    np.testing.assert_array_equal(page.pixels(), before)
+    page.page.locator("#versions button").last.click()
+    assert page.page.is_disabled("#amount")
+
+
 def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colorizer):
     page.shade("Red")
     page.drag((0.2, 0.35), (0.3, 0.5))
@@ -664,6 +691,30 @@ def test_two_fingers_zoom_and_paint_nothing(address, browser, gray):
     assert zoomed(page) > 2 * whole and page.count() == 0
     context.close()
     assert page.failed == []
+
+
+def test_versions_stand_in_order_of_likelihood_and_say_it(empty):
+    told = empty.page.evaluate(
+        """async () => {
+          const { check, paintVersions, showVersions } = await import("./panel.js");
+          const [root, chosen] = [document.createElement("div"), []];
+          showVersions(root, [0.31, 0.004, 0.52], (version) => chosen.push(version));
+          const pictures = [10, 20, 30, 40].map((v) => new Uint8Array([v, v, v, 255]).buffer);
+          paintVersions(root, { pictures, width: 1, height: 1 });
+          check(root, (button) => button.dataset.version === "2");
+          return [...root.children].map((button) => {
+            button.click();
+            const level = button.firstChild.getContext("2d").getImageData(0, 0, 1, 1).data[0];
+            return [button.ariaLabel, button.textContent, button.ariaChecked, level, chosen.at(-1)];
+          });
+        }"""
+    )
+    assert told == [
+        ["Version 3, 52 % likely", "Version 352 %", "true", 30, 2],
+        ["Version 1, 31 % likely", "Version 131 %", "false", 10, 0],
+        ["Version 2, less than 1 % likely", "Version 2< 1 %", "false", 20, 1],
+        ["Only my colours, gray where you paint nothing", "Only my colours", "false", 40, 3],
+    ]
 
 
 def test_keys_and_their_help_come_from_one_table(empty):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from colorize_jax.studio import protocol
+from colorize_jax.studio.tone import Tone, tone_of
 
 pytestmark = pytest.mark.quick
 
@@ -16,7 +17,16 @@ def test_a_message_is_read():
     text = json.dumps({"type": "edits", "id": 7, "version": 2, "document": DOCUMENT})
     message = protocol.parse(text, 3)
     assert (message.kind, message.id, message.version) == ("edits", 7, 2)
-    assert message.edits().edits == ()
+    assert message.edits().edits == () and message.tones == {}
+
+
+def test_tones_are_read_by_version():
+    text = json.dumps(
+        {"type": "edits", "id": 7, "tones": {"2": [0.5, 1.5], "0": [1, 0]}, "document": DOCUMENT}
+    )
+    tones = protocol.parse(text, 3).tones
+    assert tones == {2: Tone(0.5, 1.5), 0: Tone(1, 0)}
+    assert tone_of(tones, 1) == Tone(1, 1)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +54,12 @@ def test_a_message_is_read():
             1,
         ),
         ('{"id": 1, "type": "window", "document": {}, "box": [0, 0, 9, 9], "level": 13}', "0 to 12", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": []}', "tones is no object", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": {"3": [1, 1]}}', "version '3'", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": {"0": [1.1, 1]}}', "0 to 1, and 0 to 2", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": {"0": [1, NaN]}}', "0 to 1, and 0 to 2", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": {"0": [true, 1]}}', "0 to 1, and 0 to 2", 1),
+        ('{"id": 1, "type": "edits", "document": {}, "tones": {"0": [1]}}', "0 to 1, and 0 to 2", 1),
         (" " * 4_000_001, "4,000,001", None),
     ],
 )

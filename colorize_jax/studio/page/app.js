@@ -9,13 +9,16 @@ import { openExample, openNew, rename, restore } from "./opening.js";
 import { arrows, paintVersions } from "./panel.js";
 import { Painters } from "./painters.js";
 import { painted } from "./preview.js";
+import { setTone } from "./showing.js";
 import { Stage } from "./stage.js";
-import { overlayOf, stateAtFirst, unsaved } from "./state.js";
+import { overlayOf, PLAIN, stateAtFirst, unsaved } from "./state.js";
 import { Store } from "./store.js";
 import { viewsOf } from "./views.js";
 import { pan, zoomBy, zoomToPixels } from "./zoom.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
+
+const TONES = /** @type {const} */ ([["amount", "strength"], ["saturation", "saturation"]]);
 
 /** @returns {import("./state.js").Controls} */
 function controls() {
@@ -121,9 +124,22 @@ function bindSliders(studio) {
   split.addEventListener("input", () => studio.change({ split: Number(split.value) }));
   strength.addEventListener("input", () => setTraits(studio, { strength: Number(strength.value) }, false));
   strength.addEventListener("change", () => setTraits(studio, { strength: Number(strength.value) }));
+  for (const [id, name] of TONES) bindTone(studio, inputOf(id), name);
   for (const button of reaches()) {
     button.addEventListener("click", () => setTraits(studio, { reach: reachOf(button), closed: false }));
   }
+}
+
+/**
+ * @param {Studio} studio
+ * @param {HTMLInputElement} slider
+ * @param {keyof import("./state.js").Tone} name
+ */
+function bindTone(studio, slider, name) {
+  const set = (/** @type {boolean} */ final) => setTone(studio, { [name]: Number(slider.value) }, final);
+  slider.addEventListener("input", () => set(false));
+  slider.addEventListener("change", () => set(true));
+  slider.addEventListener("dblclick", () => setTone(studio, { [name]: PLAIN[name] }));
 }
 
 /** @param {Studio} studio */

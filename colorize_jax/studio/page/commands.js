@@ -5,7 +5,8 @@ import { clear, redo, removeSelected, setRadius, setTraits, turnReach, undo } fr
 import { saveEdits, savePicture } from "./files.js";
 import { escape } from "./gestures.js";
 import { leave } from "./opening.js";
-import { chooseTool, chooseVersion, toggle } from "./showing.js";
+import { chooseTool, chooseVersion, setTone, toggle } from "./showing.js";
+import { PLAIN } from "./state.js";
 import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
@@ -23,6 +24,7 @@ import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
 
 const BRUSH_STEP = 6; // of the slider
 const STRENGTH_STEP = 5; // likewise
+const TONE = "All colours of this version again, as they are; a double click does it for one slider";
 
 /** @type {(name: Tool, key: string, title: string) => Command} */
 const tool = (name, key, title) => ({
@@ -98,6 +100,7 @@ export const COMMANDS = [
   shortcut("smaller", ["["], "Smaller brush", (studio) => setRadius(studio, studio.state.radius - BRUSH_STEP)),
   shortcut("larger", ["]"], "Larger brush", (studio) => setRadius(studio, studio.state.radius + BRUSH_STEP)),
   button("help", ["?"], (studio) => studio.change({ helping: true }), "All keys"),
+  { name: "tone", keys: ["D"], title: TONE, control: "#tone", run: (studio) => setTone(studio, PLAIN) },
   shortcut("version", [..."123456789"], "A version", (studio, key) => chooseVersion(studio, Number(key) - 1)),
 ];
 
@@ -162,7 +165,8 @@ export function bindControls(studio) {
     const found = control && document.querySelector(control);
     if (!(found instanceof HTMLElement)) continue;
     const isBox = found instanceof HTMLInputElement;
-    found.addEventListener(isBox ? "change" : "click", () => run(studio, ""));
+    if (isBox) found.addEventListener("change", () => run(studio, ""));
+    if (found instanceof HTMLButtonElement) found.addEventListener("click", () => run(studio, ""));
     if (title) (found.closest("label") ?? found).title = titled(title, keys[0]);
     if (keys.length) found.setAttribute("aria-keyshortcuts", keys[0].replace("Ctrl", "Control"));
   }

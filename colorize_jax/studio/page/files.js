@@ -5,6 +5,7 @@ import { documentOf, editsOf } from "./edits.js";
 import { lost, openNew } from "./opening.js";
 import { pictureOf, ServerError } from "./server.js";
 import { told } from "./showing.js";
+import { shownOf } from "./state.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
 
@@ -20,12 +21,12 @@ function download(blob, name) {
 
 /** @param {Studio} studio */
 export async function savePicture(studio) {
-  const { photo, history, version, saving, format } = studio.state;
+  const { photo, history, saving, format } = studio.state;
   if (!photo || saving) return;
   studio.change({ saving: true });
   try {
     const name = `${photo.name}_coloured.${format}`;
-    download(await pictureOf(photo.session, version, documentOf(history.edits), format), name);
+    download(await pictureOf(photo.session, shownOf(studio.state, history.edits), format), name);
     studio.change({ kept: history.edits, toast: `Saved: ${name}` });
   } catch (error) {
     if (error instanceof ServerError && error.status === 404) lost(studio);

@@ -67,7 +67,7 @@ async function open(studio, file, work) {
  * @param {Work} work
  * @param {File} [file]
  */
-function begin(studio, opened, { project = newId(), name, edits, version }, file) {
+function begin(studio, opened, { project = newId(), name, edits, version, tones = {} }, file) {
   const { session, size, weights, bordered } = opened;
   const [lightness, guide] = [planeOf(opened.lightness), planeOf(opened.guide)];
   const alpha = opened.alpha ? planeOf(opened.alpha) : null;
@@ -82,6 +82,7 @@ function begin(studio, opened, { project = newId(), name, edits, version }, file
     kept: null,
     fields,
     version: Math.min(version, fields.length - 1),
+    tones,
   });
   studio.painters.open({ lightness, guide, alpha, side: opened.fields.shape[1] });
   paint(studio);
@@ -92,7 +93,8 @@ function begin(studio, opened, { project = newId(), name, edits, version }, file
     (line) => turned(studio, line),
   );
   studio.change({ live });
-  if (edits.length || bordered) send(studio, true); // the answer tells which pixels of a border are gray
+  // Of a border the answer tells which pixels are gray.
+  if (edits.length || bordered || Object.keys(tones).length) send(studio, true);
 }
 
 /** @param {{ data: Uint8Array, shape: number[] }} packed */
@@ -155,16 +157,17 @@ export async function forgetProject(studio, id) {
  * @param {Studio} studio
  */
 export async function store({ state, change }) {
-  const { photo, history, version, photoKept } = state;
+  const { photo, history, version, tones, photoKept } = state;
   if (!photo) return;
   const { session, project, name, file } = photo;
-  const work = { project, name, edits: history.edits, version };
+  const work = { project, name, edits: history.edits, version, tones };
   try {
     sessionStorage.setItem(STORED, JSON.stringify({ session, ...work }));
   } catch {
     sessionStorage.removeItem(STORED); // larger than a browser stores: a reload begins anew
   }
-  if (photoKept !== project && (!file || !history.edits.length)) return;
+  const untold = !history.edits.length && !Object.keys(tones).length;
+  if (photoKept !== project && (!file || untold)) return;
   try {
     if (photoKept !== project && file) await keepPhoto(project, file);
     await keepWork({ ...work, id: project, changed: Date.now() });
@@ -212,10 +215,10 @@ function turned(studio, line) {
  * @param {Studio} studio
  */
 export async function lost(studio) {
-  const { live, photo, history, version } = studio.state;
+  const { live, photo, history, version, tones } = studio.state;
   live?.end();
   if (!photo) return;
-  const work = { project: photo.project, name: photo.name, edits: history.edits, version };
+  const work = { project: photo.project, name: photo.name, edits: history.edits, version, tones };
   if (photo.file) await open(studio, photo.file, work);
   else await openKept(studio, work);
 }

@@ -58,20 +58,27 @@ export function markColor(ab) {
 }
 
 /**
- * Buttons for all versions, whose canvases `paintVersions` fills.
+ * Buttons for all versions, the likeliest first, whose canvases `paintVersions` fills. Their numbers are the model's.
  *
  * @param {HTMLElement} root
  * @param {number[]} weights
  * @param {(version: number) => void} choose
  */
 export function showVersions(root, weights, choose) {
-  const likely = weights.map((weight) => `${Math.round(100 * weight)} % likely`);
-  root.replaceChildren(
-    ...[...likely, "Gray where you paint nothing"].map((title, index) => {
-      const name = index < weights.length ? `Version ${index + 1}` : "Only my colours";
-      return element("button", { title, role: "radio", onclick: () => choose(index) }, element("canvas"), name);
-    }),
-  );
+  const button = (/** @type {number} */ version, /** @type {string} */ name, /** @type {string} */ told) => {
+    const properties = { title: told, ariaLabel: `${name}, ${told.toLowerCase()}`, role: "radio" };
+    const made = element("button", { ...properties, onclick: () => choose(version) }, element("canvas"), name);
+    made.dataset.version = String(version);
+    return made;
+  };
+  const likeliest = weights.map((_, version) => version).sort((a, b) => weights[b] - weights[a]);
+  const own = likeliest.map((version) => {
+    const percent = Math.round(100 * weights[version]);
+    const made = button(version, `Version ${version + 1}`, `${percent || "Less than 1"} % likely`);
+    made.append(element("small", {}, percent ? `${percent} %` : "< 1 %"));
+    return made;
+  });
+  root.replaceChildren(...own, button(weights.length, "Only my colours", "Gray where you paint nothing"));
 }
 
 /**
@@ -79,10 +86,12 @@ export function showVersions(root, weights, choose) {
  * @param {import("./painters.js").Thumbnails} thumbnails
  */
 export function paintVersions(root, { pictures, width, height }) {
-  root.querySelectorAll("canvas").forEach((canvas, index) => {
+  for (const button of radiosOf(root)) {
+    const canvas = /** @type {HTMLCanvasElement} */ (button.firstChild);
     [canvas.width, canvas.height] = [width, height];
-    penOf(canvas).putImageData(new ImageData(new Uint8ClampedArray(pictures[index]), width, height), 0, 0);
-  });
+    const pixels = new Uint8ClampedArray(pictures[Number(button.dataset.version)]);
+    penOf(canvas).putImageData(new ImageData(pixels, width, height), 0, 0);
+  }
 }
 
 /**
@@ -170,10 +179,11 @@ export function showKeys(root, help) {
  */
 export function showProjects(root, kept, open, forget) {
   root.replaceChildren(
-    ...kept.map(({ id, name, edits, version, changed }) => {
+    ...kept.map(({ id, changed, ...work }) => {
+      const { name, edits } = work;
       const told = `${name}, ${edits.length} ${edits.length === 1 ? "stroke" : "strokes"}`;
       const when = element("span", { className: "faint" }, new Date(changed).toLocaleString());
-      const onclick = () => open({ project: id, name, edits, version });
+      const onclick = () => open({ ...work, project: id });
       const gone = element(
         "button",
         { className: "delete", title: "Forget", ariaLabel: `Forget ${name}`, onclick: () => forget(id) },

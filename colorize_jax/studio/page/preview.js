@@ -1,7 +1,7 @@
 // What follows an edit: the message to the server, its answers, and the picture that shows them.
 
 import { documentOf, dropped } from "./edits.js";
-import { currentEdits, withHistory } from "./state.js";
+import { currentEdits, sentTones, shownOf, withHistory } from "./state.js";
 
 /** @typedef {import("./painters.js").Strip} Strip */
 /** @typedef {import("./server.js").Answer} Answer */
@@ -23,9 +23,9 @@ const SUGGESTIONS = 3;
  * @param {number} [start] the time of the mouse's release
  */
 export function send(studio, committed, start) {
-  const { live, version, lastSent, idle } = studio.state;
-  const document = documentOf(currentEdits(studio.state));
-  const text = JSON.stringify([version, document]);
+  const { live, lastSent, idle } = studio.state;
+  const shown = shownOf(studio.state, currentEdits(studio.state));
+  const text = JSON.stringify(shown);
   clearTimeout(idle);
   studio.change({ idle: setTimeout(() => settle(studio), IDLE) });
   // The last move of the pointer may have asked for this already.
@@ -38,7 +38,7 @@ export function send(studio, committed, start) {
   });
   if (!known) studio.change({ detail: null, detailAsked: null });
   rest(studio);
-  if (!known) live?.send({ type: "edits", id: sent.id, version, document });
+  if (!known) live?.send({ type: "edits", id: sent.id, ...shown });
   hurryToRelease(studio);
   measure(studio);
 }
@@ -55,8 +55,9 @@ function newId({ state, change }) {
  * @param {Studio} studio
  */
 export function settle(studio) {
-  const { live, toggles, history } = studio.state;
-  live?.send({ type: "versions", id: newId(studio), document: documentOf(currentEdits(studio.state)) });
+  const { live, toggles, history, tones: own } = studio.state;
+  const tones = sentTones(own);
+  live?.send({ type: "versions", id: newId(studio), document: documentOf(currentEdits(studio.state)), tones });
   if (!toggles.uncertainty && !toggles.suggest) return;
   const document = documentOf(history.edits);
   live?.send({ type: "explain", id: newId(studio), suggestions: SUGGESTIONS, document });
@@ -74,7 +75,7 @@ export function rest(studio) {
 
 /** @param {Studio} studio */
 function askDetail(studio) {
-  const { live, photo, version, history, changing, view, fields } = studio.state;
+  const { live, photo, history, changing, view, fields } = studio.state;
   if (!live || !photo || changing || !fields.length) return;
   const shown = studio.stage.fitted * view.zoom;
   if (shown <= photo.lightness.width || photo.size[0] <= photo.lightness.width) return studio.change({ detail: null });
@@ -85,7 +86,7 @@ function askDetail(studio) {
   const id = newId(studio);
   const scale = photo.size.map((side) => side / 2 ** level);
   studio.change({ detailAsked: { id, box: box.map((v, i) => v / scale[i % 2]) } });
-  live.send({ type: "window", id, version, document: documentOf(history.edits), level, box });
+  live.send({ type: "window", id, level, box, ...shownOf(studio.state, history.edits) });
 }
 
 /**

@@ -8,6 +8,7 @@
  * @property {string} name
  * @property {Edits} edits
  * @property {number} version
+ * @property {import("./state.js").Tones} [tones]
  * @property {number} changed milliseconds since 1970
  */
 

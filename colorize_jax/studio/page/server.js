@@ -35,12 +35,14 @@
  * @typedef {FieldsAnswer | VersionsAnswer | Explained | WindowAnswer | Refused} Answer
  */
 
+/** @typedef {Record<string, Pair>} SentTones strength and saturation by version; the server's `tone.py` has them */
+/** @typedef {{ version: number, document: Document, tones: SentTones }} Shown what a picture shows */
+
 /**
- * @typedef {{ type: "edits", id: number, version: number, document: Document }} EditsMessage
- * @typedef {{ type: "versions", id: number, document: Document }} VersionsMessage
+ * @typedef {{ type: "edits", id: number } & Shown} EditsMessage
+ * @typedef {{ type: "versions", id: number, document: Document, tones: SentTones }} VersionsMessage
  * @typedef {{ type: "explain", id: number, suggestions: number, document: Document }} ExplainMessage
- * @typedef {{ type: "window", level: number, box: number[] }} WindowOf
- * @typedef {{ id: number, version: number, document: Document } & WindowOf} WindowMessage
+ * @typedef {{ type: "window", id: number, level: number, box: number[] } & Shown} WindowMessage
  * @typedef {EditsMessage | VersionsMessage | ExplainMessage | WindowMessage} Message
  */
 
@@ -104,12 +106,11 @@ export const similarityOf = async (session) => frameOf(await fetch(`photos/${ses
 
 /**
  * @param {string} session
- * @param {number} version
- * @param {Document} document
+ * @param {Shown} shown
  * @param {string} format a suffix
  */
-export async function pictureOf(session, version, document, format) {
-  const body = JSON.stringify({ type: "edits", id: 0, version, document });
+export async function pictureOf(session, shown, format) {
+  const body = JSON.stringify({ type: "edits", id: 0, ...shown });
   return (await answerOf(await fetch(`photos/${session}/picture?format=${format}`, { method: "POST", body }))).blob();
 }
 

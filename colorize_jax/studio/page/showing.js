@@ -2,6 +2,7 @@
 
 import { paint, send, settle } from "./preview.js";
 import { similarityOf } from "./server.js";
+import { toneOf, withTone } from "./state.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
 /** @typedef {import("./state.js").Toggle} Toggle */
@@ -27,6 +28,19 @@ export function chooseVersion(studio, version) {
   studio.change({ version, lifted: null, layers: null });
   paint(studio);
   if (studio.state.live) send(studio, true);
+}
+
+/**
+ * How much colour the shown version shows; all by default.
+ *
+ * @param {Studio} studio
+ * @param {Partial<import("./state.js").Tone>} changes
+ * @param {boolean} [final] whether the slider still moves
+ */
+export function setTone(studio, changes, final = true) {
+  const { tones, version } = studio.state;
+  studio.change({ tones: withTone(tones, version, { ...toneOf(studio.state), ...changes }) });
+  send(studio, final);
 }
 
 /**

@@ -1,6 +1,6 @@
 // What the page knows, and what follows from it alone. Commands change it, through `Studio.change`; views show it.
 
-import { historyOf, shownColor } from "./edits.js";
+import { documentOf, historyOf, shownColor } from "./edits.js";
 import { WHOLE } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
@@ -20,7 +20,13 @@ import { WHOLE } from "./zoom.js";
 /** @typedef {"compare" | "show-marks" | "attention" | "uncertainty" | "suggest"} Toggle */
 /** @typedef {{ name: string, ab: Pair, shown: string }} Swatch a colour to choose, with its CSS */
 /** @typedef {{ kind: "draw" } | { kind: "move", from: Pair }} Drag */
-/** @typedef {{ project?: string, name: string, edits: Edits, version: number }} Work of the user on a photo */
+/** @typedef {{ strength: number, saturation: number }} Tone percent, as the sliders have it; all of both by default */
+/** @typedef {Readonly<Record<number, Tone>>} Tones of the versions that do not have the default */
+/**
+ * Work of the user on a photo.
+ *
+ * @typedef {{ project?: string, name: string, edits: Edits, version: number, tones?: Tones }} Work
+ */
 /** @typedef {{ values: ArrayLike<number>, low: number, high: number }} Heat of a square of cells, row by row */
 
 /**
@@ -77,6 +83,7 @@ import { WHOLE } from "./zoom.js";
  * @property {string | null} photoKept the project whose photo is kept
  * @property {boolean} saving
  * @property {number} version
+ * @property {Tones} tones
  * @property {readonly Float32Array[]} fields of each version: the chosen one's under the newest edits, the others'
  *   under those before the last pause
  * @property {Lifted | null} lifted of the chosen version, where exact edits need the server's own
@@ -184,6 +191,7 @@ export function stateAtFirst(controls) {
     photoKept: null,
     saving: false,
     version: 0,
+    tones: {},
     fields: [],
     tool: "stroke",
     ab: [60, 42],
@@ -201,6 +209,52 @@ export function stateAtFirst(controls) {
 
 /** @param {Readonly<State>} state */
 export const currentEdits = ({ changing, history }) => changing ?? history.edits;
+
+/** @type {Tone} */
+export const PLAIN = { strength: 100, saturation: 100 };
+
+/**
+ * Of the shown version.
+ *
+ * @param {Readonly<State>} state
+ */
+export const toneOf = ({ tones, version }) => tones[version] ?? PLAIN;
+
+/**
+ * What a picture of the chosen version shows, as the server is told it.
+ *
+ * @param {Readonly<State>} state
+ * @param {Edits} edits
+ * @returns {import("./server.js").Shown}
+ */
+export const shownOf = ({ version, tones }, edits) => ({
+  version,
+  document: documentOf(edits),
+  tones: sentTones(tones),
+});
+
+/**
+ * @param {Tones} tones
+ * @returns {import("./server.js").SentTones}
+ */
+export const sentTones = (tones) =>
+  Object.fromEntries(
+    Object.entries(tones).map(([version, { strength, saturation }]) => [version, [strength / 100, saturation / 100]]),
+  );
+
+/**
+ * Tones, with that of one version made another.
+ *
+ * @param {Tones} tones
+ * @param {number} version
+ * @param {Tone} tone
+ * @returns {Tones}
+ */
+export function withTone(tones, version, tone) {
+  const others = Object.entries(tones).filter(([each]) => Number(each) !== version);
+  const plain = tone.strength === PLAIN.strength && tone.saturation === PLAIN.saturation;
+  return Object.fromEntries(plain ? others : [...others, [version, tone]]);
+}
 
 /** @param {Readonly<State>} state */
 export const unsaved = ({ photo, history, kept }) =>

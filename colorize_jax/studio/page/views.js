@@ -10,7 +10,7 @@ import {
 import { Picker } from "./picker.js";
 import { rest } from "./preview.js";
 import { chooseVersion } from "./showing.js";
-import { hintOf, planeLightness } from "./state.js";
+import { hintOf, toneOf, planeLightness } from "./state.js";
 import { view } from "./store.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
@@ -79,8 +79,17 @@ function photo(studio) {
       studio.stage.open(opened.size, opened.lightness, opened.alpha);
       showVersions(versions, opened.weights, (index) => chooseVersion(studio, index));
     }),
-    view((state) => [state.photo, state.version], (_, version) => check(versions, (__, index) => index === version)),
-    view((state) => [state.photo, state.history.edits, state.version], () => void store(studio)),
+    view((state) => [state.photo, state.version], (_, version) => {
+      check(versions, (button) => Number(button.dataset.version) === version);
+    }),
+    view((state) => [state.photo, state.history.edits, state.version, state.tones], () => void store(studio)),
+    view((state) => [toneOf(state)], ({ strength, saturation }) => {
+      inputOf("amount").value = String(strength);
+      inputOf("saturation").value = String(saturation);
+    }),
+    view((state) => [state.version === state.photo?.weights.length], (bare) => {
+      inputOf("amount").disabled = bare; // the last version has no colours of the model's
+    }),
     view((state) => [state.photo?.name ?? ""], (name) => void (inputOf("name").value = name)),
     view((state) => [state.screen], (name) => name === "start" && void listProjects(studio)),
     view((state) => [state.projects], (kept) => {
