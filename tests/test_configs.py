@@ -43,6 +43,7 @@ VANISHED = {
     "photo_prior": (),
     "cgan": (),
     "mln_gan": (),
+    "pic": (),
     "scc_prior": (),
 }
 """Beginnings of the fields that a method's config had and the method did not read; a method has its own alone now."""

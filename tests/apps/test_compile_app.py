@@ -13,12 +13,12 @@ needs_libtpu = pytest.mark.skipif(
 )
 
 
-def compile_for(topology: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def compile_for(topology: str, *arguments: str, config: str = "scc") -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
         "colorize_jax.apps.compile",
-        "--config=scc",
+        f"--config={config}",
         f"--topology={topology}",
     ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TPU_LOG_DIR": "disabled"}
@@ -29,16 +29,20 @@ def compile_for(topology: str, *arguments: str) -> subprocess.CompletedProcess[s
 
 @pytest.mark.slow
 @needs_libtpu
-def test_every_stage_fits_16_chips_and_sends_sums_alone():
+@pytest.mark.parametrize(
+    ("config", "batch", "stages"),
+    [("scc", 32, ["features", "unary", "structure", "mdn"]), ("pic", 64, ["pixels"])],
+)
+def test_every_stage_fits_16_chips_and_sends_sums_alone(config, batch, stages):
     """At a sixteenth of the width. pip install -e .[aot]; pytest -m slow tests/apps/test_compile_app.py."""
-    done = compile_for("v5e:4x4", "--config.width=0.0625")
+    done = compile_for("v5e:4x4", "--config.width=0.0625", config=config)
     assert done.returncode == 0, done.stderr
     first, *rows = done.stdout.splitlines()
     assert first == "v5e:4x4: 16 chips, {'data': 16, 'fsdp': 1, 'pixel': 1}, 16 GiB each"
-    form = r"(\w+): batch 32, (\d+\.\d+) GiB a chip; \d+ all-reduce of \d+\.\d MiB"
+    form = rf"(\w+): batch {batch}, (\d+\.\d+) GiB a chip; \d+ all-reduce of \d+\.\d MiB"
     found = [re.fullmatch(form, row) for row in rows]
     assert all(found), rows
-    assert [match[1] for match in found if match] == ["features", "unary", "structure", "mdn"]
+    assert [match[1] for match in found if match] == stages
 
 
 @pytest.mark.parametrize(
