@@ -7,6 +7,7 @@
 | `GET /photos/{id}` | the same, of a session that is open still |
 | `GET /photos/{id}/similarity` | S, a byte for each pair of cells |
 | `POST /photos/{id}/picture?format=png`, a message of type edits | a file of a format of `encode.SUFFIXES` |
+| the same with `&kind=layer` | another of `exports.KINDS` |
 | `DELETE /photos/{id}` | closes it |
 | WebSocket `/photos/{id}/live` | `protocol` |
 
@@ -43,10 +44,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from colorize_jax.control.document import MAX_BYTES, EditDocument
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.decode import PhotoError
-from colorize_jax.photos.encode import SUFFIXES, encode
+from colorize_jax.photos.encode import SUFFIXES
 from colorize_jax.photos.photo import read_photo
 from colorize_jax.photos.upsample import PixelBox
-from colorize_jax.studio import protocol
+from colorize_jax.studio import exports, protocol
 from colorize_jax.studio.door import Door, Doorkeeper
 from colorize_jax.studio.live import LivePhoto, merged
 from colorize_jax.studio.sessions import Sessions
@@ -311,17 +312,16 @@ async def _picture(request: Request) -> Response:
     suffix = SUFFIXES.get(wanted := request.query_params.get("format", "png"))
     if suffix is None:
         return _mistake(f"format is {wanted[:40]!r}; allowed are {', '.join(SUFFIXES)}", 422)
+    kind = request.query_params.get("kind", "picture")
+    if kind not in exports.KINDS:
+        return _mistake(f"kind is {kind[:40]!r}; allowed are {', '.join(exports.KINDS)}", 422)
     try:
         message = protocol.parse(body.decode(), len(live.unary) + 1)
-        file = await studio.heavily(_file, live, message, message.edits(), suffix)
+        shown = message.edits(), message.version, message.tones
+        file = await studio.heavily(exports.export, live, *shown, kind, suffix)
     except ValueError as error:  # MessageError, EditError, and bytes that are no text
         return _mistake(str(error), 422)
-    return Response(file, media_type=_MEDIA_TYPES[suffix])
-
-
-def _file(live: LivePhoto, message: protocol.Message, edits: EditDocument, suffix: str) -> bytes:
-    asked = edits, message.version, message.tones
-    return encode(live.picture(*asked), suffix, live.about(*asked))
+    return Response(file, media_type="application/zip" if kind == "masks" else _MEDIA_TYPES[suffix])
 
 
 async def _live(socket: WebSocket) -> None:

@@ -342,6 +342,11 @@ def test_what_is_saved_is_what_is_shown_and_can_be_loaded_again(page, gray, colo
     page.page.select_option("#format", "tif")
     assert Image.open(io.BytesIO(page.download("#save"))).format == "TIFF"
     assert page.told() == "Saved: squares_coloured.tif"
+    page.page.select_option("#format", "both")
+    assert Image.open(io.BytesIO(page.download("#save"))).size == (800, 300)
+    assert page.told() == "Saved: squares_before_and_after.jpg"
+    page.page.select_option("#format", "masks")
+    assert page.download("#save")[:2] == b"PK" and page.told() == "Saved: squares_masks.zip"
     page.page.click("#clear")
     page.settled()
     assert np.abs(page.pixels() - shown).max() > 20

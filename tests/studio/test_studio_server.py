@@ -5,6 +5,7 @@ import io
 import json
 import re
 import urllib.request
+import zipfile
 
 import full_photo
 import numpy as np
@@ -108,6 +109,28 @@ def test_formats_that_cannot_be_are_told(address, session, gray):
     clear = protocol.unpack(answer)[0]["session"]
     status, told = address.told(f"/photos/{clear}/picture?format=jpeg", message(0).encode())
     assert status == 422 and "JPEG keeps no opacity" in told
+
+
+def test_what_is_saved_beside_the_picture(address, session, gray):
+    def saved(kind: str) -> bytes:
+        status, answer = address.ask(f"/photos/{session}/picture?kind={kind}", message(0, POINT).encode())
+        assert status == 200
+        return answer
+
+    picture, both, layer = (Image.open(io.BytesIO(saved(kind))) for kind in ("picture", "both", "layer"))
+    assert both.size == (800, 300) and layer.mode == "RGBA"
+    before = both.crop((0, 0, 400, 300))
+    assert np.abs(np.asarray(before).astype(int) - gray[..., None]).max() <= 1
+    np.testing.assert_array_equal(both.crop((400, 0, 800, 300)), picture)
+    laid = Image.alpha_composite(before.convert("RGBA"), layer).convert("RGB")
+    assert np.abs(np.asarray(laid).astype(int) - np.asarray(picture)).max() <= 1
+    assert zipfile.ZipFile(io.BytesIO(saved("masks"))).namelist() == ["001_point.png"]
+    wrong = f"/photos/{session}/picture?kind=sketch"
+    assert address.told(wrong, message(0).encode()) == (
+        422,
+        "kind is 'sketch'; allowed are picture, both, layer, masks",
+    )
+    assert "no masks" in address.told(f"/photos/{session}/picture?kind=masks", message(0).encode())[1]
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", ""])

@@ -19,15 +19,31 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/**
+ * What the server is asked for, and how the file's name ends.
+ *
+ * @param {string} format as the list of them has it
+ * @param {boolean} clear whether the photo has opacity, which a JPEG does not keep
+ * @returns {import("./server.js").Saved & { ending: string }}
+ */
+function savedAs(format, clear) {
+  const suffix = clear ? "png" : "jpg";
+  if (format === "both") return { kind: "both", format: suffix, ending: `before_and_after.${suffix}` };
+  if (format === "layer") return { kind: "layer", format: "png", ending: "colours.png" };
+  if (format === "masks") return { kind: "masks", format: "png", ending: "masks.zip" };
+  return { kind: "picture", format, ending: `coloured.${format}` };
+}
+
 /** @param {Studio} studio */
 export async function savePicture(studio) {
-  const { photo, history, saving, format } = studio.state;
+  const { photo, history, saving, format, kept } = studio.state;
   if (!photo || saving) return;
   studio.change({ saving: true });
   try {
-    const name = `${photo.name}_coloured.${format}`;
-    download(await pictureOf(photo.session, shownOf(studio.state, history.edits), format), name);
-    studio.change({ kept: history.edits, toast: `Saved: ${name}` });
+    const saved = savedAs(format, photo.alpha !== null);
+    const name = `${photo.name}_${saved.ending}`;
+    download(await pictureOf(photo.session, shownOf(studio.state, history.edits), saved), name);
+    studio.change({ kept: saved.kind === "masks" ? kept : history.edits, toast: `Saved: ${name}` });
   } catch (error) {
     if (error instanceof ServerError && error.status === 404) lost(studio);
     else studio.change({ toast: told(error) });

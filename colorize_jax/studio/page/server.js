@@ -36,6 +36,7 @@
  */
 
 /** @typedef {Record<string, Pair>} SentTones strength and saturation by version; the server's `tone.py` has them */
+/** @typedef {{ kind: "picture" | "both" | "layer" | "masks", format: string }} Saved format: a suffix */
 /** @typedef {{ version: number, document: Document, tones: SentTones }} Shown what a picture shows */
 
 /**
@@ -107,11 +108,12 @@ export const similarityOf = async (session) => frameOf(await fetch(`photos/${ses
 /**
  * @param {string} session
  * @param {Shown} shown
- * @param {string} format a suffix
+ * @param {Saved} saved
  */
-export async function pictureOf(session, shown, format) {
+export async function pictureOf(session, shown, { kind, format }) {
   const body = JSON.stringify({ type: "edits", id: 0, ...shown });
-  return (await answerOf(await fetch(`photos/${session}/picture?format=${format}`, { method: "POST", body }))).blob();
+  const address = `photos/${session}/picture?kind=${kind}&format=${format}`;
+  return (await answerOf(await fetch(address, { method: "POST", body }))).blob();
 }
 
 /** A conversation about one session: of each type one message is under way, and the newest waits. */

@@ -59,7 +59,7 @@ import { WHOLE } from "./zoom.js";
  * @property {Reach} reach
  * @property {number} strength of the brush, as its slider has it: 0 to 100
  * @property {number} split percent, where before ends and after begins
- * @property {string} format of pictures that are saved, as a suffix
+ * @property {string} format what is saved: a picture's suffix, or "both", "layer" or "masks"
  * @property {Record<Toggle, boolean>} toggles
  */
 
