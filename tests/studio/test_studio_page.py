@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -616,6 +617,42 @@ def test_the_keyboard_alone_paints(page):
     assert page.page.locator("#versions button").nth(1).get_attribute("aria-checked") == "true"
 
 
+def test_the_keyboard_alone_draws_an_area(page):
+    def said() -> str:
+        return page.page.inner_text("#said")
+
+    def go(key: str, times: int) -> None:
+        for _ in range(times):
+            page.page.keyboard.press(key)
+
+    page.page.keyboard.press("a")
+    page.page.focus("#marks")
+    assert "corner" in page.page.inner_text("#hint")
+    page.page.keyboard.press("Enter")
+    page.page.keyboard.press("Enter")
+    assert said() == "An area has three corners or more." and page.count() == 0
+    go("ArrowRight", 6)
+    page.page.keyboard.press("Enter")
+    assert re.fullmatch("Corner 2 6[23] % from the left, 50 % from the top.", said())
+    page.page.keyboard.press("Escape")
+    assert said() == "The area is given up."
+    for key in ("ArrowRight", "ArrowUp", "ArrowLeft"):
+        page.page.keyboard.press("Enter")
+        go(key, 6)
+    page.press("Space")
+    go("ArrowDown", 6)
+    page.press("Enter")  # on the first corner
+    assert said() == "Area 1 closed with 4 corners." and page.count() == 1
+    [area] = json.loads(page.download("#save-edits"))["edits"]
+    np.testing.assert_allclose(
+        area["polygon"], [[0.625, 0.5], [0.75, 0.5], [0.75, 1 / 3], [0.625, 1 / 3]], atol=1e-3
+    )
+    page.page.keyboard.press("p")
+    page.page.focus("#marks")
+    page.press("Enter")
+    assert said().startswith("Point 2 put 50 % from the left") and page.count() == 2
+
+
 def zoomed(page) -> float:
     """How wide the photo is, beside the room that it has."""
     widths = "[stage, space].map((part) => part.getBoundingClientRect().width)"
@@ -755,6 +792,42 @@ def test_every_key_is_told_in_a_dialog_that_escape_closes(page):
     page.page.click("#help")
     dialog.get_by_role("button", name="Close").click()
     dialog.wait_for(state="hidden")
+
+
+CUT_OFF = """() => {
+  const found = [];
+  for (const part of document.querySelectorAll("header *, #work *")) {
+    if (!part.matches("button, input, select, summary, canvas[tabindex]") || !part.checkVisibility()) continue;
+    if (getComputedStyle(part).visibility === "hidden") continue;
+    part.scrollIntoView({ block: "center", inline: "center" });
+    const { left, top, right, bottom } = part.getBoundingClientRect();
+    const whole = left >= 0 && top >= 0 && right <= innerWidth + 0.5 && bottom <= innerHeight + 0.5;
+    const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    const fits = part.scrollWidth <= part.clientWidth + 1 || part.matches("input, select");
+    if (!whole || !fits || !(hit && (part.contains(hit) || hit.closest("label")?.control === part))) {
+      found.push([part.id || part.textContent, left, top, right, bottom, hit?.id ?? hit?.tagName ?? null]);
+    }
+  }
+  scrollTo(0, 0);
+  return found;
+}"""
+PHONE_UPRIGHT, PHONE_SIDEWAYS, AT_200_PERCENT = (390, 844), (844, 390), (640, 400)
+
+
+@pytest.mark.parametrize("size", [PHONE_UPRIGHT, PHONE_SIDEWAYS, AT_200_PERCENT], ids=str)
+def test_small_views_cut_no_control_off_and_leave_the_photo_its_room(address, browser, gray, size):
+    context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)))
+    page = Page(context.new_page(), address.url)
+    page.open(png(gray))
+    page.drag((0.3, 0.35), (0.4, 0.5))
+    page.page.click("#tools [data-tool=region]")  # so that all of the panel is there
+    page.page.evaluate("document.querySelector('details').open = true")
+    assert page.page.evaluate(CUT_OFF) == []
+    width, height = page.page.evaluate("[space.clientWidth, space.clientHeight]")
+    assert width * height >= 0.4 * size[0] * size[1]
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    context.close()
+    assert page.failed == []
 
 
 def test_a_finger_paints_on_a_phone(address, browser, gray):

@@ -60,6 +60,7 @@ function studioOf() {
         hover: (position) => gestures.hover(made, position),
         leave: () => gestures.leave(made),
         cross: (position) => gestures.setCross(made, position),
+        stamp: (cross, near) => gestures.stamp(made, cross, near),
         nudge: (arrow) => gestures.nudge(made, arrow),
         zoom: (factor, at) => zoomBy(made, factor, at),
         pan: (step) => pan(made, step),

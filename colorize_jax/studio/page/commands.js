@@ -108,7 +108,7 @@ export const COMMANDS = [
 const OWN_KEYS = [
   [["Tab"], "The next control"],
   [["←", "→", "↑", "↓"], "On the photo: move the cross, or the chosen stroke; with Shift in small steps"],
-  [["Enter", "Space"], "On the photo: paint at the cross with the chosen tool"],
+  [["Enter", "Space"], "On the photo: paint at the cross with the chosen tool; or a corner, twice to close the area"],
 ];
 
 /** @returns {(readonly [readonly string[], string])[]} all keys, and what they do */

@@ -4,12 +4,16 @@ import {
   accept, chooseColor, commit, giveUp, moveSelected, remember, select, tryOut, withSelected,
 } from "./editing.js";
 import { extended, finished, moved } from "./edits.js";
+import { nameOf } from "./panel.js";
 import { chooseTool, endComparison } from "./showing.js";
 import { begun, lightnessAt, suggestedNow } from "./state.js";
 import { follow } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
 /** @typedef {import("./state.js").Studio} Studio */
+
+/** @type {readonly import("./state.js").Tool[]} */
+const AREAS = ["region", "lock"];
 
 /**
  * @param {Studio} studio
@@ -98,9 +102,80 @@ export function cancel(studio) {
  * @param {Studio} studio
  */
 export function escape(studio) {
+  if (studio.state.drag?.kind === "corners") say(studio, "The area is given up.");
   if (studio.state.drag) cancel(studio);
   else select(studio, -1);
 }
+
+/**
+ * The tool at the cross of the keyboard: a point of colour, or one corner more.
+ *
+ * @param {Studio} studio
+ * @param {Pair} position
+ * @param {number} near CSS pixels within which a mark is hit
+ */
+export function stamp(studio, position, near) {
+  const { tool, history: before } = studio.state;
+  const suggested = studio.stage.hitSuggested(suggestedNow(studio.state), position, near) >= 0;
+  if (AREAS.includes(tool) && !suggested) return addCorner(studio, position, near);
+  const start = performance.now();
+  press(studio, position, near);
+  release(studio, position, start);
+  const { selected, history } = studio.state;
+  if (history !== before) say(studio, `${lastName(studio)} put ${placeOf(position)}.`);
+  else if (tool === "select") say(studio, selected < 0 ? "No stroke is here." : `Stroke ${selected + 1} is chosen.`);
+}
+
+/**
+ * A corner of an area. One on the first corner, or a second time on the last one, closes it.
+ *
+ * @param {Studio} studio
+ * @param {Pair} position
+ * @param {number} near
+ */
+function addCorner(studio, position, near) {
+  const { drag: dragged, sketch } = studio.state;
+  const corners = dragged?.kind === "corners" ? (sketch?.polygon ?? []) : [];
+  const closes = [corners[0], corners.at(-1)].some((each) => each && studio.stage.isNear(each, position, near));
+  if (!sketch || !corners.length) {
+    endComparison(studio);
+    studio.change({ selected: -1, place: position, sketch: begun(studio.state, position), drag: { kind: "corners" } });
+  } else if (!closes) studio.change({ sketch: extended(sketch, [position]) });
+  else if (corners.length < 3) return say(studio, "An area has three corners or more.");
+  else return close(studio, sketch, corners.length);
+  say(studio, `Corner ${corners.length + 1} ${placeOf(position)}.`);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {import("./edits.js").Edit} sketch
+ * @param {number} corners
+ */
+function close(studio, sketch, corners) {
+  const edit = finished(sketch);
+  studio.change({ drag: null, sketch: null });
+  if (!edit) return say(studio, "The corners lie on one line: that is no area.");
+  commit(studio, [...studio.state.history.edits, edit]);
+  if (edit.color) remember(studio);
+  say(studio, `${lastName(studio)} closed with ${corners} corners.`);
+}
+
+/** @param {Studio} studio */
+function lastName({ state }) {
+  const { edits } = state.history;
+  return nameOf(edits[edits.length - 1], edits.length - 1);
+}
+
+/** @param {Pair} position */
+const placeOf = ([x, y]) => `${Math.round(100 * x)} % from the left, ${Math.round(100 * y)} % from the top`;
+
+/**
+ * Tells who cannot see it what has happened.
+ *
+ * @param {Studio} studio
+ * @param {string} said
+ */
+const say = ({ change }, said) => change({ said });
 
 /**
  * @param {Studio} studio

@@ -27,6 +27,9 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 /** @type {readonly Swatch[]} */
 export const presets = PRESETS.map(([name, lightness, ab]) => ({ name, ab, shown: css(lightness, ...ab) }));
 
+/** @type {(edit: Edit, index: number) => string} */
+export const nameOf = ({ kind }, index) => `${NAMES[kind]} ${index + 1}`;
+
 /** @param {Pair} ab */
 export const isPreset = (ab) => presets.some((preset) => String(preset.ab) === String(ab));
 
@@ -145,7 +148,7 @@ export function showEdits(root, edits, selected, select, remove) {
       const swatch = element("span");
       swatch.style.background = edit.color ? colorOf(edit) : "transparent";
       const how = `${edit.exact ? ", exact" : ""}${edit.closed ? ", closed" : ""}${REACHES[edit.reach ?? "alike"]}`;
-      const name = `${NAMES[edit.kind]} ${index + 1}${how}`;
+      const name = `${nameOf(edit, index)}${how}`;
       const ariaPressed = String(index === selected);
       const choose = element("button", { className: "name", ariaPressed, onclick: () => select(index) }, swatch, name);
       const gone = element(

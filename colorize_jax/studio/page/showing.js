@@ -49,6 +49,7 @@ export function setTone(studio, changes, final = true) {
  */
 export function chooseTool(studio, tool) {
   endComparison(studio);
+  if (studio.state.drag?.kind === "corners") studio.change({ drag: null, sketch: null });
   studio.change({ tool, selected: tool === "select" ? studio.state.selected : -1 });
 }
 

@@ -20,6 +20,7 @@ import { WHOLE } from "./zoom.js";
  * @property {(position: Pair) => void} hover
  * @property {() => void} leave
  * @property {(position: Pair | null) => void} cross
+ * @property {(cross: Pair, near: number) => void} stamp Enter at the cross
  * @property {(arrow: Pair) => boolean} nudge whether the arrow key is used up
  * @property {(factor: number, at: Pair) => void} zoom
  * @property {(step: Pair) => void} pan in fractions of the photo
@@ -319,9 +320,7 @@ export class Stage {
       if (!this.listen.nudge(arrow)) this.#step(cross ?? MIDDLE, arrow, event.shiftKey); // none after a press
     } else if ((event.key === "Enter" || event.key === " ") && cross) {
       event.preventDefault();
-      const start = performance.now();
-      this.listen.press(cross, NEAR);
-      this.listen.release(cross, start);
+      this.listen.stamp(cross, NEAR);
     }
   }
 
@@ -368,6 +367,17 @@ export class Stage {
     return suggested.findIndex(
       ([x, y]) => Math.hypot((x - position[0]) * width, (y - position[1]) * height) <= near,
     );
+  }
+
+  /**
+   * Whether two positions are as near as a mark is to be hit.
+   *
+   * @param {Pair} one
+   * @param {Pair} other
+   * @param {number} near CSS pixels
+   */
+  isNear(one, other, near) {
+    return this.hitSuggested([one], other, near) === 0;
   }
 
   /** Asks for a drawing with the next frame. */

@@ -1,6 +1,6 @@
 // What the page knows, and what follows from it alone. Commands change it, through `Studio.change`; views show it.
 
-import { documentOf, historyOf, shownColor } from "./edits.js";
+import { documentOf, extended, historyOf, shownColor } from "./edits.js";
 import { WHOLE } from "./zoom.js";
 
 /** @typedef {import("./lab.js").Pair} Pair */
@@ -19,7 +19,7 @@ import { WHOLE } from "./zoom.js";
 /** @typedef {"stroke" | "point" | "region" | "lock" | "eraser" | "select" | "pick"} Tool */
 /** @typedef {"compare" | "show-marks" | "attention" | "uncertainty" | "suggest"} Toggle */
 /** @typedef {{ name: string, ab: Pair, shown: string }} Swatch a colour to choose, with its CSS */
-/** @typedef {{ kind: "draw" } | { kind: "move", from: Pair }} Drag */
+/** @typedef {{ kind: "draw" | "corners" } | { kind: "move", from: Pair }} Drag corners: those of the keyboard */
 /** @typedef {{ strength: number, saturation: number }} Tone percent, as the sliders have it; all of both by default */
 /** @typedef {Readonly<Record<number, Tone>>} Tones of the versions that do not have the default */
 /**
@@ -70,6 +70,7 @@ import { WHOLE } from "./zoom.js";
  * @property {boolean} dropping whether a file is held over the page
  * @property {boolean} helping whether the list of keys is open
  * @property {string | null} toast
+ * @property {string} said what the keys have done, for who cannot see it
  * @property {Photo | null} photo
  * @property {Conversation | null} live
  * @property {History} history
@@ -148,6 +149,7 @@ const HINTS = {
   uncertainty: "Bright: your strokes do not say the colour there yet.",
   suggest: "Click a number to put a point of colour there; then choose its colour.",
   keys: "Arrow keys move the cross, <b>Enter</b> paints there.",
+  corners: "<b>Enter</b> puts a corner; on the first one, or twice, it closes the area. <b>Esc</b> gives it up.",
 };
 
 /** Of a photo that was opened just now. */
@@ -181,6 +183,7 @@ export function stateAtFirst(controls) {
     opening: null,
     dropping: false,
     helping: false,
+    said: "",
     toast: null,
     photo: null,
     live: null,
@@ -378,12 +381,12 @@ export function lightnessAt({ data, width, height }, [x, y]) {
 
 /** @param {Readonly<State>} state */
 export function overlayOf(state) {
-  const { toggles, selected, sketch, tool, ab, cross, over } = state;
+  const { toggles, selected, sketch, drag, tool, ab, cross, over } = state;
   return {
     edits: currentEdits(state),
     selected,
     marksShown: toggles["show-marks"],
-    sketch,
+    sketch: drag?.kind === "corners" && sketch && cross ? extended(sketch, [cross]) : sketch,
     heat: heatOf(state),
     suggested: suggestedNow(state),
     brush: BRUSHES.includes(tool) ? radiusOf(state) : 0,
@@ -420,6 +423,7 @@ function heatOf({ toggles, similarity, explained, cross, over }) {
  */
 export function hintOf({ tool, history, selected, toggles, cross }) {
   if (cross && BRUSHES.includes(tool)) return HINTS.keys;
+  if (cross && (tool === "region" || tool === "lock")) return HINTS.corners;
   const explained = EXPLAINED.find((name) => toggles[name]);
   if (explained && selected < 0) return HINTS[explained];
   if (tool === "stroke" && !history.edits.length) return HINTS.first;

@@ -51,6 +51,7 @@ function screen() {
       hide("toast", message === null);
       if (message !== null) part("toast").textContent = message;
     }),
+    view((state) => [state.said], (said) => void (part("said").textContent = said)),
     view((state) => [state.saving], (saving) => {
       save.disabled = saving;
       save.innerHTML = saving ? "Saving …" : label;
