@@ -17,7 +17,7 @@ EPOCHS = {
     "unary": 1.6,
     "structure": 0.36,
     "mdn": 1.7,
-    "modes": 4.0,
+    "modes": 2.0,
     "spread_coarse": 0.6,
     "spread": 0.08,
     "spread_fine": 0.06,
