@@ -532,11 +532,38 @@ def test_a_bad_file_is_told_and_another_can_be_opened(empty, gray, content, told
     assert empty.page.locator("#versions button").count() == 4
 
 
-def test_what_is_no_photo_and_a_second_photo_are_told(empty, gray):
+def test_what_is_no_photo_is_told(empty):
     empty.drop(b"words", "words.txt", "text/plain")
     assert "words.txt" in empty.told() and not empty.asked[-1].endswith("photos")
-    empty.drop(png(gray), "one.png", "image/png", "two.png")
-    empty.page.wait_for_selector("#toast:has-text('one')")
+
+
+def test_several_photos_are_a_series_that_takes_the_same_strokes(empty, gray):
+    def opened(name: str) -> None:
+        empty.page.wait_for_selector(f"#series-list [aria-current=true]:text-is('{name}')")
+        empty.settled()
+
+    empty.drop(png(gray), "page 10.png", "image/png", "page 9.png", "page 1.png")
+    opened("page 1")
+    assert empty.page.locator("#series-list li").all_inner_texts() == ["page 1", "page 9", "page 10"]
+    before = empty.pixels()
+    empty.shade("Blue")
+    empty.drag((0.2, 0.35), (0.3, 0.5))
+    painted = empty.pixels()
+    empty.page.click("#to-next")
+    opened("page 9")
+    assert empty.count() == 1
+    np.testing.assert_array_equal(empty.pixels(), painted)
+    empty.page.click("#series-list button:text-is('page 10')")
+    opened("page 10")
+    assert empty.count() == 0 and empty.page.is_disabled("#to-next")
+    np.testing.assert_array_equal(empty.pixels(), before)
+    empty.page.click("#series-list button:text-is('page 9')")
+    opened("page 9")
+    empty.page.click("#to-all")
+    assert empty.told() == "On 2 other photos, too."
+    empty.page.click("#series-list button:text-is('page 1')")
+    opened("page 1")
+    assert empty.count() == 1  # it had the stroke already
 
 
 def test_the_panel_stays_where_it_is_and_marks_the_chosen_color(page):

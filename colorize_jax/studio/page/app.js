@@ -3,9 +3,9 @@
 import { bindControls, runKey } from "./commands.js";
 import { inputOf, part } from "./dom.js";
 import { setRadius, setTraits } from "./editing.js";
-import { drop, loadEdits } from "./files.js";
+import { drop, loadEdits, openAll } from "./files.js";
 import * as gestures from "./gestures.js";
-import { openExample, openNew, rename, restore } from "./opening.js";
+import { openExample, rename, restore } from "./opening.js";
 import { arrows, paintVersions } from "./panel.js";
 import { Painters } from "./painters.js";
 import { painted } from "./preview.js";
@@ -77,22 +77,22 @@ function studioOf() {
 }
 
 /**
- * @param {string} id of an input that takes a file
- * @param {(file: File) => void} act
+ * @param {string} id of an input that takes files
+ * @param {(files: File[]) => void} act
  */
-function onFile(id, act) {
+function onFiles(id, act) {
   const input = inputOf(id);
   input.addEventListener("change", () => {
-    const file = input.files?.[0];
+    const files = [...(input.files ?? [])];
     input.value = "";
-    if (file) act(file);
+    if (files.length) act(files);
   });
 }
 
 /** @param {Studio} studio */
 function bindFiles(studio) {
-  onFile("photo-file", (file) => openNew(studio, file));
-  onFile("edits-file", (file) => loadEdits(studio, file));
+  onFiles("photo-file", (files) => openAll(studio, files));
+  onFiles("edits-file", ([file]) => loadEdits(studio, file));
   const name = inputOf("name");
   name.addEventListener("change", () => rename(studio, name.value));
   part("example").addEventListener("click", (event) => {
@@ -109,7 +109,7 @@ function bindFiles(studio) {
   document.addEventListener("dragleave", (event) => studio.change({ dropping: event.relatedTarget !== null }));
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    drop(studio, event.dataTransfer?.files ?? []);
+    drop(studio, event.dataTransfer);
   });
 }
 

@@ -4,7 +4,7 @@ import { inputOf } from "./dom.js";
 import { clear, redo, removeSelected, setRadius, setTraits, turnReach, undo } from "./editing.js";
 import { saveEdits, savePicture } from "./files.js";
 import { escape } from "./gestures.js";
-import { leave } from "./opening.js";
+import { handOn, leave } from "./opening.js";
 import { chooseTool, chooseVersion, setTone, toggle } from "./showing.js";
 import { PLAIN } from "./state.js";
 import { zoomIn, zoomOut, zoomWhole } from "./zoom.js";
@@ -75,6 +75,8 @@ export const COMMANDS = [
   button("save-edits", [], saveEdits, "The strokes as a JSON file; the program colorize takes it, too"),
   button("load", [], () => inputOf("edits-file").click(), "Strokes that were saved before, for this photo or another"),
   button("clear", [], clear),
+  button("to-next", ["PageDown"], (studio) => handOn(studio, false), "These strokes on the next photo, which opens"),
+  button("to-all", [], (studio) => handOn(studio, true), "These strokes on all other photos of the series"),
   tool("stroke", "B", "Brush: paint where the colour belongs; it spreads to what is like it"),
   tool("point", "P", "Point: one click of colour"),
   tool("region", "A", "Area: draw around it"),

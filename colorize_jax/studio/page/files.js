@@ -2,7 +2,7 @@
 
 import { commit } from "./editing.js";
 import { documentOf, editsOf } from "./edits.js";
-import { lost, openNew } from "./opening.js";
+import { lost, openNew, openSeries } from "./opening.js";
 import { pictureOf, ServerError } from "./server.js";
 import { told } from "./showing.js";
 import { shownOf } from "./state.js";
@@ -78,20 +78,60 @@ export async function loadEdits(studio, file) {
 /** @param {File} file */
 const isEdits = (file) => file.name.endsWith(".json") || file.type === "application/json";
 
+/** @param {File} file */
+const isPhoto = (file) => file.type.startsWith("image/");
+
+/**
+ * Opens one photo, or several as a series, by their names.
+ *
+ * @param {Studio} studio
+ * @param {readonly File[]} files
+ */
+export async function openAll(studio, files) {
+  const photos = files.filter(isPhoto).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  if (photos.length > 1) await openSeries(studio, photos);
+  else await openNew(studio, photos[0] ?? files[0]);
+}
+
 /**
  * @param {Studio} studio
- * @param {ArrayLike<File>} files
+ * @param {DataTransfer | null} data
  */
-export async function drop(studio, files) {
+export async function drop(studio, data) {
   studio.change({ dropping: false, toast: null });
-  const { 0: file, length } = files;
-  if (!file) {
+  const files = data ? await filesOf(data) : [];
+  if (!files.length) {
     return studio.change({ toast: "That was not a file. Drag a photo from a folder, or use the button." });
   }
-  if (isEdits(file) && studio.state.screen === "work") return loadEdits(studio, file);
-  await openNew(studio, file);
-  const { photo } = studio.state;
-  if (length > 1 && photo?.file === file) {
-    studio.change({ toast: `One photo at a time: this is “${photo.name}”.` });
+  if (isEdits(files[0]) && studio.state.screen === "work") return loadEdits(studio, files[0]);
+  await openAll(studio, files);
+}
+
+/**
+ * What was dropped, and what lies in its folders.
+ *
+ * @param {DataTransfer} data
+ * @returns {Promise<File[]>}
+ */
+async function filesOf({ items, files }) {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry?.() ?? null); // later there are none any more
+  if (!entries.some((entry) => entry?.isDirectory)) return [...files];
+  return (await Promise.all(entries.map((entry) => (entry ? filesIn(entry) : [])))).flat();
+}
+
+/**
+ * @param {FileSystemEntry} entry
+ * @returns {Promise<File[]>}
+ */
+async function filesIn(entry) {
+  if (entry.isFile) {
+    const { file } = /** @type {FileSystemFileEntry} */ (entry);
+    return [await new Promise((resolve, reject) => file.call(entry, resolve, reject))];
   }
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  /** @type {() => Promise<FileSystemEntry[]>} a hundred at a time, until there are none */
+  const more = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+  const found = [];
+  for (let some = await more(); some.length; some = await more()) found.push(...some);
+  return (await Promise.all(found.map(filesIn))).flat();
 }

@@ -5,7 +5,7 @@ import { forget, keepPhoto, keepWork, newId, photoOf, projects } from "./project
 import { eachOf, hear, paint, send } from "./preview.js";
 import { Conversation, findPhoto, openPhoto } from "./server.js";
 import { told, UNREACHED } from "./showing.js";
-import { unsaved, untouched } from "./state.js";
+import { seriesOf, unsaved, untouched } from "./state.js";
 
 /** @typedef {import("./server.js").Line} Line */
 /** @typedef {import("./server.js").OpenedPhoto} OpenedPhoto */
@@ -34,6 +34,51 @@ export async function openNew(studio, file) {
   const again = orphaned?.name === name ? orphaned : null;
   await open(studio, file, again ? { ...again, name } : { name, edits: [], version: 0 });
   if (again && studio.state.photo?.file === file) studio.change({ orphaned: null });
+}
+
+/**
+ * Keeps several photos in this browser, each as work of its own, and opens the first.
+ *
+ * @param {Studio} studio
+ * @param {readonly File[]} files
+ */
+export async function openSeries(studio, files) {
+  const id = newId();
+  const works = files.map((file, place) => ({
+    id: newId(), name: nameOf(file), edits: [], version: 0, series: { id, place }, changed: Date.now() - place,
+  }));
+  try {
+    for (const [place, work] of works.entries()) {
+      await keepPhoto(work.id, files[place]);
+      await keepWork(work);
+    }
+  } catch {
+    return studio.change({ toast: "This browser keeps no photos: open them one at a time." });
+  }
+  await listProjects(studio);
+  await openKept(studio, { ...works[0], project: works[0].id });
+}
+
+/**
+ * Gives these edits, version and tone to other photos of the series, too, which keep the edits that they have.
+ *
+ * @param {Studio} studio
+ * @param {boolean} all or the next one alone, which is opened
+ */
+export async function handOn(studio, all) {
+  const { photo, history, version, tones } = studio.state;
+  const series = seriesOf(studio.state);
+  const place = series.findIndex(({ id }) => id === photo?.project);
+  const others = all ? series.filter((_, i) => i !== place) : series.slice(place + 1, place + 2);
+  const changed = others.map((work) => {
+    const has = new Set(work.edits.map((edit) => JSON.stringify(edit)));
+    const added = history.edits.filter((edit) => !has.has(JSON.stringify(edit)));
+    return { ...work, edits: [...work.edits, ...added], version, tones, changed: Date.now() };
+  });
+  for (const work of changed) await keepWork(work);
+  await listProjects(studio);
+  if (all) studio.change({ toast: `On ${changed.length} other photos, too.` });
+  else if (changed.length) await openKept(studio, { ...changed[0], project: changed[0].id });
 }
 
 /** @param {Studio} studio */
@@ -67,7 +112,7 @@ async function open(studio, file, work) {
  * @param {Work} work
  * @param {File} [file]
  */
-function begin(studio, opened, { project = newId(), name, edits, version, tones = {} }, file) {
+function begin(studio, opened, { project = newId(), name, edits, version, tones = {}, series }, file) {
   const { session, size, weights, bordered } = opened;
   const [lightness, guide] = [planeOf(opened.lightness), planeOf(opened.guide)];
   const alpha = opened.alpha ? planeOf(opened.alpha) : null;
@@ -76,7 +121,7 @@ function begin(studio, opened, { project = newId(), name, edits, version, tones 
   studio.change({
     ...untouched,
     screen: "work",
-    photo: { session, project, name, file, size, weights, lightness, guide, alpha },
+    photo: { session, project, name, series, file, size, weights, lightness, guide, alpha },
     live: null,
     history: historyOf(edits),
     kept: null,
@@ -137,6 +182,18 @@ export async function openProject(studio, project) {
   await openKept(studio, project);
 }
 
+/**
+ * Opens another photo of the series with the work that is kept by now.
+ *
+ * @param {Studio} studio
+ * @param {Work} listed
+ */
+export async function openListed(studio, listed) {
+  await listProjects(studio);
+  const now = studio.state.projects.find(({ id }) => id === listed.project);
+  await openKept(studio, now ? { ...now, project: now.id } : listed);
+}
+
 /** @param {Studio} studio */
 export async function listProjects({ change }) {
   change({ projects: await projects().catch(() => []) }); // a browser that keeps nothing has none
@@ -159,8 +216,8 @@ export async function forgetProject(studio, id) {
 export async function store({ state, change }) {
   const { photo, history, version, tones, photoKept } = state;
   if (!photo) return;
-  const { session, project, name, file } = photo;
-  const work = { project, name, edits: history.edits, version, tones };
+  const { session, project, name, series, file } = photo;
+  const work = { project, name, edits: history.edits, version, tones, series };
   try {
     sessionStorage.setItem(STORED, JSON.stringify({ session, ...work }));
   } catch {
@@ -218,7 +275,8 @@ export async function lost(studio) {
   const { live, photo, history, version, tones } = studio.state;
   live?.end();
   if (!photo) return;
-  const work = { project: photo.project, name: photo.name, edits: history.edits, version, tones };
+  const { project, name, series } = photo;
+  const work = { project, name, series, edits: history.edits, version, tones };
   if (photo.file) await open(studio, photo.file, work);
   else await openKept(studio, work);
 }

@@ -163,6 +163,24 @@ export function showEdits(root, edits, selected, select, remove) {
 
 /**
  * @param {HTMLElement} root
+ * @param {readonly import("./projects.js").Project[]} series
+ * @param {string | undefined} current the project that is open
+ * @param {(project: import("./state.js").Work) => void} open
+ */
+export function showSeries(root, series, current, open) {
+  root.replaceChildren(
+    ...series.map((each) => {
+      const { id, name } = each;
+      const onclick = () => open({ ...each, project: id });
+      const button = element("button", { className: "name", onclick }, name);
+      button.ariaCurrent = String(id === current);
+      return element("li", {}, button);
+    }),
+  );
+}
+
+/**
+ * @param {HTMLElement} root
  * @param {(readonly [readonly string[], string])[]} help
  */
 export function showKeys(root, help) {

@@ -9,6 +9,7 @@
  * @property {Edits} edits
  * @property {number} version
  * @property {import("./state.js").Tones} [tones]
+ * @property {import("./state.js").Series} [series]
  * @property {number} changed milliseconds since 1970
  */
 

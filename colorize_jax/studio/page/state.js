@@ -23,9 +23,10 @@ import { WHOLE } from "./zoom.js";
 /** @typedef {{ strength: number, saturation: number }} Tone percent, as the sliders have it; all of both by default */
 /** @typedef {Readonly<Record<number, Tone>>} Tones of the versions that do not have the default */
 /**
- * Work of the user on a photo.
+ * Work of the user on a photo; series: of photos that were opened together, and its place among them.
  *
- * @typedef {{ project?: string, name: string, edits: Edits, version: number, tones?: Tones }} Work
+ * @typedef {{ id: string, place: number }} Series
+ * @typedef {{ project?: string, name: string, edits: Edits, version: number, tones?: Tones, series?: Series }} Work
  */
 /** @typedef {{ values: ArrayLike<number>, low: number, high: number }} Heat of a square of cells, row by row */
 
@@ -34,6 +35,7 @@ import { WHOLE } from "./zoom.js";
  * @property {string} session
  * @property {string} project its id in `projects.js`
  * @property {string} name
+ * @property {Series} [series]
  * @property {File} [file] where it was opened on this page
  * @property {Pair} size width and height, in pixels
  * @property {number[]} weights of the versions
@@ -257,6 +259,16 @@ export function withTone(tones, version, tone) {
   const others = Object.entries(tones).filter(([each]) => Number(each) !== version);
   const plain = tone.strength === PLAIN.strength && tone.saturation === PLAIN.saturation;
   return Object.fromEntries(plain ? others : [...others, [version, tone]]);
+}
+
+/**
+ * The photos that were opened together with this one, in order, itself among them.
+ *
+ * @param {Readonly<State>} state
+ */
+export function seriesOf({ projects, photo }) {
+  const own = projects.filter(({ series }) => series && series.id === photo?.series?.id);
+  return own.sort((a, b) => (a.series?.place ?? 0) - (b.series?.place ?? 0));
 }
 
 /** @param {Readonly<State>} state */

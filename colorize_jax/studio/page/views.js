@@ -3,14 +3,15 @@
 import { helpOfKeys } from "./commands.js";
 import { buttonOf, canvasOf, dialogOf, inputOf, part } from "./dom.js";
 import { chooseColor, remove, select } from "./editing.js";
-import { forgetProject, listProjects, openProject, store } from "./opening.js";
+import { forgetProject, listProjects, openListed, openProject, store } from "./opening.js";
 import {
-  check, markColor, presets, showColors, showEdits, showKeys, showProjects, showVersions,
+  check, markColor, presets, showColors, showEdits, showKeys, showProjects, showSeries,
+  showVersions,
 } from "./panel.js";
 import { Picker } from "./picker.js";
 import { rest } from "./preview.js";
 import { chooseVersion } from "./showing.js";
-import { hintOf, toneOf, planeLightness } from "./state.js";
+import { hintOf, planeLightness, seriesOf, toneOf } from "./state.js";
 import { view } from "./store.js";
 
 /** @typedef {import("./state.js").Studio} Studio */
@@ -93,6 +94,12 @@ function photo(studio) {
     }),
     view((state) => [state.photo?.name ?? ""], (name) => void (inputOf("name").value = name)),
     view((state) => [state.screen], (name) => name === "start" && void listProjects(studio)),
+    view((state) => [state.projects, state.photo?.project], (_, current) => {
+      const series = seriesOf(studio.state);
+      hide("series", series.length < 2);
+      buttonOf("to-next").disabled = series.at(-1)?.id === current;
+      showSeries(part("series-list"), series, current, (each) => openListed(studio, each));
+    }),
     view((state) => [state.projects], (kept) => {
       hide("projects", !kept.length);
       showProjects(part("project-list"), kept, (each) => openProject(studio, each), (id) => forgetProject(studio, id));
