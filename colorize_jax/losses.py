@@ -33,6 +33,16 @@ def adversarial_cross_entropy(answers: Float[Array, "B h w"], *, real: bool) -> 
     return jax.nn.softplus(-answers if real else answers).mean(axis=(1, 2))
 
 
+def adversarial_squared_error(answers: Float[Array, "B h w"], *, real: bool) -> Float[Array, "B"]:
+    """(answer - target)², mean over a critic's patches: the least squares GAN (Mao et al. 2017).
+
+    Args:
+      answers: without bounds; 1 is 'of the training set', and 0 'painted'.
+      real: what they should be. A generator wants True of what it made.
+    """
+    return jnp.square(answers - float(real)).mean(axis=(1, 2))
+
+
 def kl_to_standard_normal(mean: Float[Array, "B Z"], log_variance: Float[Array, "B Z"]) -> Float[Array, "B"]:
     """Eq. (7): D_KL(N(μ, σ²) ‖ N(0, I)) of a diagonal Gaussian, in nats; μ is `mean`, ln σ² is `log_variance`."""
     return 0.5 * (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=-1)

@@ -172,7 +172,7 @@ def test_a_file_of_ones_own_is_handed_what_follows_the_colon(tmp_path):
 @pytest.mark.parametrize(
     ("named", "told"),
     [
-        ("moon", "config is 'moon'; those of the package are base, cgan, cvae, "),
+        ("moon", "config is 'moon'; those of the package are base, bicycle_gan, cgan, cvae, "),
         ("moon.py", "config is 'moon.py', and there is no such file"),
         ("configs/scc", "config is 'configs/scc'; it must be NAME"),
         ("scc:data=moon", "data is 'moon'; it must be one of lfw, church, tiny_imagenet, imagenet_val"),

@@ -43,6 +43,7 @@ VANISHED = {
     "photo_prior": (),
     "cgan": (),
     "mln_gan": (),
+    "bicycle_gan": (),
     "pic": (),
     "scc_prior": (),
 }

@@ -15,6 +15,12 @@ def test_errors_are_means_over_pixels_and_channels_of_each_example():
     np.testing.assert_allclose(losses.squared_error(predicted, true), [0.25, 0.08], rtol=1e-6)
 
 
+def test_a_critics_squared_error_is_to_one_of_what_is_real_and_to_zero_of_what_is_not():
+    answers = jnp.array([[[1.0, 1.0], [1.0, 1.0]], [[0.0, 3.0], [0.0, 0.0]]])
+    np.testing.assert_allclose(losses.adversarial_squared_error(answers, real=True), [0, 7 / 4])
+    np.testing.assert_allclose(losses.adversarial_squared_error(answers, real=False), [1, 9 / 4])
+
+
 def test_kl_of_the_prior_is_zero_and_of_a_known_gaussian_is_known():
     mean = jnp.array([[0.0, 0.0], [1.0, -2.0]])
     variance = jnp.array([[1.0, 1.0], [0.5, 4.0]])

@@ -387,8 +387,7 @@ def _claim_text(claim: Claim) -> str:
 
 
 def _title(variant: Variant) -> str:
-    name = published.ABSENT.get(variant.method, variant.method)
-    return f"{name}, {variant.losses}" if variant.losses else name
+    return f"{variant.method}, {variant.losses}" if variant.losses else variant.method
 
 
 def _missing(claim: Claim, scored: Sequence[Scored]) -> str:
@@ -396,11 +395,7 @@ def _missing(claim: Claim, scored: Sequence[Scored]) -> str:
     absent = [variant for variant in (claim.better, claim.than) if not _of(scored, variant)]
     if not absent:
         return f"no {claim.metric} of the row {claim.row}"
-    told = (
-        f"{_title(v)} {'is not in this package' if v.method in published.ABSENT else 'was not scored'}"
-        for v in absent
-    )
-    return "; ".join(told)
+    return "; ".join(f"{_title(variant)} was not scored" for variant in absent)
 
 
 def _claim_line(claim: Claim, a: Scored, b: Scored) -> tuple[str, ...] | None:

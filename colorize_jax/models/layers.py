@@ -52,30 +52,3 @@ def upsample(x: Array, factor: int) -> Array:
 def resize_field(x: Array, side: int) -> Array:
     """(..., H, W, K) to (..., side, side, K), bilinear, antialiased where it shrinks."""
     return jax.image.resize(x, (*x.shape[:-3], side, side, x.shape[-1]), "bilinear")
-
-
-def gan_conv(channels: int, stride: int, *, bias: bool, dtype: Any) -> nn.Module:
-    """C(4, stride) of Isola et al. 2017, padded by one pixel, started from N(0, 0.02²).
-
-    `bias`: BatchNorm after it would take a bias away again.
-    """
-    return nn.Conv(
-        channels, (4, 4), strides=stride, padding=1, use_bias=bias, kernel_init=_START, dtype=dtype
-    )
-
-
-def gan_transposed(channels: int, *, bias: bool, dtype: Any) -> nn.Module:
-    """T(4, 2) of Isola et al. 2017, to twice the side; started as `gan_conv` is."""
-    return nn.ConvTranspose(channels, (4, 4), strides=(2, 2), use_bias=bias, kernel_init=_START, dtype=dtype)
-
-
-def gan_norm(*, dtype: Any) -> nn.Module:
-    """BatchNorm whose scales start from N(1, 0.02²), as those of Isola et al. 2017."""
-    return nn.BatchNorm(momentum=MOMENTUM, scale_init=_around_one, dtype=dtype)
-
-
-_START = nn.initializers.normal(0.02)
-
-
-def _around_one(rng: Array, shape: Any, dtype: Any = jnp.float32) -> Array:
-    return 1 + _START(rng, shape, dtype)

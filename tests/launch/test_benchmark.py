@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "launch" / "benchmark"
-METHODS = ["scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan", "mln_gan", "pic"]
+METHODS = ["scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan", "mln_gan", "bicycle_gan", "pic"]
 
 # Notes its call; takes the first of the exit codes in the file `codes`, a negative one as a signal to itself.
 FAKE = """#!{python}

@@ -23,6 +23,7 @@ SIDE, STEPS = 16, 3
 SMALL = {
     "cgan": {"gan": {"draws": 6, "critic_layers": 1}},
     "mln_gan": {"mln": {"noise": 4, "critic_steps": 2}},
+    "bicycle_gan": {"bicycle": {"latent": 3, "critic_layers": 1}},
     "pic": {"pic": {"blocks": 1, "mixture": 2, "average": 0.5}},
 }
 """Fields that make a method small, beside its width."""
@@ -30,6 +31,7 @@ SMALL = {
 TOLD = {
     "cgan": {"critic_true_nats", "generator_own_absolute_error"},
     "mln_gan": {"critic_on_true", "critic_on_painted", "generator_loss"},
+    "bicycle_gan": {"generator_kl_nats", "generator_code_absolute_error", "critic_drawn_true_squared_error"},
     "pic": {"bits", "gray_bits", "loss"},
 }
 """Some of what each tells of a step."""

@@ -37,6 +37,7 @@ def stage_adam(
     repeats: int = 1,
     rates: Rates | None = None,
     left: float = 0.01,
+    falling: float | None = None,
 ) -> Optimizer:
     """Adam as `config.optim` has it, over the length of the stage `name`; see `updates.adam`.
 
@@ -47,10 +48,12 @@ def stage_adam(
       repeats: the player's, who makes as many updates a step.
       rates: what the rate of each weight is multiplied by; None: by 1.
       left: share of the rate that is left at the end of the stage.
+      falling: share of the stage, at its end, over which the rate falls linearly; None: along a cosine, from the start.
     """
     settings = config.stages[name]
     steps = max(1, round(settings.epochs * config.data.epoch_images / settings.batch_size))
-    return adam(config.optim, settings.lr if lr is None else lr, repeats * steps, rates, left=left)
+    highest = settings.lr if lr is None else lr
+    return adam(config.optim, highest, repeats * steps, rates, left=left, falling=falling)
 
 
 def build_stage_of(

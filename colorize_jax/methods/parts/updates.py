@@ -28,9 +28,15 @@ Rates = Callable[[Any], Any]
 
 
 def adam(
-    optim: Any, learning_rate: float, total_steps: int, rates: Rates | None = None, *, left: float = 0.01
+    optim: Any,
+    learning_rate: float,
+    total_steps: int,
+    rates: Rates | None = None,
+    *,
+    left: float = 0.01,
+    falling: float | None = None,
 ) -> Optimizer:
-    """Adam with decoupled weight decay, global-norm clipping, linear warm-up and cosine decay of the rate.
+    """Adam with decoupled weight decay, global-norm clipping, and a rate that rises linearly at first and then falls.
 
     Args:
       optim: `config.optim`; a `clip_norm` of 0 clips nothing.
@@ -38,6 +44,8 @@ def adam(
       total_steps: to the end of the decay.
       rates: what the rate of each weight is multiplied by; None: by 1.
       left: share of the rate that is left at the end; at 1 it stays what it is.
+      falling: share of the steps, at the end, over which the rate falls linearly; None: along a cosine, over all steps
+        after the rise.
     """
 
     @functools.cache
@@ -45,9 +53,7 @@ def adam(
         import optax
 
         warmup = min(optim.warmup_steps, total_steps // 10)
-        rate = optax.warmup_cosine_decay_schedule(
-            0.0, learning_rate, warmup, total_steps, left * learning_rate
-        )
+        rate = _schedule(learning_rate, warmup, total_steps, left, falling)
         parts = [
             optax.clip_by_global_norm(optim.clip_norm) if optim.clip_norm else optax.identity(),
             optax.adamw(rate, b1=optim.b1, b2=optim.b2, weight_decay=optim.weight_decay),
@@ -58,6 +64,19 @@ def adam(
         return optax.chain(*parts)
 
     return build
+
+
+def _schedule(
+    highest: float, warmup: int, total: int, left: float, falling: float | None
+) -> "optax.Schedule":
+    """The rate by the step; see `adam`."""
+    import optax
+
+    if falling is None:
+        return optax.warmup_cosine_decay_schedule(0.0, highest, warmup, total, left * highest)
+    last = round(falling * total)
+    fall = optax.linear_schedule(highest, left * highest, last, total - last - warmup)
+    return optax.join_schedules([optax.linear_schedule(0.0, highest, warmup), fall], [warmup])
 
 
 def _scaled(changes: Any, rates: Any) -> Any:

@@ -20,7 +20,9 @@ def steps(config):
     return {s.name: stage_steps(s.epochs, config.data.epoch_images, s.batch_size) for s in stages}
 
 
-@pytest.mark.parametrize("name", ["scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan", "mln_gan", "pic"])
+@pytest.mark.parametrize(
+    "name", ["scc", "vae_mdn", "vae_mdn_skip", "cvae", "cgan", "mln_gan", "bicycle_gan", "pic"]
+)
 @pytest.mark.parametrize("total", [100, 10000])
 def test_every_method_spends_the_same(name, total):
     spent = steps(budgeted(name, steps=total))

@@ -192,6 +192,17 @@ def test_rates_scale_changes_and_keep_whole_weights():
     assert (changes["full"] < -0.1).all()  # the step and the decay
 
 
+def test_a_rate_may_rise_stay_and_then_fall_linearly():
+    optim = ConfigDict({"b1": 0.5, "b2": 0.999, "weight_decay": 0.0, "clip_norm": 0.0, "warmup_steps": 2})
+    params, gradient, told = {"net": jnp.ones(1)}, {"net": jnp.ones(1)}, []
+    optimizer = updates.adam(optim, 0.4, 20, left=0.0, falling=0.2)()
+    state = optimizer.init(params)
+    for _ in range(22):  # two beyond the end
+        changes, state = optimizer.update(gradient, state, params)
+        told.append(-float(changes["net"][0]))
+    np.testing.assert_allclose(told, [0, 0.2, *15 * [0.4], 0.3, 0.2, 0.1, 0, 0], atol=1e-5)
+
+
 def test_without_clipping_and_decay_every_step_is_a_whole_rate():
     optim = ConfigDict({"b1": 0.5, "b2": 0.999, "weight_decay": 0.0, "clip_norm": 0.0, "warmup_steps": 0})
     params, gradient = {"net": jnp.ones(2)}, {"net": jnp.array([300.0, -300.0])}
