@@ -2,12 +2,13 @@
 
 | mode | α, what edits meet | κ, what holds it |
 |---|---|---|
-| `over` | the unary of each version | β, and less where edits speak |
+| `over` | each version | the confidence learned with S; or β, and less where edits speak |
 | `alone` | nothing; a weak pull to gray | 0 |
-| `guided` | the model's own single answer | the confidence learned with it; then refined and corrected |
+| `guided` | the model's own single answer | the confidence learned with S |
 
 Eq. (6) with these α and κ is in `control.propagate`. Edits of less reach than everything alike follow, over what the
-others made.
+others made. In modes 'over' and 'guided' the field is then refined and corrected, where the model has learned to; in
+mode 'over' as far as edits speak of a cell, so that each version is itself without them.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -20,6 +21,7 @@ from colorize_jax.control.document import REACHES
 from colorize_jax.control.prior import Correction, Prior
 from colorize_jax.control.propagate import Inverse, System
 from colorize_jax.control.raster import CellEdits
+from colorize_jax.photos import upsample
 from colorize_jax.shapes import Float
 
 MODES = ("over", "alone", "guided")
@@ -32,6 +34,18 @@ class Evidence(Protocol):
     def cells(self, side: int) -> CellEdits:
         """The edits on the side x side cells of a field."""
         ...
+
+
+class Held(NamedTuple):
+    """Versions as mode 'over' edits them, network units.
+
+    Attributes:
+      unary: what the equation has of them. By a learned confidence, `propagate.smoothed`; by β, their α.
+      field: the versions themselves.
+    """
+
+    unary: Float[np.ndarray, "N F F 2"]
+    field: Float[np.ndarray, "N F F 2"]
 
 
 class EditSolver(NamedTuple):
@@ -54,42 +68,56 @@ def answer(
     prior: Prior,
     marks: Evidence,
     mode: str,
-    versions: Float[np.ndarray, "N F F 2"] | None,
+    versions: Held | None,
     solver: EditSolver,
     *,
     confidence: float | Float[np.ndarray, "F F"] | None = None,
+    lightness: Float[np.ndarray, "H W"] | None = None,
 ) -> Float[np.ndarray, "N G G 2"]:
-    """The colour fields of a photo under edits, network units: Eq. (6), and in mode 'guided' what follows it.
+    """The colour fields of a photo under edits, network units: Eq. (6), and in two modes what follows it.
 
     Args:
       prior: of the photo.
       marks: its edits.
       mode: one of `MODES`; 'alone' and 'guided' have one answer, N = 1.
-      versions: of mode 'over', the unary of each version.
+      versions: of mode 'over'.
       solver: of the model.
       confidence: of mode 'over', see `system_of`.
+      lightness: of mode 'over', the photo's CIE L*, along which a version is lifted to the cells of its finished field;
+        None leaves the fields as they are solved for, unrefined.
 
     Raises:
       ValueError: an unknown mode, a bad confidence, or mode 'over' without versions.
     """
     if mode == "over" and versions is None:
-        raise ValueError("versions is None, but mode 'over' edits versions; give their unary, (N, F, F, 2).")
+        raise ValueError("versions is None, but mode 'over' edits versions; give what holds them, `Held`.")
     cells = marks.cells(len(prior.unary))
-    everywhere, *limited = cells.parts or (cells,)
+    edited = versions if mode == "over" else None
+    if edited is not None and not (cells.weights.any() or cells.links):
+        return edited.field
+    everywhere, *others = cells.parts or (cells,)
     system = system_of(prior, everywhere, mode, solver, confidence)
-    unary = _unary(prior, cells, mode) if versions is None or mode != "over" else versions
-    fields = propagate.solve(system, unary, solver.inverse)
-    for reach, part in zip(REACHES[1:], limited, strict=False):
-        fields = propagate.again(
-            prior.similarity,
-            part,
-            reach,
-            fields,
-            weight=solver.weight,
-            floor=solver.floor,
-            inverse=solver.inverse,
-        )
-    return _finished(prior, marks, cells, fields[0], solver)[None] if mode == "guided" else fields
+    if edited is None:
+        fields = propagate.solve(system, _unary(prior, cells, mode), solver.inverse)
+    elif prior.confidence is None or confidence is not None:
+        fields = propagate.solve(system, edited.unary, solver.inverse)
+    else:
+        changed = propagate.solve_change(system, edited.unary, prior.similarity, solver.inverse)
+        share = propagate.counted(_spoken(prior, everywhere, solver))[..., None]
+        fields = edited.field + share * (changed - edited.field)
+    numbers = {"weight": solver.weight, "floor": solver.floor}
+    shares = [
+        propagate.limited(prior.similarity, part, reach, **numbers, inverse=solver.inverse)
+        for reach, part in zip(REACHES[1:], others, strict=False)
+    ]
+    for part, share in zip(others, shares, strict=True):
+        fields = propagate.again(prior.similarity, part, share, fields, **numbers)
+    if mode == "guided":
+        return _finished(prior, marks, cells, fields[0], solver)[None]
+    if edited is None or lightness is None or prior.fine is None:
+        return fields
+    spoken = np.maximum.reduce([_spoken(prior, everywhere, solver), *shares])
+    return _finished_over(prior, marks, cells, fields, spoken, lightness, solver)
 
 
 def _unary(prior: Prior, cells: CellEdits, mode: str) -> Float[np.ndarray, "1 F F 2"]:
@@ -113,16 +141,17 @@ def system_of(
       mode: one of `MODES`.
       solver: its numbers.
       confidence: β > 0 of mode 'over', of the whole field or of each cell: what holds a version's unary where no edit
-        speaks. By default the weight of an edit.
+        speaks, and gives way where one does. By default the learned one, which does not; or else the weight of an edit.
 
     Raises:
       ValueError: an unknown mode, or a confidence that is not positive and finite.
     """
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}.")
-    if mode == "guided":
-        return propagate.guided(prior.similarity, cells, weight=solver.weight, confidence=prior.confidence)
-    if mode == "alone":
+    learned = prior.confidence
+    if learned is not None and (mode == "guided" or (mode == "over" and confidence is None)):
+        return propagate.guided(prior.similarity, cells, weight=solver.weight, confidence=learned)
+    if mode in ("alone", "guided"):
         return propagate.alone(prior.similarity, cells, weight=solver.weight, floor=solver.floor)
     return propagate.over(
         prior.similarity,
@@ -134,10 +163,39 @@ def system_of(
     )
 
 
+def _spoken(prior: Prior, cells: CellEdits, solver: EditSolver) -> Float[np.ndarray, "F F"]:
+    """How much edits speak of each cell, beside the confidence that was learned."""
+    system = system_of(prior, cells, "guided", solver)
+    _, given_up = propagate.linked_similarity(prior.similarity, cells.links)
+    reached: np.ndarray = np.maximum(propagate.reach(system, solver.inverse), given_up)
+    return reached.reshape(cells.weights.shape)
+
+
+def _finished_over(
+    prior: Prior,
+    marks: Evidence,
+    cells: CellEdits,
+    fields: Float[np.ndarray, "N F F 2"],
+    spoken: Float[np.ndarray, "F F"],
+    lightness: Float[np.ndarray, "H W"],
+    solver: EditSolver,
+) -> Float[np.ndarray, "N G G 2"]:
+    """The fields of mode 'over', finished as far as edits speak of a cell, and elsewhere lifted along the photo."""
+    finished = np.stack([_finished(prior, marks, cells, field, solver) for field in fields])
+    count, side = finished.shape[:2]
+    along = upsample.resize(lightness, side, side).clip(0, 100)
+    columns = np.concatenate([*fields, propagate.counted(spoken)[..., None]], axis=-1)
+    lifted = upsample.lift(columns, along)
+    versions = np.moveaxis(lifted[..., :-1].reshape(side, side, count, 2), 2, 0)
+    share = lifted[..., -1:].clip(0, 1)
+    mixed: np.ndarray = versions + share * (finished - versions)
+    return mixed
+
+
 def _finished(
     prior: Prior, marks: Evidence, cells: CellEdits, coarse: Float[np.ndarray, "F F 2"], solver: EditSolver
 ) -> Float[np.ndarray, "G G 2"]:
-    """The coarse field of mode 'guided', refined and corrected where the model has learned to."""
+    """A coarse field, refined and corrected where the model has learned to."""
     if prior.fine is None:
         return coarse
     side = len(prior.fine.confidence)
@@ -145,9 +203,7 @@ def _finished(
     field = propagate.refine(prior.fine, lifted, marks.cells(side), weight=solver.weight, within=coarse)
     if solver.correction is None or prior.context is None:
         return field
-    system = system_of(prior, cells, "guided", solver)
-    reach = propagate.reach(system, solver.inverse).reshape(coarse.shape[:2])
-    return _corrected(prior, marks, field, reach, solver.correction)
+    return _corrected(prior, marks, field, _spoken(prior, cells, solver), solver.correction)
 
 
 def _corrected(

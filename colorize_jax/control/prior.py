@@ -24,14 +24,14 @@ class Prior(NamedTuple):
     Attributes:
       similarity: S that edits spread through: row i tells how much cell i of the field leans on each other cell.
       unary: the model's single answer where edits say nothing, network units.
-      confidence: κ > 0 that holds it there.
+      confidence: κ > 0 that holds it there, learned with S; None for a model whose S was not learned for edits.
       fine: what mode 'guided' refines the field by; None for a model that learned no such thing.
       context: what the correction asks of the photos besides, arrays with a leading axis B; None without one.
     """
 
     similarity: Float[Any, "*B P P"]
     unary: Float[Any, "*B F F 2"]
-    confidence: Float[Any, "*B F F"]
+    confidence: Float[Any, "*B F F"] | None
     fine: Fine | None = None
     context: Any = None
 

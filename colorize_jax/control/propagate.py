@@ -6,28 +6,33 @@ to gray, the field is the minimiser of Eq. (5):
     A x = w ∘ c + κ ∘ α,      A = (I−S)ᵀ(I−S) + diag(w + κ + γ)                                    Eq. (6)
 
 Mode 'alone' has no unary, κ = 0: the paper's H and α (Sec. 4, *Controllability*). Mode 'guided' has the model's own
-single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has the unary of one of
-the model's versions, whose confidence β would hold it against any edit: at β = 5 an edit stays in its cell. So κ is β
-only where no edit speaks. How much the edits speak of a cell is m, the answer to edits of 1 over a field of 0:
+single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has this κ as well, and for α
+the version x₀ itself. Since S smooths it where no edit speaks (x₁, of w = 0), the version is taken back there:
+
+    x = x₀ + min(1, m / ρ) (x₁ + d − x₀),      A d = w ∘ (c − x₁)
+
+A model whose S was not learned for edits has no such κ. The unary of its versions has the confidence β, which would
+hold it against any edit: at β = 5 an edit stays in its cell. So κ is β only where no edit speaks. How much the edits
+speak of a cell is m, the answer to edits of 1 over a field of 0:
 
     m = A⁻¹ w under κ = 0, clipped to [0, 1],      κ = β^(1 − m) γ^m
 
-and a version keeps its colours where m = 0. Without any edit it is the version, exactly.
+and a version keeps its colours where m = 0. Without any edit it is the version, exactly, in either way.
 
-In mode 'guided' the unary is first made no more colourful than the edits are (`control.calibrate`), and the field is
-refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its unary.
-Where a model has learned to, a network then adds what solving cannot know, at the photo's resolution
+In mode 'guided' the unary is first made no more colourful than the edits are (`control.calibrate`). In both modes the
+field is refined: solved once more on cells of half the side, each leaning on near ones, with the coarse field for its
+unary. Where a model has learned to, a network then adds what solving cannot know, at the photo's resolution
 (`methods.guided.fields.correct`), and the result settles along the lightness (module `settle`). Which mode takes which
 of these steps is in `control.answer`.
 
-**Links** change S: the rows of the two regions lean on the mean of both, and less on the rest, and m is there at least
-the share that they give up.
+**Links** change S. The rows of the two regions lean on the mean of both, and less on the rest. A x₁ is another
+one then, and A d has the difference besides. m is there at least the share that the rows give up.
 
 **Reach.** Edits whose reach is less than everything alike come after those that have it. `territory` says of which
 cells they speak, and Eq. (6) holds for what they change there (`again`). All other cells keep their bits.
 
 **Range.** This energy has no maximum principle: around a far-reaching orange it would turn gray into cyan. The result
-is clipped, channel by channel, to the range of α, gray and the edits' colours.
+is clipped, channel by channel, to the range of the unedited field, gray and the edits' colours.
 
 **On the pixels.** The field is lifted to full size (`upsample`). What it misses of the exact edits there is spread
 from their pixels over at most one cell of a solved field, less where the lightness differs from the edit's, and then
@@ -54,6 +59,7 @@ from colorize_jax.shapes import Bool, Float
 _HALO_CELLS = 64
 _BLOCKS = 8  # of the coarse grid on which residuals are averaged, to a cell
 _LEAST = 0.02  # how much an edit of less reach speaks of the cells that it changes
+_ENOUGH = 0.2  # ρ: how much edits speak of the cells whose version is not taken back
 _SPOT = (
     3.0  # cells: how far from its spot a colour goes; in full for the first, and fading over the other two
 )
@@ -123,7 +129,7 @@ def over(
     confidence: float | Float[np.ndarray, "F F"],
     inverse: Inverse = dense_inverse,
 ) -> System:
-    """Mode 'over': edits and the unary of versions, which gives way to them.
+    """Mode 'over' without a learned confidence: edits and the unary of versions, which gives way to them.
 
     Args:
       similarity: S of the photo.
@@ -152,7 +158,7 @@ def guided(
     weight: float,
     confidence: Float[np.ndarray, "F F"],
 ) -> System:
-    """Mode 'guided': edits, and a unary that is held by its own confidence where they do not reach.
+    """Modes 'guided' and 'over': edits, and a unary that is held by its own confidence where they do not reach.
 
     Args:
       similarity: S of the photo.
@@ -169,6 +175,12 @@ def reach(system: System, inverse: Inverse = dense_inverse) -> Float[np.ndarray,
     if not system.known.any():
         return np.zeros_like(system.known)
     return np.clip(inverse(system.similarity, system.known, system.weights), 0, 1)
+
+
+def counted(spoken: Float[np.ndarray, "*cells"]) -> Float[np.ndarray, "*cells"]:
+    """min(1, m / ρ): how far an answer under edits stands for its version, where they speak of it by m."""
+    share: np.ndarray = np.minimum(1, spoken / _ENOUGH)
+    return share
 
 
 def territory(
@@ -196,15 +208,39 @@ def territory(
         reached = grown
 
 
-def again(
+def limited(
     similarity: Float[np.ndarray, "P P"],
     edits: CellEdits,
     reach_of: str,
-    fields: Float[np.ndarray, "N F F 2"],
     *,
     weight: float,
     floor: float,
     inverse: Inverse = dense_inverse,
+) -> Float[np.ndarray, "F F"]:
+    """How much edits of less reach speak of each cell: their `territory`.
+
+    Args:
+      similarity: S of the photo.
+      edits: of one reach.
+      reach_of: 'thing' or 'spot'.
+      weight, floor: as of `alone`.
+      inverse: of `reach`.
+    """
+    if not edits.weights.any():
+        return np.zeros_like(edits.weights)
+    system = alone(similarity, edits, weight=weight, floor=floor)
+    spoken = reach(system, inverse).reshape(edits.weights.shape)
+    return territory(spoken, edits.weights > 0, reach_of)
+
+
+def again(
+    similarity: Float[np.ndarray, "P P"],
+    edits: CellEdits,
+    share: Float[np.ndarray, "F F"],
+    fields: Float[np.ndarray, "N F F 2"],
+    *,
+    weight: float,
+    floor: float,
 ) -> Float[np.ndarray, "N F F 2"]:
     """Edits of less reach over the answer to the others: what they change is a field, 0 outside of their territory.
 
@@ -214,24 +250,22 @@ def again(
     Args:
       similarity: S of the photo.
       edits: of one reach.
-      reach_of: 'thing' or 'spot'.
+      share: their `limited`.
       fields: the answer to the others, network units.
       weight, floor: as of `over`, whose confidence is `weight`.
-      inverse: of `reach`.
     """
-    if not edits.weights.any():
+    spoken = share.reshape(-1, 1)
+    at = np.flatnonzero(spoken > _LEAST)
+    if not len(at):
         return fields
-    system = alone(similarity, edits, weight=weight, floor=floor)
-    spoken = reach(system, inverse).reshape(edits.weights.shape)
-    share = territory(spoken, edits.weights > 0, reach_of).reshape(-1, 1)
-    at = np.flatnonzero(share > _LEAST)
     count, side = fields.shape[:2]
     before = np.moveaxis(fields, 0, 2).reshape(side * side, 2 * count)
     colors = np.tile(color.ab_to_network(edits.ab).reshape(-1, 2), count)
-    kept = weight ** (1 - share[at]) * floor ** share[at]
-    matrix = host.system_matrix(_among(similarity, at), (system.known[at] + kept)[:, 0])
+    known = weight * edits.weights.reshape(-1, 1)[at]
+    kept = weight ** (1 - spoken[at]) * floor ** spoken[at]
+    matrix = host.system_matrix(_among(similarity, at), (known + kept)[:, 0])
     changed = before.copy()
-    changed[at] += linalg.solve(matrix, system.known[at] * (colors - before)[at], assume_a="pos")
+    changed[at] += linalg.solve(matrix, known * (colors - before)[at], assume_a="pos")
     low, high = (f([f(before, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
     changed = np.clip(changed, np.minimum(low, 0), np.maximum(high, 0))
     after: np.ndarray = np.moveaxis(changed.reshape(side, side, count, 2), 2, 0).astype(np.float32)
@@ -249,7 +283,9 @@ def _among(similarity: Float[np.ndarray, "P P"], at: np.ndarray) -> Float[np.nda
 
 
 def solve(
-    system: System, unary: Float[np.ndarray, "N F F 2"], inverse: Inverse = dense_inverse
+    system: System,
+    unary: Float[np.ndarray, "N F F 2"],
+    inverse: Inverse = dense_inverse,
 ) -> Float[np.ndarray, "N F F 2"]:
     """Eq. (6), clipped: the fields of N versions, network units; they share one factorisation.
 
@@ -269,6 +305,52 @@ def solve(
     low, high = (f([f(columns, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
     field = np.clip(field, np.minimum(low, 0), np.maximum(high, 0))
     return np.moveaxis(field.reshape(side, side, count, 2), 2, 0).astype(np.float32)
+
+
+def smoothed(
+    similarity: Float[np.ndarray, "P P"],
+    fields: Float[np.ndarray, "N F F 2"],
+    confidence: Float[np.ndarray, "F F"],
+    inverse: Inverse = dense_inverse,
+) -> Float[np.ndarray, "N F F 2"]:
+    """x₁ of the module's equations: what S and κ make of versions without an edit, network units."""
+    side = fields.shape[1]
+    none = CellEdits(np.zeros((side, side), np.float32), np.zeros((side, side, 2), np.float32), ())
+    return solve(guided(similarity, none, weight=0.0, confidence=confidence), fields, inverse)
+
+
+def solve_change(
+    system: System,
+    fields: Float[np.ndarray, "N F F 2"],
+    similarity: Float[np.ndarray, "P P"],
+    inverse: Inverse = dense_inverse,
+) -> Float[np.ndarray, "N F F 2"]:
+    """x₁ + d of the module's equations, clipped: Eq. (6) from its answer without edits, network units.
+
+    Args:
+      system: of `guided`.
+      fields: x₁ of the versions.
+      similarity: S without links; the system has them.
+      inverse: to A⁻¹ b.
+    """
+    count, side = fields.shape[:2]
+    before = np.moveaxis(fields, 0, 2).reshape(side * side, 2 * count)
+    colors = np.tile(color.ab_to_network(system.edits.ab).reshape(-1, 2), count)
+    right = system.known * (colors - before)
+    if system.edits.links:
+        right = right + _quadratic(similarity, before) - _quadratic(system.similarity, before)
+    changed = before + inverse(system.similarity, right, system.weights)
+    low, high = (f([f(before, axis=0), f(colors, axis=0)], axis=0) for f in (np.min, np.max))
+    changed = np.clip(changed, np.minimum(low, 0), np.maximum(high, 0))
+    after: np.ndarray = np.moveaxis(changed.reshape(side, side, count, 2), 2, 0).astype(np.float32)
+    return after
+
+
+def _quadratic(similarity: Float[np.ndarray, "P P"], rows: Float[np.ndarray, "P K"]) -> np.ndarray:
+    """(I−S)ᵀ(I−S) x."""
+    off = rows - similarity @ rows
+    image: np.ndarray = off - similarity.T @ off
+    return image
 
 
 def calibrated(unary: Float[np.ndarray, "F F 2"], edits: CellEdits) -> Float[np.ndarray, "F F 2"]:
@@ -322,18 +404,17 @@ def held(
 ) -> Float[np.ndarray, "N F F 2"]:
     """The unary α that mode 'over' turns into `field` where no edit speaks, for an S that did not make the field.
 
-    A₀ x = β α has the solution x = `field` for α = A₀ field / β, with A₀ of the system without edits.
+    A₀ x = κ α has the solution x = `field` for α = A₀ field / κ, with A₀ of the system without edits.
 
     Args:
       similarity: S of the photo.
       field: versions, network units.
-      confidence: β, as `over` takes it.
-      floor: γ, likewise.
+      confidence: κ without edits, of the whole field or of each cell.
+      floor: γ of the system.
     """
     rows = np.moveaxis(field, 0, 2).reshape(len(similarity), -1).astype(np.float64)
-    off = rows - similarity @ rows
     beta = np.broadcast_to(np.asarray(confidence, np.float64), field.shape[1:3]).reshape(-1, 1)
-    unary = rows + (off - similarity.T @ off + floor * rows) / beta
+    unary = rows + (_quadratic(similarity, rows) + floor * rows) / beta
     return np.moveaxis(unary.reshape(*field.shape[1:3], len(field), 2), 2, 0).astype(np.float32)
 
 

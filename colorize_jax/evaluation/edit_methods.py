@@ -6,7 +6,7 @@ import numpy as np
 
 from colorize_jax import color
 from colorize_jax.classical import Propagate
-from colorize_jax.control.answer import answer
+from colorize_jax.control.answer import MODES, Held, answer
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import CellEdits
 from colorize_jax.inference.colorizer import Colorizer
@@ -22,21 +22,22 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
 
     Args:
       colorizer: with a similarity, or with a network that takes edits.
-      mode: 'guided' or 'alone', of `Colorizer.edit`.
+      mode: of `Colorizer.edit`; of 'over' the first version.
 
     Raises:
       ValueError: another mode.
     """
-    if mode not in ("guided", "alone"):
-        raise ValueError(f"mode is {mode!r}; reveals have one answer in modes 'guided' and 'alone'")
-    kept = _Kept(colorizer)
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}.")
+    kept = _Kept(colorizer, mode == "over")
 
     def spread(lightness: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
         told, photo = Reveals(targets, weights), Photo(lightness.astype(np.float32), None)
         if colorizer.responds:
             (field,) = colorizer.respond(photo, told, mode)
         else:
-            (field,) = answer(kept.prior(photo), told, mode, None, colorizer.solver)
+            prior, first = kept.of(photo)
+            (field,) = answer(prior, told, mode, first, colorizer.solver, lightness=photo.lightness)
         lifted = color.ab_to_network(upsample.lift(color.network_to_ab(field), lightness))
         return np.where(weights[..., None] > 0, targets, lifted).astype(np.float32)
 
@@ -44,18 +45,25 @@ def learned(colorizer: Colorizer, mode: str = "guided") -> Propagate:
 
 
 class _Kept:
-    """The prior of the last photo."""
+    """The prior of the last photo, and where it is asked for what holds its first version."""
 
-    def __init__(self, colorizer: Colorizer):
-        self._colorizer = colorizer
-        self._of: bytes = b""
-        self._prior: Prior | None = None
+    def __init__(self, colorizer: Colorizer, versions: bool):
+        self._colorizer, self._versions = colorizer, versions
+        self._key: bytes = b""
+        self._found: tuple[Prior, Held | None] | None = None
 
-    def prior(self, photo: Photo) -> Prior:
+    def of(self, photo: Photo) -> tuple[Prior, Held | None]:
         key = photo.lightness.tobytes()
-        if self._prior is None or key != self._of:
-            self._of, self._prior = key, self._colorizer.prior(photo)
-        return self._prior
+        if self._found is None or key != self._key:
+            self._key, self._found = key, self._asked(photo)
+        return self._found
+
+    def _asked(self, photo: Photo) -> tuple[Prior, Held | None]:
+        prior = self._colorizer.prior(photo)
+        if not self._versions:
+            return prior, None
+        first = self._colorizer.versions(photo, 1)
+        return prior, self._colorizer.held(prior, first.unary, first.field)
 
 
 class Reveals(NamedTuple):

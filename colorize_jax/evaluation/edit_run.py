@@ -69,7 +69,7 @@ def _modes(name: str, method: Method) -> dict[str, str]:
     if edits_of.respond:
         return {name: "guided"}
     if edits_of.spread:
-        return {name: "guided", f"{name}, alone": "alone"}
+        return {name: "over", f"{name}, guided": "guided", f"{name}, alone": "alone"}
     if edits_of.similarity:
         return {f"{name}, {edit_report.PAPERS_OWN}": "alone"}
     raise ValueError(f"{name} takes no edits; give a model with a similarity S, as methods with a G-CRF have")

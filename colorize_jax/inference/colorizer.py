@@ -27,7 +27,7 @@ from PIL import Image
 
 from colorize_jax import bundle, color
 from colorize_jax.control import layers, propagate
-from colorize_jax.control.answer import MODES, EditSolver, Evidence, answer
+from colorize_jax.control.answer import MODES, EditSolver, Evidence, Held, answer
 from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import Marks
@@ -179,12 +179,13 @@ class Colorizer:
           edits: a JSON file, its content, or a list of edits; see `colorize_jax.control.document`.
           samples: N, 5 by default. Modes 'alone' and 'guided' have one answer.
           mode: 'over' edits each of the versions of `colorize`; 'alone' colours from the edits and nothing else, and
-            what they do not reach stays gray; 'guided' colours it as the model most expects, and refines and corrects
-            the answer where the model has learned to. A model whose network takes edits itself has 'guided' alone.
+            what they do not reach stays gray; 'guided' colours it as the model most expects, no more colourful than the
+            edits are. 'over' and 'guided' refine and correct the answer where the model has learned to. A model whose
+            network takes edits itself has 'guided' alone.
           seed: as `colorize` takes it.
           rule: likewise.
           confidence: of mode 'over': what holds a version's unary where edits do not reach, of the whole field or of
-            each of its cells; `config.gcrf.beta_test` by default.
+            each of its cells; by default as the model learned it, or else `config.gcrf.beta_test`.
 
         Returns:
           The versions; their `field` has the edits, but for closed regions and locks, which are on the pixels alone.
@@ -209,7 +210,10 @@ class Colorizer:
         else:
             prior = self.prior(photo)
             sampled = self.versions(photo, samples, seed=seed, rule=rule) if mode == "over" else None
-            answers = [self._spread_over(prior, marks, mode, sampled, confidence) for marks in drawn.marks]
+            along = guide(photo)
+            answers = [
+                self._spread_over(prior, along, marks, mode, sampled, confidence) for marks in drawn.marks
+            ]
         tiles = layers.tiles([_columns(each.field) for each in answers], guide(photo), drawn)
         about = self.origin(photo, samples, rule, seed, f"{len(parsed.edits)}, {mode}")
         versions = answers[0]
@@ -219,6 +223,7 @@ class Colorizer:
     def _spread_over(
         self,
         prior: Prior,
+        along: Float[np.ndarray, "H W"],
         marks: Marks,
         mode: str,
         sampled: Versions | None,
@@ -230,7 +235,8 @@ class Colorizer:
             versions, held = Versions([], np.ones(1, np.float32), unary, unary), None
         else:
             versions, held = sampled, self.held(prior, sampled.unary, sampled.field, confidence)
-        return versions._replace(field=answer(prior, marks, mode, held, self.solver, confidence=confidence))
+        field = answer(prior, marks, mode, held, self.solver, confidence=confidence, lightness=along)
+        return versions._replace(field=field)
 
     @property
     def responds(self) -> bool:
@@ -274,8 +280,8 @@ class Colorizer:
         unary: Float[np.ndarray, "N F F 2"],
         field: Float[np.ndarray, "N F F 2"],
         confidence: float | Float[np.ndarray, "F F"] | None = None,
-    ) -> Float[np.ndarray, "N F F 2"]:
-        """The unary by which mode 'over' holds versions: their own, or `propagate.held` where edits have their own S.
+    ) -> Held:
+        """Versions for mode 'over': with their own unary, or where edits have another S with what this makes of them.
 
         Args:
           prior: of the photo.
@@ -283,14 +289,15 @@ class Colorizer:
           field: of the versions, likewise.
           confidence: as `edit` takes it.
         """
-        if self._spread is None:
-            return unary
-        crf = self.config.gcrf
-        beta = crf.beta_test if confidence is None else confidence
-        return propagate.held(prior.similarity, field, confidence=beta, floor=crf.floor)
+        if prior.confidence is None:
+            return Held(unary, field)
+        if confidence is None:
+            return Held(propagate.smoothed(prior.similarity, field, prior.confidence), field)
+        floor = self.config.gcrf.floor
+        return Held(propagate.held(prior.similarity, field, confidence=confidence, floor=floor), field)
 
     def prior(self, photo: Photo) -> Prior:
-        """What edits of a photo spread through and meet: the learned prior, or else S, gray and `config.gcrf.floor`.
+        """What edits of a photo spread through and meet: the learned prior, or else S and gray.
 
         Raises:
           ValueError: the model's method has no similarity.
@@ -307,7 +314,7 @@ class Colorizer:
         similarity = np.asarray(self._similarity(self._variables, self._input(photo))[0])
         side = math.isqrt(len(similarity))
         gray = np.zeros((side, side, 2), np.float32)
-        return Prior(similarity, gray, np.full((side, side), self.config.gcrf.floor, np.float32))
+        return Prior(similarity, gray, None)
 
     def request(self, samples: int | None = None, rule: str | None = None) -> tuple[int, str]:
         """The number of versions and the rule by which they are chosen, with the method's defaults for None.

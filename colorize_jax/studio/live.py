@@ -1,6 +1,10 @@
 """A photo that is open for editing: what depends on it alone is computed once, and an edit takes milliseconds."""
 
 import functools
+import hashlib
+import pickle
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color
 from colorize_jax.control import layers, propagate
-from colorize_jax.control.answer import EditSolver, answer
+from colorize_jax.control.answer import EditSolver, Held, answer
 from colorize_jax.control.document import EditDocument, Shape
 from colorize_jax.control.layers import Layers
 from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark
@@ -31,6 +35,7 @@ PREVIEW_SIDE = 768
 """Pixels of the longer side of what the page shows; colours are lifted to half of it."""
 _LEAST_SIDE = 64  # of what is lifted to: two pixels a cell, for a photo of any shape
 _REMEMBERED = 32  # shapes of a photo that are not drawn again
+_FINISHED = 4  # fields at the photo's resolution that are not made again
 _FEW = 3  # a third of the cells or fewer are added to the inverse; more are solved for anew
 
 
@@ -75,17 +80,25 @@ class LivePhoto:
         self._origin = colorizer.origin(photo, samples, None, 0)
         crf = colorizer.config.gcrf
         self.photo, self.preview = photo, preview_of(photo)
-        self.prior = colorizer.prior(photo)._replace(fine=None, context=None)  # of mode 'guided'
+        self._whole_prior = colorizer.prior(photo)
+        self.prior = self._whole_prior._replace(
+            fine=None, context=None
+        )  # what is quick, while the hand moves
         unary, field, self.weights = (np.asarray(x[0]) for x in (drawn.unary, drawn.field, drawn.weights))
-        self.unary = colorizer.held(self.prior, unary, field)
+        self.versions = colorizer.held(self.prior, unary, field)
         self._draw = _draw_once()
         self._levels = {0: Level(photo.lightness, guide(photo), photo.alpha, photo.inside)}
         self._solver = EditSolver(float(crf.beta_test), float(crf.floor), self._inverse)
         pixels = len(self.similarity)
         quadratic = host.system_matrix(self.similarity, np.zeros(pixels))
         self._deflated = Deflated(quadratic)
-        host.diagonal(quadratic)[:] += self._solver.floor
-        _, self._covariance = host.solve_and_invert(quadratic, np.zeros((pixels, 1)))
+        self._alone = _Inverted.of(quadratic, np.full(pixels, self._solver.floor, np.float32))
+        self._inverted = [self._alone]
+        if self.prior.confidence is not None:
+            self._inverted.append(_Inverted.of(quadratic, self.prior.confidence.reshape(-1)))
+        self._finisher = EditSolver(*self._solver[:3], correction=colorizer.solver.correction)
+        self._finished: OrderedDict[tuple[bytes, int, float], Float[np.ndarray, "G G 2"]] = OrderedDict()
+        self._finishing = threading.Lock()
 
     @property
     def similarity(self) -> Float[np.ndarray, "P P"]:
@@ -106,8 +119,8 @@ class LivePhoto:
             *(array[:, ::3] for array in halves),
             *self.preview[:3],
             self.similarity,
-            self._covariance,
-            self.unary,
+            *(inverted.covariance for inverted in self._inverted),
+            *self.versions,
         ]
         remembered = _REMEMBERED * self.preview.guide.size  # at most, as masks
         return self._deflated.nbytes + remembered + sum(array.nbytes for array in arrays if array is not None)
@@ -170,17 +183,43 @@ class LivePhoto:
             as long, and gives each to the bits that it has by itself.
           tones: of which the strength counts.
         """
-        wanted = range(len(self.unary) + 1) if version is None else (version,)
+        wanted = range(len(self.versions.field) + 1) if version is None else (version,)
         strengths = [np.float32(tone_of(tones, each).strength) for each in wanted]
         return np.concatenate([self._field(cells, *each) for each in zip(wanted, strengths, strict=True)])
 
     def _field(self, cells: CellEdits, version: int, strength: np.float32) -> Float[np.ndarray, "1 F F 2"]:
         # One at a time, though all share their matrix: a product of other columns rounds otherwise, and a version
         # would come out with other bits alone than among all.
-        if version == len(self.unary):
+        if version == len(self.versions.field):
             return answer(self.prior, cells, "alone", None, self._solver)
-        own = strength * self.unary[version : version + 1]
-        return answer(self.prior, cells, "over", own, self._solver)
+        return answer(self.prior, cells, "over", self._held(version, strength), self._solver)
+
+    def _held(self, version: int, strength: np.float32) -> Held:
+        return Held(*(strength * each[version : version + 1] for each in self.versions))
+
+    def finished(
+        self, marks: Marks, version: int, along: Float[np.ndarray, "H W"], tones: Tones = AS_THEY_ARE
+    ) -> Float[np.ndarray, "G G 2"]:
+        """The field of a version as the library has it: refined and corrected. The last few are kept.
+
+        Args:
+          marks: the edits.
+          version: as `fields_of` takes it.
+          along: the photo's L*, of any size.
+          tones: of which the strength counts.
+        """
+        strength = np.float32(tone_of(tones, version).strength)
+        if version == len(self.versions.field):
+            return self._field(marks.cells(self.side), version, strength)[0]
+        key = hashlib.blake2b(pickle.dumps(marks)).digest(), version, float(strength)
+        with self._finishing:  # one at a time: it takes all cores
+            if key not in self._finished:
+                held = self._held(version, strength)
+                (field,) = answer(self._whole_prior, marks, "over", held, self._finisher, lightness=along)
+                self._finished[key] = field
+                while len(self._finished) > _FINISHED:
+                    self._finished.popitem(last=False)
+            return self._finished[key]
 
     def lifted(self, field: Float[np.ndarray, "F F 2"], marks: Marks) -> Float[np.ndarray, "2 h w"]:
         """CIE ab of a field on the preview, with the exact edits in it."""
@@ -189,7 +228,7 @@ class LivePhoto:
 
     def about(self, edits: EditDocument, version: int, tones: Tones = AS_THEY_ARE) -> Metadata:
         """What goes beside the pixels of `picture`, which takes the same arguments."""
-        told = None if version < len(self.unary) else "alone"
+        told = None if version < len(self.versions.field) else "alone"
         made = f"{len(edits.edits)}, {told or 'over'}" if edits.edits or told else None
         tone = tone_of(tones, version)
         shown = {"Edits": made, "Tone": None if tone == Tone() else str(tone)}
@@ -207,19 +246,24 @@ class LivePhoto:
         Raises:
           EditError: see `raster.mark`.
         """
-        drawn = layers.layered(edits, *self.photo.lightness.shape)
-        fields = [self.fields_of(marks.cells(self.side), version, tones)[0] for marks in drawn.marks]
-        lifted = layers.tiles([color.network_to_ab(field) for field in fields], guide(self.photo), drawn)
+        drawn, along = layers.layered(edits, *self.photo.lightness.shape), guide(self.photo)
+        fields = [self.finished(marks, version, along, tones) for marks in drawn.marks]
+        lifted = layers.tiles([color.network_to_ab(field) for field in fields], along, drawn)
         saturation = tone_of(tones, version).saturation
         tiles = ((rows, planes * saturation) for rows, planes in lifted)
         return render_tiles(self.photo, tiles, 1, painted(drawn.marks))[0]
 
     def window(
-        self, edits: EditDocument, version: int, level: int, box: PixelBox, tones: Tones = AS_THEY_ARE
+        self,
+        edits: EditDocument,
+        version: int,
+        level: int,
+        box: PixelBox,
+        tones: Tones = AS_THEY_ARE,
+        *,
+        finished: bool = True,
     ) -> UInt8[np.ndarray, "r c 4"]:
         """A part of `picture` at its own resolution, or at a half, a quarter ... of it: sRGB and opacity.
-
-        The colours are solved for as those of the preview.
 
         Args:
           edits: drawn on the photo.
@@ -227,6 +271,7 @@ class LivePhoto:
           level: how often the photo is halved.
           box: pixels of the photo at this level; what lies outside of it is cut off.
           tones: as `picture` takes them.
+          finished: or else the colours of the preview, which are quicker.
 
         Raises:
           EditError: see `raster.mark`.
@@ -242,7 +287,12 @@ class LivePhoto:
         inner = in_fractions(edits, *self.photo.lightness.shape)
         simple = not any(edit.exact or edit.closed or edit.kind == "lock" for edit in inner.edits)
         drawn = self.layers(inner) if simple else layers.layered(inner, *lightness.shape)
-        fields = [self.fields_of(marks.cells(self.side), version, tones)[0] for marks in drawn.marks]
+        fields = [
+            self.finished(marks, version, self.preview.guide, tones)
+            if finished
+            else self.fields_of(marks.cells(self.side), version, tones)[0]
+            for marks in drawn.marks
+        ]
         columns = [color.network_to_ab(field) for field in fields]
         planes = (
             upsample.lift_window(columns[0], along, box)
@@ -280,8 +330,8 @@ class LivePhoto:
         cells = self.layers(edits).marks[0].cells(self.side)
         known = self._solver.weight * cells.weights.reshape(-1)
         at = np.flatnonzero(known)
-        rows = self._covariance[at]
-        covariance = self._covariance - rows.T @ _solved_small(rows[:, at], known[at], rows)
+        rows = self._alone.covariance[at]
+        covariance = self._alone.covariance - rows.T @ _solved_small(rows[:, at], known[at], rows)
         found = greedy(covariance, suggestions)
         row, column = np.divmod(found.pixels, self.side)
         return Explained(
@@ -293,30 +343,49 @@ class LivePhoto:
     def _inverse(self, similarity: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """A⁻¹ b, in the quickest way that there is for it; a `propagate.Inverse`."""
         if similarity is self.similarity:  # no link has changed it
-            at = self._few(right, weights)
-            if at is not None:
-                return self._added(at, right, weights)
+            for inverted in self._inverted:
+                at = inverted.few(right, weights)
+                if at is not None:
+                    return inverted.added(at, right, weights)
             found = self._deflated.solve(weights[:, 0], right)
             if found is not None:
                 return found
         return solve(host.system_matrix(similarity, weights[:, 0]), right, assume_a="pos")
 
-    def _few(self, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        """The cells whose weight is not the floor γ, where they are few and b is 0 elsewhere."""
-        at = np.flatnonzero(
-            np.abs(weights[:, 0] - self._solver.floor) > 1e-6 * self._solver.floor
-        )  # less is rounding
+
+class _Inverted(NamedTuple):
+    """A system of few edits is solved by the inverse of the one without any.
+
+    Attributes:
+      weights: diag of A without (I−S)ᵀ(I−S), where no edit is.
+      covariance: A⁻¹.
+    """
+
+    weights: Float[np.ndarray, " P"]
+    covariance: Float[np.ndarray, "P P"]
+
+    @classmethod
+    def of(cls, quadratic: Float[np.ndarray, "P P"], weights: Float[np.ndarray, " P"]) -> "_Inverted":
+        matrix = quadratic.copy()
+        host.diagonal(matrix)[:] += weights
+        _, covariance = host.solve_and_invert(matrix, np.zeros((len(matrix), 1)))
+        return cls(weights, covariance)
+
+    def few(self, right: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """The cells with other weights, where they are few and b is 0 elsewhere."""
+        other = np.abs(weights[:, 0] - self.weights) > 1e-6 * self.weights  # less is rounding
+        at = np.flatnonzero(other)
         if len(at) > len(weights) // _FEW:
             return None
         return None if np.delete(right, at, axis=0).any() else at
 
-    def _added(self, at: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """A⁻¹ b where the weights are γ but for δ more at the cells K, outside of which b is 0.
+    def added(self, at: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A⁻¹ b where there are δ more at the cells K, outside of which b is 0.
 
-        Woodbury: G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G = ((I−S)ᵀ(I−S) + γ)⁻¹.
+        Woodbury: G_:K (G_KK + diag(1/δ))⁻¹ (b_K / δ) with the kept G.
         """
-        delta = weights[at, 0] - self._solver.floor
-        rows = self._covariance[at]
+        delta = weights[at, 0] - self.weights[at]
+        rows = self.covariance[at]
         return rows.T @ _solved_small(rows[:, at], delta, right[at] / delta[:, None])
 
 

@@ -24,8 +24,8 @@ import numpy as np
 from colorize_jax.control.document import MAX_BYTES, EditDocument, parse_edits
 from colorize_jax.studio.tone import AS_THEY_ARE, Tones, tones_of
 
-KINDS = ("edits", "window", "versions", "explain")
-"""In the order in which they are answered."""
+KINDS = ("edits", "window", "versions", "explain", "finish")
+"""In the order in which they are answered; the last, which takes longest, beside the others."""
 
 MAX_SUGGESTIONS = 12
 MAX_LEVEL = 12

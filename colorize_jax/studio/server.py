@@ -316,7 +316,7 @@ async def _picture(request: Request) -> Response:
     if kind not in exports.KINDS:
         return _mistake(f"kind is {kind[:40]!r}; allowed are {', '.join(exports.KINDS)}", 422)
     try:
-        message = protocol.parse(body.decode(), len(live.unary) + 1)
+        message = protocol.parse(body.decode(), len(live.versions.field) + 1)
         shown = message.edits(), message.version, message.tones
         file = await studio.heavily(exports.export, live, *shown, kind, suffix)
     except ValueError as error:  # MessageError, EditError, and bytes that are no text
@@ -329,11 +329,10 @@ async def _live(socket: WebSocket) -> None:
     await socket.accept()
     if live is None:
         return await socket.close(CLOSED)
-    versions = len(live.unary) + 1
+    versions = len(live.versions.field) + 1
     del live  # a conversation does not keep a photo that `Sessions` has closed
-    newest: dict[str, protocol.Message] = {}
-    arrived = asyncio.Event()
-    answering = asyncio.create_task(_answer(socket, newest, arrived))
+    quick, slow = _Inbox(protocol.KINDS[:-1]), _Inbox(protocol.KINDS[-1:])
+    answering = [asyncio.create_task(_answer(socket, inbox)) for inbox in (quick, slow)]
     try:
         while (frame := await socket.receive())["type"] == "websocket.receive":
             try:
@@ -341,19 +340,31 @@ async def _live(socket: WebSocket) -> None:
             except protocol.MessageError as error:
                 await _tell(socket, protocol.error(str(error), error.id))
                 continue
-            newest[message.kind] = message
-            arrived.set()
+            (quick if message.kind in quick.kinds else slow).take(message)
     finally:
-        answering.cancel()
+        for task in answering:
+            task.cancel()
 
 
-async def _answer(socket: WebSocket, newest: dict[str, protocol.Message], arrived: asyncio.Event) -> None:
+class _Inbox:
+    """The newest message of each kind."""
+
+    def __init__(self, kinds: Sequence[str]):
+        self.kinds, self.arrived = kinds, asyncio.Event()
+        self.newest: dict[str, protocol.Message] = {}
+
+    def take(self, message: protocol.Message) -> None:
+        self.newest[message.kind] = message
+        self.arrived.set()
+
+
+async def _answer(socket: WebSocket, inbox: _Inbox) -> None:
     """Answers the newest message of each kind; older ones that waited are left out."""
     while True:
-        await arrived.wait()
-        arrived.clear()
-        for kind in protocol.KINDS:
-            message = newest.pop(kind, None)
+        await inbox.arrived.wait()
+        inbox.arrived.clear()
+        for kind in inbox.kinds:
+            message = inbox.newest.pop(kind, None)
             if message is None:
                 continue
             live = _session(socket)
@@ -429,10 +440,12 @@ def _explained(live: LivePhoto, message: protocol.Message, edits: EditDocument, 
     return protocol.pack(header, {"variance": explained.variance})
 
 
-def _window(live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float) -> bytes:
+def _window(
+    live: LivePhoto, message: protocol.Message, edits: EditDocument, start: float, finished: bool = False
+) -> bytes:
     left, top, right, bottom = message.box
     box = PixelBox(slice(top, bottom), slice(left, right))
-    pixels = live.window(edits, message.version, message.level, box, message.tones)
+    pixels = live.window(edits, message.version, message.level, box, message.tones, finished=finished)
     header = {
         "type": "window",
         "id": message.id,
@@ -441,4 +454,10 @@ def _window(live: LivePhoto, message: protocol.Message, edits: EditDocument, sta
     return protocol.pack(header, {"pixels": pixels})
 
 
-_ANSWERS = {"edits": _fields, "window": _window, "versions": _versions, "explain": _explained}
+_ANSWERS: dict[str, Callable[..., bytes]] = {
+    "edits": _fields,
+    "window": _window,
+    "versions": _versions,
+    "explain": _explained,
+    "finish": functools.partial(_window, finished=True),
+}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from colorize_jax.control import propagate
-from colorize_jax.control.answer import EditSolver, answer
+from colorize_jax.control.answer import EditSolver, Held, answer
 from colorize_jax.control.document import as_edits
 from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.control.raster import CellEdits, mark
@@ -59,12 +59,75 @@ def test_over_versions_keep_what_edits_do_not_reach_and_the_solver_is_asked_twic
 
     versions = np.stack([prior().unary, -prior().unary])
     solver = EditSolver(5.0, 1e-2, counted)
-    found = answer(prior(), MARKS, "over", versions, solver, confidence=2.0)
+    found = answer(prior(), MARKS, "over", Held(versions, versions), solver, confidence=2.0)
     system = propagate.over(
         prior().similarity, MARKS.cells(SIDE), weight=5.0, floor=1e-2, confidence=2.0, inverse=exactly
     )
     np.testing.assert_allclose(found, propagate.solve(system, versions, exactly), atol=1e-6)
     assert asked == 2 * [PIXELS]  # how far edits reach, and the fields
+
+
+LINK = {"kind": "link", "regions": [[[0, 0], [9, 0], [9, 9]], [[30, 30], [39, 30], [39, 39]]]}
+
+
+@pytest.mark.parametrize("link", [[], [LINK]], ids=["alone", "linked"])
+def test_over_with_a_learned_confidence_is_eq_6_with_each_version_for_its_unary(link):
+    """Where edits speak of a cell by ρ and more; and the version where they do not."""
+    point = {"kind": "point", "at": [5, 5], "radius": 4, "color": {"lab": [50, 9, 3]}}
+    marks, cells_of = mark(as_edits([point, *link]), 40, 40), (SIDE, SIDE)
+    firm = prior()._replace(confidence=np.where(np.arange(PIXELS) < 8, 0.1, 9).reshape(cells_of))
+    versions = np.stack([prior().unary, -prior().unary])
+    kappa = firm.confidence.reshape(-1, 1)
+    columns = np.moveaxis(versions, 0, 2).reshape(PIXELS, 4)
+    smooth = np.moveaxis(exactly(firm.similarity, kappa * columns, kappa).reshape(SIDE, SIDE, 2, 2), 2, 0)
+    np.testing.assert_allclose(
+        propagate.smoothed(firm.similarity, versions, firm.confidence, exactly), smooth, atol=1e-6
+    )
+    held = Held(smooth.astype(np.float32), versions)
+    found = answer(firm, marks, "over", held, EditSolver(5.0, 1e-2, exactly))
+    cells = marks.cells(SIDE)
+    linked, given_up = propagate.linked_similarity(firm.similarity, cells.links)
+    known = 5 * cells.weights.reshape(-1, 1)
+    spoken = np.maximum(exactly(linked, known, known + kappa).clip(0, 1), given_up).reshape(*cells_of, 1)
+    right = known * np.tile(cells.ab.reshape(-1, 2) / 128, 2) + kappa * columns
+    solved = np.moveaxis(exactly(linked, right, known + kappa).reshape(SIDE, SIDE, 2, 2), 2, 0)
+    wanted = versions + np.minimum(1, spoken / 0.2) * (solved - versions)
+    assert (spoken > 0.2).any() and (spoken < 0.1).any()
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_over_is_each_version_exactly_without_edits_and_finished_where_they_speak():
+    rows = np.zeros((8, 8, 8), np.float32)
+    rows[4, :, :-1] = 1
+
+    def apply(context, field, reach, colors, revealed, pixel_colors, pixels_revealed):
+        return np.full((1, 24, 24, 2), 0.3, np.float32)
+
+    refined = prior()._replace(
+        similarity=np.float32(np.eye(PIXELS, k=1) + np.eye(PIXELS, k=1 - PIXELS)),  # of each the next one
+        confidence=np.full((SIDE, SIDE), 20, np.float32),
+        fine=Fine(rows, np.ones((8, 8), np.float32)),
+        context=0,
+    )
+    versions = np.stack([prior().unary, -prior().unary])
+    solver = EditSolver(5.0, 1e-2, correction=Correction(12, apply))
+    lightness = np.full((40, 40), 50, np.float32)
+    none = mark(as_edits([]), 40, 40)
+    held = Held(versions, versions)
+    same = answer(refined, none, "over", held, solver, lightness=lightness)
+    np.testing.assert_array_equal(same, versions)
+    found = answer(refined, MARKS, "over", held, solver, lightness=lightness)
+    assert found.shape == (2, 24, 24, 2)
+    before = answer(refined, MARKS, "over", held, solver)[0, 0, 0, 0]
+    assert abs(found[0, 1, 1, 0] - 0.3) < 0.5 * abs(before - 0.3)  # the point's own cell
+    far = found[:, 15:20, 9:14]
+    np.testing.assert_allclose(far.mean(axis=(1, 2)), versions[:, 2:4, 1:3].mean(axis=(1, 2)), atol=0.05)
+    assert answer(refined, MARKS, "over", held, solver).shape == (
+        2,
+        SIDE,
+        SIDE,
+        2,
+    )  # not asked to be finished
 
 
 def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
@@ -94,7 +157,7 @@ def test_guided_is_refined_and_corrected_on_the_cells_of_each_step():
     ("marks", "mode", "message"),
     [
         (MARKS, "under", "mode is 'under'; allowed are over, alone, guided"),
-        (MARKS, "over", "versions is None, but mode 'over' edits versions"),
+        (MARKS, "over", "versions is None, but mode 'over' edits versions; give what holds them"),
         (MARKS.cells(5), "alone", "side is 4, but these edits are on 5 x 5 cells"),
     ],
 )
@@ -118,7 +181,7 @@ def reached(reach: str, mode: str) -> np.ndarray:
     """The share of a point's a* that each cell takes; the point is in the left column."""
     point = {"kind": "point", "at": [5, 35], "radius": 4, "color": {"lab": [50, 40, 0]}, "reach": reach}
     marks = mark(as_edits([point]), 80, 80)
-    versions = np.full((2, 8, 8, 2), 0.05, np.float32) if mode == "over" else None
+    versions = Held(*2 * [np.full((2, 8, 8, 2), 0.05, np.float32)]) if mode == "over" else None
     with_edit = answer(striped(), marks, mode, versions, EditSolver(5.0, 1e-3))
     without = answer(striped(), mark(as_edits([]), 80, 80), mode, versions, EditSolver(5.0, 1e-3))
     return ((with_edit - without)[0, ..., 0]) / (40 / 128 - without[0, ..., 0])

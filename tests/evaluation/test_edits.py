@@ -251,6 +251,6 @@ def test_a_row_by_the_s_of_its_colors_is_named_so():
     method = Method(stages=(), abstract_variables=dict, edits=same)
     assert edit_run._modes("run", method) == {"run, the paper's S": "alone"}
     spread = method._replace(edits=same._replace(spread=lambda variables, batch: None))
-    assert edit_run._modes("run", spread) == {"run": "guided", "run, alone": "alone"}
+    assert edit_run._modes("run", spread) == {"run": "over", "run, guided": "guided", "run, alone": "alone"}
     with pytest.raises(ValueError, match="run takes no edits"):
         edit_run._modes("run", method._replace(edits=None))

@@ -152,10 +152,12 @@ def correcting(with_prior) -> Colorizer:
 
 def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_they_are(with_prior, gray):
     plain = with_prior.colorize(gray, samples=2)
-    np.testing.assert_allclose(with_prior.edit(gray, [], samples=2).field, plain.field, atol=1e-4)
+    np.testing.assert_array_equal(with_prior.edit(gray, [], samples=2).field, plain.field)
     edited = with_prior.edit(gray, [DOWN], samples=2)
     for before, after in zip(plain.rgb, edited.rgb, strict=True):
-        np.testing.assert_allclose(_ab(after)[100:150].mean((0, 1)), _target(BLUE), atol=5)
+        was, found = (_ab(picture)[100:150].mean((0, 1)) for picture in (before, after))
+        wanted = _target(BLUE) - was  # which what was learned of these cells holds it from in part
+        assert 0.6 < (found - was) @ wanted / (wanted @ wanted) < 1
         assert np.abs(_ab(after)[10:60] - _ab(before)[10:60]).mean() < 1
 
 
@@ -170,8 +172,12 @@ def test_a_model_is_one_of_the_methods_that_reveals_are_measured_with(with_prior
     np.testing.assert_allclose(answer[90:].mean((0, 1)), [0, -10], atol=2)
     alone = 128 * edit_methods.learned(with_prior, "alone")(lightness, targets, weights)
     np.testing.assert_allclose(alone[90:].mean((0, 1)), 0, atol=2)
-    with pytest.raises(ValueError, match="mode is 'over'"):
-        edit_methods.learned(with_prior, "over")
+    over = 128 * edit_methods.learned(with_prior, "over")(lightness, targets, weights)
+    np.testing.assert_allclose(over[5:75].mean((0, 1)), [20, 15], atol=4)
+    (first,) = with_prior.colorize(gray[:, :160], samples=1).rgb
+    np.testing.assert_allclose(over[90:].mean((0, 1)), _ab(first)[90:].mean((0, 1)), atol=2)
+    with pytest.raises(ValueError, match="mode is 'under'"):
+        edit_methods.learned(with_prior, "under")
 
 
 def test_revealed_cells_are_shares_and_means():

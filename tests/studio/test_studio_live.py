@@ -8,6 +8,7 @@ from colorizers import colorizer_of
 
 from colorize_jax import color
 from colorize_jax.control import propagate
+from colorize_jax.control.answer import Held
 from colorize_jax.control.document import EditError, as_edits
 from colorize_jax.control.layers import layered
 from colorize_jax.control.prior import Prior
@@ -154,7 +155,7 @@ def test_fields_on_the_preview_are_those_of_the_photo_nearly(colorizer, photo, l
     fields = live.fields(as_edits([STROKE]))
     assert fields.shape == (4, 32, 32, 2)
     assert np.abs(fields[:3] - wanted).mean() * 128 < 0.5
-    assert np.abs(fields[:3] - live.unary).max() * 128 > 20  # the stroke does something
+    assert np.abs(fields[:3] - live.versions.unary).max() * 128 > 20  # the stroke does something
 
 
 def test_many_cells_are_solved_as_few_are(live):
@@ -181,8 +182,9 @@ def test_what_conjugate_gradients_do_not_reach_is_solved_directly(live, monkeypa
 def test_a_version_has_the_same_bits_alone_and_among_all(live, edits):
     """So undo gives back what was shown when the photo was opened, though some take more steps than others."""
     live = copy.copy(live)
-    noise = np.random.default_rng(2).normal(size=live.unary.shape)
-    live.unary = np.float32([[[0.1]], [[0.01]], [[1e-5]]])[..., None] * noise.astype(np.float32) + live.unary
+    noise = np.random.default_rng(2).normal(size=live.versions.unary.shape).astype(np.float32)
+    small = np.float32([[[0.1]], [[0.01]], [[1e-5]]])[..., None]
+    live.versions = Held(*(small * noise + each for each in live.versions))
     cells = live.layers(as_edits(edits)).marks[0].cells(32)
     every = live.fields_of(cells)
     for version in range(4):
@@ -205,7 +207,7 @@ def test_previews_of_many_edits_are_the_exact_solution(colorizer, photo, live):
 
         pulls = {"weight": 5.0, "floor": 1e-3}
         over = propagate.over(live.similarity, cells, **pulls, confidence=5.0, inverse=exactly)
-        wanted = propagate.solve(over, live.unary, exactly)
+        wanted = propagate.solve(over, live.versions.unary, exactly)
         assert np.abs(live.fields_of(cells)[:3] - wanted).max() * 128 < 0.25
 
 

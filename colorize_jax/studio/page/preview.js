@@ -64,21 +64,31 @@ export function settle(studio) {
 }
 
 /**
- * Asks for the part that is seen at the screen's own resolution, once the view and the hand rest.
+ * Asks for the part that is seen, once the view and the hand rest: at the screen's own resolution, and a little later
+ * with the edits' colours refined, which takes longer.
  *
  * @param {Studio} studio
  */
 export function rest(studio) {
-  clearTimeout(studio.state.resting);
-  studio.change({ resting: setTimeout(() => askDetail(studio), REST) });
+  const { resting, finishing, history } = studio.state;
+  clearTimeout(resting);
+  clearTimeout(finishing);
+  studio.change({
+    resting: setTimeout(() => askDetail(studio, "window"), REST),
+    finishing: history.edits.length ? setTimeout(() => askDetail(studio, "finish"), IDLE) : undefined,
+  });
 }
 
-/** @param {Studio} studio */
-function askDetail(studio) {
+/**
+ * @param {Studio} studio
+ * @param {"window" | "finish"} type
+ */
+function askDetail(studio, type) {
   const { live, photo, history, changing, view, fields } = studio.state;
   if (!live || !photo || changing || !fields.length) return;
   const shown = studio.stage.fitted * view.zoom;
-  if (shown <= photo.lightness.width || photo.size[0] <= photo.lightness.width) return studio.change({ detail: null });
+  const enough = shown <= photo.lightness.width || photo.size[0] <= photo.lightness.width;
+  if (enough && type === "window") return history.edits.length ? undefined : studio.change({ detail: null });
   const level = Math.max(0, Math.floor(Math.log2(photo.size[0] / shown)));
   const sides = photo.size.map((side) => Math.ceil(side / 2 ** level));
   const seen = studio.stage.seen.map((share, i) => share * sides[i % 2]);
@@ -86,7 +96,7 @@ function askDetail(studio) {
   const id = newId(studio);
   const scale = photo.size.map((side) => side / 2 ** level);
   studio.change({ detailAsked: { id, box: box.map((v, i) => v / scale[i % 2]) } });
-  live.send({ type: "window", id, level, box, ...shownOf(studio.state, history.edits) });
+  live.send({ type, id, level, box, ...shownOf(studio.state, history.edits) });
 }
 
 /**

@@ -43,7 +43,7 @@
  * @typedef {{ type: "edits", id: number } & Shown} EditsMessage
  * @typedef {{ type: "versions", id: number, document: Document, tones: SentTones }} VersionsMessage
  * @typedef {{ type: "explain", id: number, suggestions: number, document: Document }} ExplainMessage
- * @typedef {{ type: "window", id: number, level: number, box: number[] } & Shown} WindowMessage
+ * @typedef {{ type: "window" | "finish", id: number, level: number, box: number[] } & Shown} WindowMessage
  * @typedef {EditsMessage | VersionsMessage | ExplainMessage | WindowMessage} Message
  */
 

@@ -95,6 +95,7 @@ import { WHOLE } from "./zoom.js";
  * @property {Detail | null} detail of the chosen version under the newest edits
  * @property {{ id: number, box: number[] } | null} detailAsked the newest that was asked for
  * @property {number | undefined} resting the timer of the detail
+ * @property {number | undefined} finishing the timer of the refined one
  * @property {Tool} tool
  * @property {Pair} ab of the brush
  * @property {number} lightness L* under the pointer
@@ -209,6 +210,7 @@ export function stateAtFirst(controls) {
     busy: false,
     idle: undefined,
     resting: undefined,
+    finishing: undefined,
   };
 }
 
