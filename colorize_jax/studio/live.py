@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -211,7 +210,7 @@ class LivePhoto:
         strength = np.float32(tone_of(tones, version).strength)
         if version == len(self.versions.field):
             return self._field(marks.cells(self.side), version, strength)[0]
-        key = hashlib.blake2b(pickle.dumps(marks)).digest(), version, float(strength)
+        key = _digest(marks), version, float(strength)
         with self._finishing:  # one at a time: it takes all cores
             if key not in self._finished:
                 held = self._held(version, strength)
@@ -410,6 +409,17 @@ def _bare(
         for part, drawn, side in zip(box, covered.shape, size, strict=True)
     )
     return of_border & ~covered[np.ix_(rows, columns)]
+
+
+def _digest(marks: Marks) -> bytes:
+    """Of all that a field depends on: the pixels of the edits, their colours, strengths, reaches and links."""
+    told = hashlib.blake2b(marks.soft.tobytes() + marks.exact.tobytes())
+    patches = [patch for _, *regions in marks.links for patch in regions] + [marks.closed]
+    for patch in filter(None, patches):
+        told.update(repr(patch[:2]).encode() + patch.mask.tobytes())
+    for edit in (*marks.edits, *(edit for edit, *_ in marks.links)):
+        told.update(repr((edit.kind, edit.ab, edit.strength, edit.reach, edit.exact)).encode())
+    return told.digest()
 
 
 def merged(

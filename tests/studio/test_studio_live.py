@@ -11,7 +11,7 @@ from colorize_jax.control import propagate
 from colorize_jax.control.answer import Held
 from colorize_jax.control.document import EditError, as_edits
 from colorize_jax.control.layers import layered
-from colorize_jax.control.prior import Prior
+from colorize_jax.control.prior import Fine, Prior
 from colorize_jax.gcrf.interactive import deflated
 from colorize_jax.inference import explain
 from colorize_jax.methods.base import Samples
@@ -47,7 +47,8 @@ def live(colorizer, photo) -> LivePhoto:
     return LivePhoto(colorizer, photo, 3)
 
 
-def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
+@pytest.mark.parametrize("refines", [False, True])
+def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo, refines):
     def two_tones(variables, batch, rng, *, samples, rule):
         """Versions that no S has made: left and right differ."""
         left = (np.arange(32) < 16)[None, None, :, None]
@@ -64,7 +65,14 @@ def test_pictures_of_a_model_with_an_s_of_its_own_for_edits(colorizer, photo):
             np.float32(near / near.sum(1, keepdims=True))[None],
             np.zeros((1, side, side, 2), np.float32),
             np.full((1, side, side), 1e-3, np.float32),
+            Fine(
+                np.eye(8, dtype=np.float32)[4][None, :, None, None] * inner, np.ones((1, 64, 64), np.float32)
+            )
+            if refines
+            else None,
         )
+
+    inner = np.arange(64) < 63  # each fine cell leans on the next one of its row
 
     other = colorizer_of(colorizer.config, two_tones, spread=spread)
     wanted = other.edit(photo, [STROKE], 3).rgb
@@ -291,6 +299,17 @@ def test_exact_colors_are_on_the_preview(live):
     marks = live.layers(as_edits([REGION])).marks[0]
     lifted = live.lifted(live.fields(as_edits([REGION]))[0], marks)
     np.testing.assert_allclose(lifted[:, marks.exact == 0].T, [[-20, 30]] * (marks.exact == 0).sum())
+
+
+def test_a_finished_field_is_kept_until_its_edits_change(live):
+    along = live.preview.guide
+    stroke = STROKE | {"strength": 1.0}
+    first = live.finished(live.layers(as_edits([stroke])).marks[0], 0, along)
+    assert live.finished(live.layers(as_edits([stroke])).marks[0], 0, along) is first
+    changes = ({"strength": 2.0}, {"color": {"lab": [60, 50, 21]}}, {"reach": "spot"}, {"radius": 14})
+    for changed in changes:
+        marks = live.layers(as_edits([stroke | changed])).marks[0]
+        assert not np.array_equal(live.finished(marks, 0, along), first), changed
 
 
 def test_edits_of_another_photo_are_refused(live):

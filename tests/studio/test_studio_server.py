@@ -196,6 +196,21 @@ def test_malformed_messages_are_answered_and_the_conversation_goes_on(address, s
         assert protocol.unpack(socket.recv(30))[0]["id"] == 6
 
 
+def test_what_takes_longest_is_answered_beside_the_rest(address, session):
+    box = {"level": 0, "box": [100, 60, 200, 160]}
+    with connect(address, session) as socket:
+        told = json.loads(message(1, POINT, **box)) | {"type": "finish"}
+        socket.send(json.dumps(told))
+        header, arrays = protocol.unpack(socket.recv(30))
+        assert (header["type"], header["id"]) == ("window", 1) and arrays["pixels"].shape == (100, 100, 4)
+        socket.send(json.dumps(told | {"id": 2, "type": "window"}))
+        header, quick = protocol.unpack(socket.recv(30))
+        assert (header["type"], header["id"]) == ("window", 2)
+        assert (
+            np.abs(quick["pixels"].astype(int) - arrays["pixels"]).mean() < 2
+        )  # of a model that refines nothing
+
+
 def test_the_newest_edits_win(address, session):
     with connect(address, session) as socket:
         for id in range(60):

@@ -36,10 +36,10 @@ TOLD = {
 }
 """Some of what each tells of a step."""
 
-KEPT = {"cgan": "generator", "mln_gan": "generator", "pic": "pixels"}
+KEPT = {"cgan": "generator", "mln_gan": "generator", "bicycle_gan": "generator", "pic": "pixels"}
 """The network that a model has."""
 
-FIELD = {"cgan": SIDE, "mln_gan": SIDE, "pic": SIDE // 4}
+FIELD = {"cgan": SIDE, "mln_gan": SIDE, "bicycle_gan": SIDE, "pic": SIDE // 4}
 """Side of the colours."""
 
 
