@@ -104,7 +104,7 @@ def answer(
     else:
         changed = propagate.solve_change(system, edited.unary, prior.similarity, solver.inverse)
         share = propagate.counted(_spoken(prior, everywhere, solver))[..., None]
-        fields = edited.field + share * (changed - edited.field)
+        fields = (edited.field + share * (changed - edited.field)).astype(np.float32)
     numbers = {"weight": solver.weight, "floor": solver.floor}
     shares = [
         propagate.limited(prior.similarity, part, reach, **numbers, inverse=solver.inverse)

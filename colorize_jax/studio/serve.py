@@ -8,9 +8,10 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 
-from colorize_jax.control.document import MAX_BYTES
+from colorize_jax.control.document import MAX_BYTES, as_edits
 from colorize_jax.inference.colorizer import Colorizer
 from colorize_jax.photos.photo import photo_from_array
+from colorize_jax.photos.upsample import PixelBox
 from colorize_jax.studio.door import Door
 from colorize_jax.studio.live import LivePhoto
 from colorize_jax.studio.server import Studio, StudioLimits, application
@@ -88,10 +89,14 @@ def make(
     Raises:
       ValueError: a model that cannot be edited, or that has fewer modes than `samples`.
     """
-    gray = np.full((64, 64), 128, np.uint8)
-    LivePhoto(colorizer, photo_from_array(gray), samples)
+    live = LivePhoto(colorizer, photo_from_array(np.full((64, 64), 128, np.uint8)), samples)
     sessions = Sessions(max_sessions, max_memory, expire_seconds)
-    return Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples), borders=borders)
+    studio = Studio(colorizer, sessions, StudioLimits(max_bytes, max_pixels, samples), borders=borders)
+    point = as_edits([{"kind": "point", "at": [32, 32], "color": "#808080"}])
+    studio.soon(
+        live.window, point, 0, 0, PixelBox(slice(0, 64), slice(0, 64))
+    )  # compiles what finishes a field
+    return studio
 
 
 def server(studio: Studio, listening: socket.socket, door: Door | None = None) -> uvicorn.Server:

@@ -100,6 +100,10 @@ class Studio:
     async def quickly(self, function: Callable, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._quick, function, *arguments)
 
+    def soon(self, function: Callable, *arguments: Any) -> None:
+        """Does what nobody waits for yet; what fails, fails again where it is asked for."""
+        self._quick.submit(function, *arguments)
+
     def open(self, path: str) -> dict[str, Any]:
         photo = read_photo(path, max_pixels=self.limits.max_pixels)
         if not self.borders:

@@ -94,6 +94,7 @@ def test_over_with_a_learned_confidence_is_eq_6_with_each_version_for_its_unary(
     wanted = versions + np.minimum(1, spoken / 0.2) * (solved - versions)
     assert (spoken > 0.2).any() and (spoken < 0.1).any()
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert found.dtype == np.float32  # though the inverse has 64 bits: what is sent has 32
 
 
 def test_over_is_each_version_exactly_without_edits_and_finished_where_they_speak():
