@@ -2,7 +2,7 @@
 
 | mode | α, what edits meet | κ, what holds it |
 |---|---|---|
-| `over` | each version | the confidence learned with S; or β, and less where edits speak |
+| `over` | each version | four times the confidence learned with S; or β, and less where edits speak |
 | `alone` | nothing; a weak pull to gray | 0 |
 | `guided` | the model's own single answer | the confidence learned with S |
 
@@ -26,6 +26,14 @@ from colorize_jax.shapes import Float
 
 MODES = ("over", "alone", "guided")
 
+_FIRMER = 4.0
+"""κ of versions over κ of the model's single answer.
+
+On four photos of BSDS val, strokes as `colorize-eval` has them: at 1, 4 and 16 they overlap their segments by 0.771,
+0.753 and 0.714; with true colours the photo comes to 30.77, 30.86 and 30.23 dB, with such as are chosen by eye to
+24.96, 25.29 and 25.52 (by hand).
+"""
+
 
 @runtime_checkable
 class Evidence(Protocol):
@@ -46,6 +54,12 @@ class Held(NamedTuple):
 
     unary: Float[np.ndarray, "N F F 2"]
     field: Float[np.ndarray, "N F F 2"]
+
+
+def of_versions(confidence: Float[np.ndarray, "F F"]) -> Float[np.ndarray, "F F"]:
+    """κ by which mode 'over' holds versions: firmly, so that they stay apart, and no wrong colour floods."""
+    firm: np.ndarray = np.float32(_FIRMER) * confidence
+    return firm
 
 
 class EditSolver(NamedTuple):
@@ -95,6 +109,8 @@ def answer(
     edited = versions if mode == "over" else None
     if edited is not None and not (cells.weights.any() or cells.links):
         return edited.field
+    if edited is not None and prior.confidence is not None:
+        prior = prior._replace(confidence=of_versions(prior.confidence))
     everywhere, *others = cells.parts or (cells,)
     system = system_of(prior, everywhere, mode, solver, confidence)
     if edited is None:

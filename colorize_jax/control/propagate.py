@@ -6,8 +6,8 @@ to gray, the field is the minimiser of Eq. (5):
     A x = w ∘ c + κ ∘ α,      A = (I−S)ᵀ(I−S) + diag(w + κ + γ)                                    Eq. (6)
 
 Mode 'alone' has no unary, κ = 0: the paper's H and α (Sec. 4, *Controllability*). Mode 'guided' has the model's own
-single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has this κ as well, and for α
-the version x₀ itself. Since S smooths it where no edit speaks (x₁, of w = 0), the version is taken back there:
+single answer for α, and for κ the confidence in it that was learned with S. Mode 'over' has four times this κ, and for
+α the version x₀ itself. Since S smooths it where no edit speaks (x₁, of w = 0), the version is taken back there:
 
     x = x₀ + min(1, m / ρ) (x₁ + d − x₀),      A d = w ∘ (c − x₁)
 

@@ -27,7 +27,7 @@ from PIL import Image
 
 from colorize_jax import bundle, color
 from colorize_jax.control import layers, propagate
-from colorize_jax.control.answer import MODES, EditSolver, Evidence, Held, answer
+from colorize_jax.control.answer import MODES, EditSolver, Evidence, Held, answer, of_versions
 from colorize_jax.control.document import EditDocument, as_edits
 from colorize_jax.control.prior import Prior
 from colorize_jax.control.raster import Marks
@@ -292,7 +292,7 @@ class Colorizer:
         if prior.confidence is None:
             return Held(unary, field)
         if confidence is None:
-            return Held(propagate.smoothed(prior.similarity, field, prior.confidence), field)
+            return Held(propagate.smoothed(prior.similarity, field, of_versions(prior.confidence)), field)
         floor = self.config.gcrf.floor
         return Held(propagate.held(prior.similarity, field, confidence=confidence, floor=floor), field)
 

@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, solve
 
 from colorize_jax import color
 from colorize_jax.control import layers, propagate
-from colorize_jax.control.answer import EditSolver, Held, answer
+from colorize_jax.control.answer import EditSolver, Held, answer, of_versions
 from colorize_jax.control.document import EditDocument, Shape
 from colorize_jax.control.layers import Layers
 from colorize_jax.control.raster import CellEdits, DrawShape, Marks, Patch, draw_shape, mark
@@ -94,7 +94,8 @@ class LivePhoto:
         self._alone = _Inverted.of(quadratic, np.full(pixels, self._solver.floor, np.float32))
         self._inverted = [self._alone]
         if self.prior.confidence is not None:
-            self._inverted.append(_Inverted.of(quadratic, self.prior.confidence.reshape(-1)))
+            firm = of_versions(self.prior.confidence)
+            self._inverted.append(_Inverted.of(quadratic, firm.reshape(-1)))
         self._finisher = EditSolver(*self._solver[:3], correction=colorizer.solver.correction)
         self._finished: OrderedDict[tuple[bytes, int, float], Float[np.ndarray, "G G 2"]] = OrderedDict()
         self._finishing = threading.Lock()

@@ -77,11 +77,11 @@ def test_over_with_a_learned_confidence_is_eq_6_with_each_version_for_its_unary(
     marks, cells_of = mark(as_edits([point, *link]), 40, 40), (SIDE, SIDE)
     firm = prior()._replace(confidence=np.where(np.arange(PIXELS) < 8, 0.1, 9).reshape(cells_of))
     versions = np.stack([prior().unary, -prior().unary])
-    kappa = firm.confidence.reshape(-1, 1)
+    kappa = 4 * firm.confidence.reshape(-1, 1)
     columns = np.moveaxis(versions, 0, 2).reshape(PIXELS, 4)
     smooth = np.moveaxis(exactly(firm.similarity, kappa * columns, kappa).reshape(SIDE, SIDE, 2, 2), 2, 0)
     np.testing.assert_allclose(
-        propagate.smoothed(firm.similarity, versions, firm.confidence, exactly), smooth, atol=1e-6
+        propagate.smoothed(firm.similarity, versions, 4 * firm.confidence, exactly), smooth, atol=1e-6
     )
     held = Held(smooth.astype(np.float32), versions)
     found = answer(firm, marks, "over", held, EditSolver(5.0, 1e-2, exactly))
@@ -106,7 +106,7 @@ def test_over_is_each_version_exactly_without_edits_and_finished_where_they_spea
 
     refined = prior()._replace(
         similarity=np.float32(np.eye(PIXELS, k=1) + np.eye(PIXELS, k=1 - PIXELS)),  # of each the next one
-        confidence=np.full((SIDE, SIDE), 20, np.float32),
+        confidence=np.full((SIDE, SIDE), 5, np.float32),
         fine=Fine(rows, np.ones((8, 8), np.float32)),
         context=0,
     )

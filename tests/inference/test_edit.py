@@ -157,7 +157,7 @@ def test_a_similarity_for_edits_spreads_them_over_versions_and_leaves_these_as_t
     for before, after in zip(plain.rgb, edited.rgb, strict=True):
         was, found = (_ab(picture)[100:150].mean((0, 1)) for picture in (before, after))
         wanted = _target(BLUE) - was  # which what was learned of these cells holds it from in part
-        assert 0.6 < (found - was) @ wanted / (wanted @ wanted) < 1
+        assert 0.35 < (found - was) @ wanted / (wanted @ wanted) < 1
         assert np.abs(_ab(after)[10:60] - _ab(before)[10:60]).mean() < 1
 
 
