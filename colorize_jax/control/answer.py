@@ -11,6 +11,7 @@ others made. In modes 'over' and 'guided' the field is then refined and correcte
 mode 'over' as far as edits speak of a cell, so that each version is itself without them.
 """
 
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from colorize_jax import color
 from colorize_jax.control import propagate
 from colorize_jax.control.document import REACHES
-from colorize_jax.control.prior import Correction, Prior
+from colorize_jax.control.prior import Correction, Fine, Prior
 from colorize_jax.control.propagate import Inverse, System
 from colorize_jax.control.raster import CellEdits
 from colorize_jax.photos import upsample
@@ -128,12 +129,15 @@ def answer(
     ]
     for part, share in zip(others, shares, strict=True):
         fields = propagate.again(prior.similarity, part, share, fields, **numbers)
-    if mode == "guided":
-        return _finished(prior, marks, cells, fields[0], solver)[None]
-    if edited is None or lightness is None or prior.fine is None:
+    if mode == "alone" or prior.fine is None:
+        return fields
+    finish = partial(_finished, prior, prior.fine, marks, _spoken(prior, cells, solver), solver)
+    if edited is None:
+        return finish(fields[0])[None]
+    if lightness is None:
         return fields
     spoken = np.maximum.reduce([_spoken(prior, everywhere, solver), *shares])
-    return _finished_over(prior, marks, cells, fields, spoken, lightness, solver)
+    return _mixed(fields, np.stack([finish(field) for field in fields]), spoken, lightness)
 
 
 def _unary(prior: Prior, cells: CellEdits, mode: str) -> Float[np.ndarray, "1 F F 2"]:
@@ -187,17 +191,13 @@ def _spoken(prior: Prior, cells: CellEdits, solver: EditSolver) -> Float[np.ndar
     return reached.reshape(cells.weights.shape)
 
 
-def _finished_over(
-    prior: Prior,
-    marks: Evidence,
-    cells: CellEdits,
+def _mixed(
     fields: Float[np.ndarray, "N F F 2"],
+    finished: Float[np.ndarray, "N G G 2"],
     spoken: Float[np.ndarray, "F F"],
     lightness: Float[np.ndarray, "H W"],
-    solver: EditSolver,
 ) -> Float[np.ndarray, "N G G 2"]:
-    """The fields of mode 'over', finished as far as edits speak of a cell, and elsewhere lifted along the photo."""
-    finished = np.stack([_finished(prior, marks, cells, field, solver) for field in fields])
+    """Fields that are finished as far as edits speak of a cell, and elsewhere lifted along the photo."""
     count, side = finished.shape[:2]
     along = upsample.resize(lightness, side, side).clip(0, 100)
     columns = np.concatenate([*fields, propagate.counted(spoken)[..., None]], axis=-1)
@@ -209,17 +209,20 @@ def _finished_over(
 
 
 def _finished(
-    prior: Prior, marks: Evidence, cells: CellEdits, coarse: Float[np.ndarray, "F F 2"], solver: EditSolver
+    prior: Prior,
+    fine: Fine,
+    marks: Evidence,
+    reach: Float[np.ndarray, "F F"],
+    solver: EditSolver,
+    coarse: Float[np.ndarray, "F F 2"],
 ) -> Float[np.ndarray, "G G 2"]:
-    """A coarse field, refined and corrected where the model has learned to."""
-    if prior.fine is None:
-        return coarse
-    side = len(prior.fine.confidence)
+    """A coarse field, refined, and corrected where the model has learned to."""
+    side = len(fine.confidence)
     lifted = propagate.lifted(coarse, side)
-    field = propagate.refine(prior.fine, lifted, marks.cells(side), weight=solver.weight, within=coarse)
+    field = propagate.refine(fine, lifted, marks.cells(side), weight=solver.weight, within=coarse)
     if solver.correction is None or prior.context is None:
         return field
-    return _corrected(prior, marks, field, _spoken(prior, cells, solver), solver.correction)
+    return _corrected(prior, marks, field, reach, solver.correction)
 
 
 def _corrected(

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int16, UInt8
 from PIL import Image
@@ -118,7 +119,7 @@ class LivePhoto:
             *self.photo[:2],
             *(array[:, ::3] for array in halves),
             *self.preview[:3],
-            self.similarity,
+            *jax.tree.leaves(self._whole_prior),
             *(inverted.covariance for inverted in self._inverted),
             *self.versions,
         ]
